@@ -1,0 +1,39 @@
+"""How the lab fails, apart from the command that it runs.
+
+Owns the three errors and the exit status that a command line gives for each: 124 and 125, which ``timeout`` and
+``env`` give for the same, and which a command that wants to be told apart from the lab does not use.
+"""
+
+from __future__ import annotations
+
+from dpif.errors import DpifError, Unavailable
+
+__all__ = ["LabFailed", "LabTimeout", "LabUnavailable"]
+
+
+class LabUnavailable(Unavailable):
+    """This machine cannot boot the lab; the message says what to install."""
+
+    exit_status = 125
+
+
+class LabFailed(DpifError):
+    """The guest did not start, or died before the command ended.
+
+    ``console`` is the last of what its kernel and its process 1 said.
+    """
+
+    exit_status = 125
+
+    def __init__(self, reason: str, console: str = "") -> None:
+        self.console = console
+        super().__init__(f"{reason}; the console said last:\n{console}" if console else reason)
+
+
+class LabTimeout(DpifError, TimeoutError):
+    """The time that the caller gave is over; the guest was ended."""
+
+    exit_status = 124
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not done after {seconds:g} s; the lab was ended")

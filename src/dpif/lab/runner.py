@@ -1,0 +1,216 @@
+"""Runs one command in the lab: prepares, boots, carries the streams, ends, tidies up.
+
+Owns the order of things and the deadline. `run` is the whole interface.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from dpif.errors import ParseError
+from dpif.lab import guest, uml
+from dpif.lab.errors import LabFailed, LabTimeout
+from dpif.lab.streams import Console, Relay, framed, pump, terminal_taken
+
+__all__ = ["run"]
+
+#: A guest that is not up after this many seconds will never be (it takes two on an idle machine).
+BOOT_SECONDS = 120.0
+#: How often, in seconds, the loop looks at what cannot be polled: the deadline, files, the process.
+TICK = 0.05
+
+
+class HasFileno(Protocol):
+    """An open file, as `subprocess` understands it."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        ...
+
+
+Stream = int | HasFileno | None
+
+
+def run(
+    command: Sequence[str] = (),
+    *,
+    timeout: float | None = None,
+    memory: str = "2G",
+    modules: Sequence[str] = (),
+    stdin: Stream = None,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+) -> int:
+    """Run `command` (else the user's shell) on a fresh kernel with openvswitch; return its exit status.
+
+    The status is 128 + n when signal n ended the command. ``timeout`` is in seconds and bounds everything.
+    ``modules`` are loaded before, besides openvswitch and veth. Streams are descriptors or open files; None
+    is this process's own, and ``subprocess.DEVNULL`` works for stdin. The environment and the directory are
+    this process's own unless given. When all three streams are terminals the command has the terminal;
+    otherwise it sees three pipes, and Ctrl-C (KeyboardInterrupt here) ends the guest. When the reader of its
+    output goes away the guest ends, with status 141 (SIGPIPE).
+
+    Raises `LabUnavailable`, `LabFailed`, `LabTimeout`, and `ParseError` for a bad size or module name.
+    """
+    deadline = time.monotonic() + timeout if timeout is not None else float("inf")
+    for name in modules:
+        if not re.fullmatch(r"\w[\w-]*", name):
+            raise ParseError(f"not a module name: {name}")
+    uml.require()
+    environment = dict(os.environ if env is None else env)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_signals_raise())
+        streams = _Streams(stack, stdin, stdout, stderr)
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dpif-lab-")))
+        init = guest.write_scripts(
+            directory,
+            command or [environment.get("SHELL", "/bin/sh")],
+            env=environment,
+            cwd=os.fspath(cwd) if cwd is not None else os.getcwd(),
+            modules=modules,
+            modules_dir=uml.MODULES_DIR,
+            devices=uml.DEVICES,
+            terminal=streams.are_terminal,
+        )
+        pipes = _Pipes(stack)
+        process = uml.boot(init, directory, memory, pipes.guest_ends)
+        stack.callback(uml.end, process)
+        pipes.close_guest_ends()
+        session = _Session(process, directory, streams, pipes, stack)
+        try:
+            return session.drive(deadline)
+        except TimeoutError:
+            raise LabTimeout(timeout or 0) from None
+
+
+class _Streams:
+    """The caller's three streams as descriptors."""
+
+    def __init__(self, stack: contextlib.ExitStack, stdin: Stream, stdout: Stream, stderr: Stream) -> None:
+        for own in (sys.stdout, sys.stderr):
+            if own is not None:
+                own.flush()
+        if stdin == subprocess.DEVNULL:
+            stdin = os.open(os.devnull, os.O_RDONLY)
+            stack.callback(os.close, stdin)
+        self.stdin = _descriptor(stdin, 0)
+        self.stdout = _descriptor(stdout, 1)
+        self.stderr = _descriptor(stderr, 2)
+        self.are_terminal = all(os.isatty(stream) for stream in (self.stdin, self.stdout, self.stderr))
+
+
+def _descriptor(stream: Stream, default: int) -> int:
+    if stream is None:
+        return default
+    return stream if isinstance(stream, int) else stream.fileno()
+
+
+class _Pipes:
+    """One pipe for each line between host and guest. Attributes are the host's ends."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        guest_input, self.input = os.pipe()
+        guest_control, self.control = os.pipe()
+        self.output, guest_output = os.pipe()
+        self.errors, guest_errors = os.pipe()
+        self.console, guest_console = os.pipe()
+        self.guest_ends = uml.Lines(guest_input, guest_control, guest_output, guest_errors, guest_console)
+        self._open_guest_ends = list(self.guest_ends)
+        stack.callback(self.close_guest_ends)
+        for descriptor in (self.input, self.control, self.output, self.errors, self.console):
+            stack.callback(os.close, descriptor)
+
+    def close_guest_ends(self) -> None:
+        """Close them on this side, so that the end of the guest ends what it writes."""
+        while self._open_guest_ends:
+            os.close(self._open_guest_ends.pop())
+
+
+class _Session:
+    """A booted guest, from here to its end."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        directory: Path,
+        streams: _Streams,
+        pipes: _Pipes,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._process = process
+        self._directory = directory
+        self._streams = streams
+        self._pipes = pipes
+        self._stack = stack
+        self._started = False
+        self._console = Console(pipes.console)
+        self._outputs = [Relay(pipes.output, streams.stdout), Relay(pipes.errors, streams.stderr)]
+        self._relays: list[Relay | Console] = [self._console, *self._outputs]
+
+    def drive(self, deadline: float) -> int:
+        """Carry the streams until the guest is gone; return the status. Raises TimeoutError at `deadline`."""
+        boot_deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            ended = uml.has_ended(self._process)
+            moved = pump(self._relays, 0 if ended else TICK)
+            if any(relay.broken for relay in self._outputs):
+                return 128 + signal.SIGPIPE
+            if not self._started:
+                self._look_for_start(boot_deadline)
+            if ended and not moved:
+                return self._status()
+            if time.monotonic() > deadline:
+                raise TimeoutError
+
+    def _look_for_start(self, boot_deadline: float) -> None:
+        if guest.has_started(self._directory):
+            self._started = True
+            self._connect_input()
+        elif time.monotonic() > boot_deadline:
+            raise LabFailed(f"the lab did not start within {BOOT_SECONDS:g} s", self._console.text())
+
+    def _connect_input(self) -> None:
+        """Let the caller's input through, from now on: before, the guest's lines were not set up."""
+        if self._streams.are_terminal:
+            self._stack.enter_context(terminal_taken(self._streams.stdin, self._pipes.control))
+            self._relays.append(Relay(self._streams.stdin, self._pipes.input))
+        else:
+            self._relays.append(Relay(self._streams.stdin, self._pipes.input, framed))
+
+    def _status(self) -> int:
+        status = guest.read_status(self._directory)
+        if status is not None:
+            return status
+        reason = "the lab died before the command ended" if self._started else "the lab did not start"
+        raise LabFailed(reason, self._console.text())
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit (128 + n) where they would end this process on the spot.
+
+    So the guest and its files go first. Python allows this in the main thread only.
+    """
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    with contextlib.ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            in_main_thread = threading.current_thread() is threading.main_thread()
+            if in_main_thread and signal.getsignal(number) is signal.SIG_DFL:
+                stack.callback(signal.signal, number, signal.signal(number, leave))
+        yield
