@@ -1,0 +1,125 @@
+"""A cursor over the text of a flow: takes tokens, and says where it stands when something is wrong.
+
+Each token is taken by one anchored regular expression and the cursor never moves back, so that scanning is
+linear in the length of the text. It knows characters and numbers; what they mean is for its callers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
+
+from dpif.errors import ParseError
+
+_SEPARATORS = re.compile(r"[ \t\r\n,]*")
+_INTEGER = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MAX_DEPTH = 32
+"""Nested lists (``encap``, ``clone``, …) may be this deep; Open vSwitch's MAX_ODP_NESTED."""
+
+
+class Scanner:
+    """A text, a position in it, and the port names that may stand for numbers in it."""
+
+    __slots__ = ("depth", "port_names", "position", "text")
+
+    def __init__(self, text: str, port_names: Mapping[str, int] | None = None) -> None:
+        self.text = text
+        self.position = 0
+        self.depth = 0
+        self.port_names = port_names or {}
+
+    @property
+    def at_end(self) -> bool:
+        """True when the whole text was taken."""
+        return self.position >= len(self.text)
+
+    def fail(self, reason: str, hint: str = "", position: int | None = None) -> NoReturn:
+        """Raise a `ParseError` at `position` (by default the present one)."""
+        raise ParseError(reason, self.text, self.position if position is None else position, hint)
+
+    def found(self) -> str:
+        """Return what stands at the cursor, in words, for an error message."""
+        rest = self.text[self.position : self.position + 20]
+        if not rest:
+            return "the end of the text"
+        word = _WORD.match(rest)
+        return repr(word.group() if word else rest[0])
+
+    def looking_at(self, literal: str) -> bool:
+        """Tell whether `literal` comes next, without taking it."""
+        return self.text.startswith(literal, self.position)
+
+    def take(self, literal: str) -> bool:
+        """Take `literal` if it comes next, and tell whether it did."""
+        if self.text.startswith(literal, self.position):
+            self.position += len(literal)
+            return True
+        return False
+
+    def expect(self, literal: str) -> None:
+        """Take `literal`, which must come next."""
+        if not self.take(literal):
+            self.fail(f"expected {literal!r}, found {self.found()}")
+
+    def match(self, pattern: re.Pattern[str]) -> str | None:
+        """Take what `pattern` matches here and return it, or return None."""
+        match = pattern.match(self.text, self.position)
+        if match is None:
+            return None
+        self.position = match.end()
+        return match.group()
+
+    def require(self, pattern: re.Pattern[str], what: str) -> str:
+        """Take what `pattern` matches here; `what` says in an error message what was expected."""
+        taken = self.match(pattern)
+        if taken is None:
+            self.fail(f"expected {what}, found {self.found()}")
+        return taken
+
+    def skip_separators(self) -> None:
+        """Take the spaces and commas that may stand between the elements of a list."""
+        match = _SEPARATORS.match(self.text, self.position)
+        if match is not None:
+            self.position = match.end()
+
+    def word(self, what: str = "a name") -> str:
+        """Take a word of letters, digits and underscores."""
+        return self.require(_WORD, what)
+
+    def integer(self, maximum: int, what: str = "a number") -> int:
+        """Take an unsigned integer as C's ``%i`` reads it (decimal, 0x hex, 0 octal), at most `maximum`."""
+        start = self.position
+        token = self.require(_INTEGER, what)
+        if token[:2] in ("0x", "0X"):
+            value = int(token, 16)
+        elif token[0] == "0":
+            value = int(token, 8)
+        else:
+            if len(token) > 40:  # longer than any field: do not pay for the quadratic conversion
+                self.fail("the number is too large", f"at most {maximum}", start)
+            value = int(token)
+        if value > maximum:
+            self.fail(f"{token} is too large", f"at most {maximum:#x}", start)
+        if not self.at_end and (self.text[self.position].isalnum() or self.text[self.position] == "_"):
+            self.fail(f"expected {what}", "decimal, 0x hexadecimal or 0 octal", start)
+        return value
+
+    def unknown(self, name: str, possible: Iterable[str], what: str, position: int) -> NoReturn:
+        """Raise for `name`, which is none of the `possible` ones; suggest the closest."""
+        names = sorted(possible)
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(names)}"
+        self.fail(f"unknown {what} {name!r}", hint, position)
+
+    def enter(self) -> None:
+        """Note that a nested list starts; too deep a nesting is an error."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.fail(f"nested more than {MAX_DEPTH} levels deep")
+
+    def leave(self) -> None:
+        """Note that a nested list ended."""
+        self.depth -= 1

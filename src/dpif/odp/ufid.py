@@ -1,0 +1,78 @@
+"""Unique flow identifiers: up to 16 bytes that name a flow, and their text ``ufid:…``.
+
+The text is that of a UUID whose four 32-bit words are in host order, as Open vSwitch prints it (odp_format_ufid);
+it is not RFC 9562's order of bytes. The kernel takes identifiers of 1 to 16 bytes; the text form has 16.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import struct
+from typing import Self
+
+from dpif.errors import EncodeError, ParseError
+from dpif.odp.scanner import Scanner
+
+_WORDS = struct.Struct("=4I")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+
+
+class Ufid(bytes):
+    """A flow's unique identifier: 1 to 16 bytes."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: bytes | str) -> Self:
+        """Make one of its bytes, or of its text with or without ``ufid:``."""
+        if isinstance(value, str):
+            value = _parse(value)
+        if not 1 <= len(value) <= 16:
+            raise EncodeError(f"a UFID has 1 to 16 bytes, not {len(value)}")
+        return super().__new__(cls, value)
+
+    @classmethod
+    def random(cls) -> Self:
+        """Return a new random identifier of 16 bytes."""
+        return cls(secrets.token_bytes(16))
+
+    def __str__(self) -> str:
+        """Return ``ufid:`` and the identifier; a short one as plain hexadecimal."""
+        if len(self) != 16:
+            return f"ufid:{self.hex()}"
+        digits = "".join([f"{word:08x}" for word in _WORDS.unpack(self)])
+        return f"ufid:{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def __repr__(self) -> str:
+        return f"Ufid({str(self)!r})"
+
+
+def _parse(text: str) -> bytes:
+    scanner = Scanner(text if text.startswith("ufid:") else f"ufid:{text}")
+    ufid = scan_ufid(scanner)
+    if not scanner.at_end or ufid is None:
+        raise ParseError("unexpected text after the UFID", scanner.text, scanner.position)
+    return ufid
+
+
+def scan_ufid(scanner: Scanner) -> Ufid | None:
+    """Take ``ufid:…`` if it comes next."""
+    if not scanner.take("ufid:"):
+        return None
+    digits = scanner.require(_UUID, "8-4-4-4-12 hexadecimal digits").replace("-", "")
+    return Ufid(_WORDS.pack(*[int(digits[at : at + 8], 16) for at in range(0, 32, 8)]))
+
+
+def skip_ufid(scanner: Scanner) -> None:
+    """Pass over a ``ufid:…`` and what separates it from a key."""
+    if scan_ufid(scanner) is not None:
+        scanner.skip_separators()
+
+
+def split_ufid(text: str) -> tuple[Ufid | None, str]:
+    """Return the identifier that a flow's text starts with, if any, and the rest of the text."""
+    scanner = Scanner(text)
+    scanner.skip_separators()
+    ufid = scan_ufid(scanner)
+    scanner.skip_separators()
+    return ufid, text[scanner.position :]
