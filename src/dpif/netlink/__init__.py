@@ -1,0 +1,84 @@
+"""Netlink: datagrams of messages between a client and a datapath, for either end.
+
+Netlink is how Linux programs talk to the parts of their kernel. A *datagram* holds one *message* or several;
+a message is a header and a payload; most of a payload is *attributes*, each a type, a length and a value, which
+may be attributes again. *Generic netlink* adds *families*: protocols with a name, whose messages begin with a
+command and a version. This package owns all of that and no family: of Open vSwitch it knows nothing.
+
+**Exchanges.** Whoever uses netlink does one of four things (`dpif.netlink.exchange`):
+
+- a *transaction* asks once and is answered once; a *batch* is many of them in one datagram;
+- a *dump* asks once and is answered by as many messages as the table has rows;
+- a *multicast subscription* listens to what changes, whoever changed it;
+- a *unicast subscription* listens to what is sent to it alone: for Open vSwitch the upcalls.
+
+Each is a value that makes the datagrams to send and is fed those that arrive; none touches a socket. They
+differ in what a full receive queue costs: an answer (ask again), a row (dump again), a notification (read the
+state anew, since nobody knows what was missed; an `Overrun` marks the place), a packet (gone).
+
+**The seam is the datagram.** A `Transport` sends and receives datagrams and knows no more. Three things are
+transports: the kernel's socket (`KernelSocket`), a queue to a service in this process (`LoopbackTransport`),
+and a Unix socket to a service in another process. `Connection` makes exchanges over transports, and
+`TracedTransport` writes down what passes through one, as a capture that Wireshark reads.
+
+**The other end.** `Service` is what the kernel is to its sockets: it takes datagrams, calls the handler of a
+family's command, and sends replies, acknowledgements, dumps and notifications by the kernel's rules. A userspace
+datapath is a service with the families of Open vSwitch.
+
+**Where things live**, from the bottom up: ``constants`` (the numbers), ``attributes`` and ``message`` (framing),
+``policy`` (tables of typed attributes), ``ack`` (yes and no), ``exchange``, ``generic`` (families),
+``transport`` with ``socket`` and ``loopback``, ``connection``, ``service``, ``trace``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpif._lazy import lazy
+
+if TYPE_CHECKING:
+    from dpif.netlink.attributes import RawAttr
+    from dpif.netlink.connection import Connection
+    from dpif.netlink.exchange import Batch, Dump, Overrun, Request, Subscription, Transaction
+    from dpif.netlink.generic import Family
+    from dpif.netlink.message import Message
+    from dpif.netlink.policy import AttributeSet
+    from dpif.netlink.socket import KernelSocket
+    from dpif.netlink.transport import Dial, Transport
+
+__all__ = [
+    "AttributeSet",
+    "Batch",
+    "Connection",
+    "Dial",
+    "Dump",
+    "Family",
+    "KernelSocket",
+    "Message",
+    "Overrun",
+    "RawAttr",
+    "Request",
+    "Subscription",
+    "Transaction",
+    "Transport",
+]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "AttributeSet": "policy",
+        "Batch": "exchange",
+        "Connection": "connection",
+        "Dial": "transport",
+        "Dump": "exchange",
+        "Family": "generic",
+        "KernelSocket": "socket",
+        "Message": "message",
+        "Overrun": "exchange",
+        "RawAttr": "attributes",
+        "Request": "exchange",
+        "Subscription": "exchange",
+        "Transaction": "exchange",
+        "Transport": "transport",
+    },
+)

@@ -1,0 +1,195 @@
+"""Requests and their answers over transports: the exchanges with their input and output.
+
+A `Connection` keeps a pool of transports to one peer and gives each exchange one of its own, so threads do not
+wait for each other and a dump may be read while other requests are made: netlink has no more than one dump at a
+time on a socket. A transport whose exchange did not come to its end, because it failed or its reader lost
+interest, is closed, since stale messages could still arrive on it.
+
+This file knows no family but the one that names the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from dpif.errors import DumpInterrupted, NoSuchObject, Unavailable, netlink_error
+from dpif.netlink.constants import CTRL_FAMILY, GENL_ID_CTRL
+from dpif.netlink.exchange import Batch, Dump, Request, Transaction
+from dpif.netlink.generic import Family, get_family
+from dpif.netlink.transport import Dial, Transport
+
+__all__ = ["Connection"]
+
+T = TypeVar("T")
+
+_MAX_IDLE: Final = 4
+_MAX_SEQ: Final = 0x7FFFFFFF
+
+
+class Connection:
+    """Asks one peer, through transports that `dial` makes; safe to use from several threads.
+
+    An answer that does not come within `timeout` seconds (None: for ever) is a `NetlinkError` with ETIMEDOUT.
+    """
+
+    def __init__(self, dial: Dial, timeout: float | None = 30.0) -> None:
+        self.dial = dial
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._idle: list[Transport] = []
+        self._closed = False
+        self._next_seq = 1
+        self._families: dict[str, Family] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the transports; those in use are closed when their exchange ends."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for transport in idle:
+            transport.close()
+
+    def family(self, name: str) -> Family:
+        """Look up a generic netlink family, once; raise `Unavailable` when the peer has none of that name."""
+        family = self._families.get(name)
+        if family is None:
+            try:
+                family = self.transact(get_family(name))
+            except NoSuchObject as error:
+                raise Unavailable(f"there is no generic netlink family {name}") from error
+            if family is None:
+                raise Unavailable(f"the peer does not describe its netlink family {name}")
+            self._families[name] = family
+        return family
+
+    def group(self, family: str, name: str, fallback: int | None = None) -> int:
+        """Return the number of a family's multicast group; `fallback` is for peers that do not tell.
+
+        Raises `Unavailable` when there is neither.
+        """
+        group = self.family(family).groups.get(name, fallback)
+        if group is None:
+            raise Unavailable(f"the netlink family {family} has no multicast group {name}")
+        return group
+
+    def transact(self, request: Request[T]) -> T | None:
+        """Return the first reply to `request`, None when there is none; raise `NetlinkError`, `DecodeError`."""
+        type_id = self._type_id(request.family)
+        with self._transport() as transport:
+            exchange = Transaction(request, type_id, self._take_seq(), transport.port_id)
+            transport.send(exchange.datagram)
+            while not exchange.done:
+                datagram = self._receive(transport, exchange, request.operation)
+                if datagram is not None:
+                    exchange.feed(datagram)
+        return exchange.result()
+
+    def batch(self, requests: Sequence[Request[Any]]) -> list[Any]:
+        """Make many requests at little cost; they are carried out in order, whether earlier ones fail or not.
+
+        Returns for each its first reply, None when it had none, or the `DpifError` that befell it.
+        """
+        type_ids = {name: self._type_id(name) for name in {request.family for request in requests}}
+        with self._transport() as transport:
+            exchange = Batch(requests, type_ids, self._take_seq(len(requests)), transport.port_id)
+            for number, datagram in enumerate(exchange.datagrams, 1):
+                transport.send(datagram)
+                while exchange.answered < number:
+                    answer = self._receive(transport, exchange, "make a batch of requests")
+                    if answer is not None:
+                        exchange.feed(answer)
+        return exchange.results()
+
+    def dump(self, request: Request[T]) -> Iterator[T]:
+        """Iterate over the rows of a dump as they come, in bounded memory.
+
+        Nothing is sent before the first row is asked for. After the last row that came, raises the
+        `NetlinkError` that the dump ended with, or `DumpInterrupted` (without rows) when the peer says that its
+        table changed meanwhile.
+        """
+        type_id = self._type_id(request.family)
+        with self._transport() as transport:
+            exchange = Dump(request, type_id, self._take_seq(), transport.port_id)
+            transport.send(exchange.datagram)
+            while not exchange.done:
+                datagram = self._receive(transport, exchange, request.operation)
+                if datagram is not None:
+                    yield from exchange.feed(datagram)
+            exchange.result()  # in here, since after a loss the dump may still be running on this transport
+        if exchange.interrupted:
+            raise DumpInterrupted
+
+    def dump_all(self, request: Request[T], retries: int = 3) -> list[T]:
+        """Return the rows of a dump that was not interrupted, trying again up to `retries` times.
+
+        Raises `DumpInterrupted` with the rows of the last try, and `NetlinkError`.
+        """
+        for _ in range(retries + 1):
+            rows: list[T] = []
+            try:
+                for row in self.dump(request):
+                    rows.append(row)
+            except DumpInterrupted:
+                continue
+            return rows
+        raise DumpInterrupted(rows)
+
+    def _type_id(self, family: str) -> int:
+        return GENL_ID_CTRL if family == CTRL_FAMILY else self.family(family).id
+
+    def _take_seq(self, count: int = 1) -> int:
+        """Return the first of `count` sequence numbers that nobody else gets; 0 is the kernel's."""
+        with self._lock:
+            if self._next_seq + count > _MAX_SEQ:
+                self._next_seq = 1
+            seq = self._next_seq
+            self._next_seq += count
+        return seq
+
+    @contextlib.contextmanager
+    def _transport(self) -> Iterator[Transport]:
+        """Lend a transport for one exchange; it is used again only when the exchange came to its end."""
+        with self._lock:
+            if self._closed:
+                raise Unavailable("the connection is closed", errno.EBADF)
+            idle = self._idle.pop() if self._idle else None
+        transport = self.dial() if idle is None else idle
+        try:
+            yield transport
+        except BaseException:
+            transport.close()
+            raise
+        with self._lock:
+            keep = not self._closed and len(self._idle) < _MAX_IDLE
+            if keep:
+                self._idle.append(transport)
+        if not keep:
+            transport.close()
+
+    def _receive(
+        self, transport: Transport, exchange: Transaction[Any] | Batch | Dump[Any], operation: str
+    ) -> bytes | None:
+        """Return the next datagram; None when the transport lost some, of which the exchange is told."""
+        try:
+            return transport.recv(self._timeout)
+        except BlockingIOError:
+            explanation = f"no answer within {self._timeout} seconds"
+            raise netlink_error(errno.ETIMEDOUT, operation, explanation) from None
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            exchange.overrun()
+            return None
