@@ -1,8 +1,8 @@
 """``python -m dpif.lab [OPTIONS] [-- COMMAND...]``: the lab from a command line.
 
 Owns the options and the exit statuses that are the lab's own: 124 when the time is over, 125 when the lab
-could not run the command to its end. `add_arguments` and `execute` are for a command line that has this as one
-of its commands.
+could not run the command to its end. `add_arguments` and `execute` are for a command line that has this as
+one of its commands.
 """
 
 from __future__ import annotations

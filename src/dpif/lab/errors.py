@@ -1,7 +1,7 @@
 """How the lab fails, apart from the command that it runs.
 
-Owns the three errors and the exit status that a command line gives for each: 124 and 125, which ``timeout`` and
-``env`` give for the same, and which a command that wants to be told apart from the lab does not use.
+Owns the three errors and the exit status that a command line gives for each: 124 and 125, as ``timeout`` and
+``env`` do. A command that wants to be told apart from the lab does not use them.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from typing import Protocol
 from dpif.errors import ParseError
 from dpif.lab import guest, uml
 from dpif.lab.errors import LabFailed, LabTimeout
+from dpif.lab.kernel import Kernel, Lines
 from dpif.lab.streams import Console, Relay, framed, pump, terminal_taken
 
 __all__ = ["run"]
@@ -86,10 +87,10 @@ def run(
             terminal=streams.are_terminal,
         )
         pipes = _Pipes(stack)
-        process = uml.boot(init, directory, memory, pipes.guest_ends)
-        stack.callback(uml.end, process)
+        kernel = uml.boot(init, directory, memory, pipes.guest_ends)
+        stack.callback(kernel.end)
         pipes.close_guest_ends()
-        session = _Session(process, directory, streams, pipes, stack)
+        session = _Session(kernel, directory, streams, pipes, stack)
         try:
             return session.drive(deadline)
         except TimeoutError:
@@ -127,7 +128,7 @@ class _Pipes:
         self.output, guest_output = os.pipe()
         self.errors, guest_errors = os.pipe()
         self.console, guest_console = os.pipe()
-        self.guest_ends = uml.Lines(guest_input, guest_control, guest_output, guest_errors, guest_console)
+        self.guest_ends = Lines(guest_input, guest_control, guest_output, guest_errors, guest_console)
         self._open_guest_ends = list(self.guest_ends)
         stack.callback(self.close_guest_ends)
         for descriptor in (self.input, self.control, self.output, self.errors, self.console):
@@ -144,13 +145,13 @@ class _Session:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        kernel: Kernel,
         directory: Path,
         streams: _Streams,
         pipes: _Pipes,
         stack: contextlib.ExitStack,
     ) -> None:
-        self._process = process
+        self._kernel = kernel
         self._directory = directory
         self._streams = streams
         self._pipes = pipes
@@ -164,7 +165,7 @@ class _Session:
         """Carry the streams until the guest is gone; return the status. Raises TimeoutError at `deadline`."""
         boot_deadline = time.monotonic() + BOOT_SECONDS
         while True:
-            ended = uml.has_ended(self._process)
+            ended = self._kernel.has_ended()
             moved = pump(self._relays, 0 if ended else TICK)
             if any(relay.broken for relay in self._outputs):
                 return 128 + signal.SIGPIPE

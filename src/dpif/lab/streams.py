@@ -41,8 +41,8 @@ class Relay:
     """Moves what `source` yields to `sink`, both file descriptors, until the source ends or the sink is gone.
 
     `encode` maps each chunk to what is written, the empty chunk of the end included. A relay holds at most
-    one chunk: it polls its sink while it has one, else its source. ``broken`` says that the sink's reader went
-    away.
+    one chunk: it polls its sink while it has one, else its source. ``broken`` says that the sink's reader
+    went away.
     """
 
     def __init__(self, source: int, sink: int, encode: Callable[[bytes], bytes] = unchanged) -> None:

@@ -1,27 +1,24 @@
 """The lab's kernel as an ordinary process: user-mode Linux, on the host's own files.
 
-Owns the binary's place, its command line and its process group. The guest's root is the host's ("hostfs"),
+Owns the binary's place, its command line and its memory. The guest's root is the host's ("hostfs"),
 with the host user's rights whoever the guest thinks that it is. The lines of `Devices` are serial lines, each
 made of pipes to the host.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
-import subprocess
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 from dpif.errors import ParseError
 from dpif.lab.errors import LabUnavailable
 from dpif.lab.guest import Devices
+from dpif.lab.kernel import Kernel, Lines
 
-__all__ = ["DEVICES", "MODULES_DIR", "Lines", "boot", "end", "has_ended", "require"]
+__all__ = ["DEVICES", "MODULES_DIR", "boot", "require"]
 
 DEVICES = Devices(input="/dev/ttyS0", output="/dev/ttyS0", errors="/dev/ttyS1", control="/dev/ttyS2")
 MODULES_DIR = Path("/usr/lib/uml/modules")
@@ -33,21 +30,10 @@ _PROGRAMS = {
     "ip": "iproute2",
     "mount": "mount",
     "setsid": "util-linux",
-    "setpriv": "util-linux",
     "stty": "coreutils",
 }
 _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-class Lines(NamedTuple):
-    """The guest's ends of the pipes, as file descriptors: it reads `input` and `control`, writes the rest."""
-
-    input: int
-    control: int
-    output: int
-    errors: int
-    console: int
 
 
 def require() -> None:
@@ -60,11 +46,8 @@ def require() -> None:
         raise LabUnavailable(f"the lab is not installed here; as root: apt-get install {packages}")
 
 
-def boot(init: Path, directory: Path, memory: str, lines: Lines) -> subprocess.Popen[bytes]:
-    """Start the kernel with `init` as its process 1; its own files go to `directory`.
-
-    It leads a process group and a session of its own, and dies with the thread that called this.
-    """
+def boot(init: Path, directory: Path, memory: str, lines: Lines) -> Kernel:
+    """Start the kernel with `init` as its process 1; its own files go to `directory`."""
     arguments = [
         f"mem={memory}",
         "rootfstype=hostfs",
@@ -79,29 +62,8 @@ def boot(init: Path, directory: Path, memory: str, lines: Lines) -> subprocess.P
         f"ssl1=null,fd:{lines.errors}",
         f"ssl2=fd:{lines.control},null",
     ]
-    return subprocess.Popen(
-        [str(_find("setpriv")), "--pdeathsig", "KILL", str(_find("linux.uml")), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=lines.console,
-        stderr=lines.console,
-        pass_fds=tuple(lines),
-        start_new_session=True,
-        cwd=directory,
-        env={"PATH": os.defpath, "HOME": str(directory), "TMPDIR": _memory_directory(memory)},
-    )
-
-
-def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the kernel is gone. It is not reaped, so that its process group stays its own until `end`."""
-    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, process.pid, options) is not None
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End the kernel, its helpers and the guest's processes (each is a process of the host), at once."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    env = {"PATH": os.defpath, "HOME": str(directory), "TMPDIR": _memory_directory(memory)}
+    return Kernel([str(_find("linux.uml")), *arguments], env, directory, lines)
 
 
 def _find(program: str) -> str | None:
@@ -110,7 +72,7 @@ def _find(program: str) -> str | None:
 
 
 def _memory_directory(memory: str) -> str:
-    """Return a directory for the file that is the guest's memory (unlinked, sparse): in RAM if it fits there."""
+    """Return a directory for the guest's memory, which is an unlinked sparse file: in RAM if it fits there."""
     size = _parse_memory(memory)
     for directory in ("/dev/shm", tempfile.gettempdir(), "/var/tmp"):
         if os.access(directory, os.W_OK | os.X_OK) and _can_hold(directory, size):
