@@ -1,0 +1,21 @@
+"""The messages of each family as records, used by both sides; `base.py` explains their shape."""
+
+from __future__ import annotations
+
+from dpif.odp.messages.base import Record
+from dpif.odp.messages.datapath import DatapathRecord, DatapathStats, MegaflowStats
+from dpif.odp.messages.flow import FlowCounters, FlowRecord
+from dpif.odp.messages.packet import PacketRecord
+from dpif.odp.messages.vport import VportRecord, VportStats
+
+__all__ = [
+    "DatapathRecord",
+    "DatapathStats",
+    "FlowCounters",
+    "FlowRecord",
+    "MegaflowStats",
+    "PacketRecord",
+    "Record",
+    "VportRecord",
+    "VportStats",
+]

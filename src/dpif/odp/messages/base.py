@@ -1,0 +1,103 @@
+"""What the messages of all Open vSwitch families share: headers around attributes.
+
+A `Record` is one message of a family, as a value with a Python name for each attribute. Both sides use it: the
+client fills in what it asks for and reads what it is told, a datapath in user space the other way round. Only
+attributes that are set are sent; those that this library does not know are kept in ``unknown``.
+
+::
+
+    nlmsghdr | genlmsghdr: command, version | ovs_header: dp_ifindex | attributes
+             ^ a payload starts here
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, ClassVar, Self
+
+from dpif.errors import DecodeError
+from dpif.netlink.attributes import Buffer, RawAttr
+from dpif.netlink.exchange import Request
+from dpif.netlink.policy import AttributeSet
+
+_HEADERS = struct.Struct("=BBHi")
+OVS_HDRLEN = _HEADERS.size
+"""Bytes of a payload before its attributes: ``struct genlmsghdr`` and ``struct ovs_header``."""
+
+
+def pack_headers(command: int, version: int, dp_ifindex: int) -> bytes:
+    """Return the two headers."""
+    return _HEADERS.pack(command, version, 0, dp_ifindex)
+
+
+def unpack_headers(payload: Buffer) -> tuple[int, int, int]:
+    """Return command, version and dp_ifindex; raise `DecodeError` when `payload` is too short."""
+    if len(payload) < OVS_HDRLEN:
+        raise DecodeError(f"expected headers of {OVS_HDRLEN} bytes, found {len(payload)}", "ovs_header")
+    command, version, _, dp_ifindex = _HEADERS.unpack_from(payload)
+    return command, version, dp_ifindex
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """One message of a family.
+
+    ``command`` is the family's (NEW, GET, …), ``version`` what the sender speaks, ``dp_ifindex`` the datapath
+    (the interface index of its local port), or 0. Subclasses add a field for each attribute of ``ATTRIBUTES``,
+    named like it in lower case.
+    """
+
+    FAMILY: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+    ATTRIBUTES: ClassVar[AttributeSet]
+    REQUIRED: ClassVar[tuple[IntEnum, ...]] = ()
+    """The attributes that a reply must have."""
+
+    command: int = 0
+    version: int | None = None
+    dp_ifindex: int = 0
+    unknown: tuple[RawAttr, ...] = ()
+
+    @classmethod
+    def from_payload(cls, payload: Buffer) -> Self:
+        """Decode headers and attributes; raise `DecodeError`."""
+        command, version, dp_ifindex = unpack_headers(payload)
+        decoded = cls.ATTRIBUTES.decode(payload, OVS_HDRLEN)
+        members = cls._members()
+        values: dict[str, Any] = {members[number]: value for number, value in decoded.values.items()}
+        return cls(command=command, version=version, dp_ifindex=dp_ifindex, unknown=decoded.unknown, **values)
+
+    @classmethod
+    def from_reply(cls, payload: Buffer) -> Self:
+        """Decode as `from_payload` does, and insist on what a reply must have."""
+        record = cls.from_payload(payload)
+        for member in cls.REQUIRED:
+            if getattr(record, member.name.lower()) is None:
+                raise DecodeError("missing from the reply", f"{cls.ATTRIBUTES.name}.{member.name}", OVS_HDRLEN)
+        return record
+
+    def to_payload(self) -> bytes:
+        """Encode headers and the attributes that are set, in the order of the fields; raise `EncodeError`."""
+        values = {number: getattr(self, name) for number, name in self._members().items()}
+        version = self.VERSION if self.version is None else self.version
+        return pack_headers(self.command, version, self.dp_ifindex) + self.ATTRIBUTES.encode(values, self.unknown)
+
+    def request(self, operation: str, flags: int = 0) -> Request[Self]:
+        """Return the request that sends this record; `operation` says in words what it does, for errors."""
+        return Request(self.FAMILY, self.to_payload(), type(self).from_reply, flags, operation)
+
+    @classmethod
+    def _members(cls) -> dict[int, str]:
+        names = _MEMBERS.get(cls)
+        if names is None:
+            names = _MEMBERS[cls] = {
+                int(member): member.name.lower()
+                for member in cls.ATTRIBUTES.entries
+                if member.name.lower() in cls.__dataclass_fields__
+            }
+        return names
+
+
+_MEMBERS: dict[type[Record], dict[int, str]] = {}

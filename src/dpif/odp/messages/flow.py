@@ -1,0 +1,106 @@
+"""Messages of the family ``ovs_flow``: install, find, change and remove flows.
+
+A dump has many of them, so a record keeps key, mask and actions as the bytes that came and decodes each only
+when it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self, TypeVar
+
+from dpif.errors import DecodeError
+from dpif.netlink.attributes import Buffer
+from dpif.netlink.policy import BYTES, FLAG, PAD, U8, U32, U64, AttributeSet, Structure
+from dpif.odp.actions import Actions
+from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowAttr
+from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.messages.base import Record
+from dpif.odp.ufid import Ufid
+
+K = TypeVar("K", bound=FlowKey)
+
+
+class FlowCounters(NamedTuple):
+    """``struct ovs_flow_stats``: packets and bytes that matched."""
+
+    n_packets: int = 0
+    n_bytes: int = 0
+
+
+FLOW = AttributeSet(
+    "FLOW",
+    {
+        FlowAttr.KEY: BYTES,
+        FlowAttr.ACTIONS: BYTES,
+        FlowAttr.STATS: Structure("=2Q", FlowCounters),
+        FlowAttr.TCP_FLAGS: U8,
+        FlowAttr.USED: U64,
+        FlowAttr.CLEAR: FLAG,
+        FlowAttr.MASK: BYTES,
+        FlowAttr.PROBE: FLAG,
+        FlowAttr.UFID: BYTES,
+        FlowAttr.UFID_FLAGS: U32,
+        FlowAttr.PAD: PAD,
+    },
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class FlowRecord(Record):
+    """One message of ``ovs_flow``; see ``enum ovs_flow_attr``.
+
+    ``key``, ``mask`` and ``actions`` are encoded attributes; `flow_key`, `flow_mask` and `flow_actions` decode
+    them. ``used`` is in milliseconds on the monotonic clock of the datapath.
+    """
+
+    FAMILY = OVS_FLOW_FAMILY
+    VERSION = OVS_FLOW_VERSION
+    ATTRIBUTES = FLOW
+
+    key: bytes | None = None
+    actions: bytes | None = None
+    stats: FlowCounters | None = None
+    tcp_flags: int | None = None
+    used: int | None = None
+    clear: bool | None = None
+    mask: bytes | None = None
+    probe: bool | None = None
+    ufid: bytes | None = None
+    ufid_flags: int | None = None
+
+    @classmethod
+    def from_reply(cls, payload: Buffer) -> Self:
+        """Decode; a reply names its flow by key or by UFID."""
+        record = cls.from_payload(payload)
+        if record.key is None and record.ufid is None:
+            raise DecodeError("the reply has neither KEY nor UFID", "FLOW")
+        return record
+
+    def flow_key(self) -> FlowKey | None:
+        """Return the key, or None where it was left out."""
+        return None if self.key is None else _decode(FlowKey, self.key, "KEY")
+
+    def flow_mask(self) -> FlowMask | None:
+        """Return the mask, or None where it was left out."""
+        return None if self.mask is None else _decode(FlowMask, self.mask, "MASK")
+
+    def flow_actions(self) -> Actions | None:
+        """Return the actions, or None where they were left out."""
+        if self.actions is None:
+            return None
+        try:
+            return Actions.from_bytes(self.actions)
+        except DecodeError as error:
+            raise error.within("FLOW.ACTIONS") from None
+
+    def flow_ufid(self) -> Ufid | None:
+        """Return the unique identifier, or None."""
+        return None if self.ufid is None else Ufid(self.ufid)
+
+
+def _decode(cls: type[K], data: bytes, name: str) -> K:
+    try:
+        return cls.from_bytes(data)
+    except DecodeError as error:
+        raise error.within(f"FLOW.{name}") from None
