@@ -1,0 +1,43 @@
+# The commands of this repository. Each sets up what it needs: a virtual environment in .venv, and Debian packages
+# where it may install them (else it says which).
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.NOTPARALLEL:
+.PHONY: help demo test test-host test-kernel lint bench setup
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r target text; do \
+	    printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+demo: $(READY)  ## see a switch in Python at work: on a userspace datapath, then on a real kernel
+	@tools/debian-packages.sh user-mode-linux kmod iproute2 iputils-ping \
+	    || echo "Going on without: the part on a real kernel will be left out."
+	@$(VENV)/bin/dpif demo
+
+test: lint test-host test-kernel  ## run all checks and all tests
+
+test-host: $(READY)  ## run the tests that need no special rights
+	@echo "== Tests on this host"
+	@$(PYTHON) -m pytest -m "not kernel and not root"
+
+test-kernel: $(READY)  ## run the tests that need a real kernel, in the lab (KERNEL=0 leaves them out)
+	@echo "== Tests on a real kernel, in the lab"
+	@tools/kernel-lane.sh $(PYTHON)
+
+lint: $(READY)  ## check style, types and import directions
+	@echo "== Lint"
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+bench: $(READY)  ## run the benchmarks
+	@$(PYTHON) bench/run.py
+
+setup: $(READY)  ## only set up the virtual environment
+
+$(READY): pyproject.toml tools/setup-venv.sh
+	@tools/setup-venv.sh $(VENV)
