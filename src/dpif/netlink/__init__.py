@@ -41,24 +41,35 @@ if TYPE_CHECKING:
     from dpif.netlink.connection import Connection
     from dpif.netlink.exchange import Batch, Dump, Overrun, Request, Subscription, Transaction
     from dpif.netlink.generic import Family
+    from dpif.netlink.loopback import LoopbackTransport
     from dpif.netlink.message import Message
     from dpif.netlink.policy import AttributeSet
+    from dpif.netlink.service import Call, Command, Peer, Refusal, Service
     from dpif.netlink.socket import KernelSocket
+    from dpif.netlink.trace import Trace, TracedTransport
     from dpif.netlink.transport import Dial, Transport
 
 __all__ = [
     "AttributeSet",
     "Batch",
+    "Call",
+    "Command",
     "Connection",
     "Dial",
     "Dump",
     "Family",
     "KernelSocket",
+    "LoopbackTransport",
     "Message",
     "Overrun",
+    "Peer",
     "RawAttr",
+    "Refusal",
     "Request",
+    "Service",
     "Subscription",
+    "Trace",
+    "TracedTransport",
     "Transaction",
     "Transport",
 ]
@@ -68,16 +79,24 @@ __getattr__, __dir__ = lazy(
     {
         "AttributeSet": "policy",
         "Batch": "exchange",
+        "Call": "service",
+        "Command": "service",
         "Connection": "connection",
         "Dial": "transport",
         "Dump": "exchange",
         "Family": "generic",
         "KernelSocket": "socket",
+        "LoopbackTransport": "loopback",
         "Message": "message",
         "Overrun": "exchange",
+        "Peer": "service",
         "RawAttr": "attributes",
+        "Refusal": "service",
         "Request": "exchange",
+        "Service": "service",
         "Subscription": "exchange",
+        "Trace": "trace",
+        "TracedTransport": "trace",
         "Transaction": "exchange",
         "Transport": "transport",
     },

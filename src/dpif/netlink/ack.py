@@ -89,21 +89,13 @@ def _unpack(message: Message, attributes_start: int) -> Ack:
     return Ack(code, explanation, values.get(ExtAckAttr.OFFS))
 
 
-def pack_error(ack: Ack, request: Message, *, capped: bool) -> tuple[int, bytes]:
-    """Return flags and payload of the ``NLMSG_ERROR`` message that answers `request`.
-
-    As the kernel does, a yes never repeats the request, and a no repeats it unless `capped`.
-    """
+def pack_error(ack: Ack, request: Message) -> tuple[int, bytes]:
+    """Return flags and payload of the ``NLMSG_ERROR`` message that answers `request`, repeating its header."""
     length = HEADER.size + len(request.payload)
     header = HEADER.pack(length, request.type, request.flags, request.seq, request.port_id)
-    payload = _CODE.pack(-ack.code) + header
-    if capped or not ack.code:
-        flags = c.NLM_F_CAPPED
-    else:
-        flags = 0
-        payload += bytes(request.payload) + bytes(align(length) - length)
     attributes = _pack_attributes(ack)
-    return flags | (c.NLM_F_ACK_TLVS if attributes else 0), payload + attributes
+    flags = c.NLM_F_CAPPED | (c.NLM_F_ACK_TLVS if attributes else 0)
+    return flags, _CODE.pack(-ack.code) + header + attributes
 
 
 def pack_done(ack: Ack) -> tuple[int, bytes]:
