@@ -1,0 +1,55 @@
+"""The client: datapaths, their ports, flows and upcalls, over any transport.
+
+A `Datapath` is a handle on one datapath. Everything it can be asked is one blocking call, since the answer to a
+netlink request is there when the request was sent::
+
+    with dpif.open("system@dp0") as dp:
+        for port in dp.ports: ...
+        dp.flows.add("in_port(1),eth(),eth_type(0x0806),arp()", "2")
+        dp.execute(packet, "2", FlowKey(in_port=1))
+
+**Ports** are numbered attachments of network devices; port 0 is the datapath's own. `Ports.watch` reports their
+coming and going. **Flows** are a cache: each has a key, a mask that says which bits of it count, and actions.
+Flows may not overlap. A flow is found again by the key that it was installed with, or by its UFID. **Upcalls**
+are the packets that no flow matches (and those that a ``userspace`` action sends): who listens to them decides,
+installs a flow, and sends the packet on with `execute`.
+
+What truly waits (`Upcalls`, `PortWatch`) is an iterator, an async iterator and has a ``fileno()``. Many changes
+go in one `operate`, each with its own result.
+
+**A look never writes.** Opening a datapath and reading it sends GET requests only. The first thing that writes
+is what says so: ``create``, ``add``, ``put``, ``delete``, ``upcalls(miss=True)``.
+
+This package knows messages (`dpif.odp`) and exchanges (`dpif.netlink`); which transport carries them is decided
+in `dpif.open`.
+"""
+
+from __future__ import annotations
+
+from dpif.client.datapath import Datapath, Stats
+from dpif.client.flows import Flow, Flows
+from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result
+from dpif.client.ports import Port, PortAdded, PortChanged, PortEvent, PortRemoved, Ports, PortWatch
+from dpif.client.upcalls import Upcall, Upcalls
+
+__all__ = [
+    "Datapath",
+    "Delete",
+    "Execute",
+    "Flow",
+    "Flows",
+    "Get",
+    "Operation",
+    "Port",
+    "PortAdded",
+    "PortChanged",
+    "PortEvent",
+    "PortRemoved",
+    "PortWatch",
+    "Ports",
+    "Put",
+    "Result",
+    "Stats",
+    "Upcall",
+    "Upcalls",
+]

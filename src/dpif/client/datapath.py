@@ -1,0 +1,171 @@
+"""A datapath as an object: its ports, flows and upcalls, and what concerns it as a whole."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from dpif.client.flows import Flows
+from dpif.client.operations import Execute, Operation, Result, result_of
+from dpif.client.ports import Ports
+from dpif.client.upcalls import Upcalls
+from dpif.client.values import ActionsLike, KeyLike
+from dpif.errors import NetlinkError
+from dpif.netlink.connection import Connection
+from dpif.netlink.constants import NLM_F_ECHO
+from dpif.odp.constants import DatapathCmd, DatapathFeature
+from dpif.odp.messages.datapath import DatapathRecord
+
+
+class Stats(NamedTuple):
+    """A datapath's counters.
+
+    Packets that ``hit`` a flow, ``missed``, were ``lost`` on their way up; ``flows`` in the table. ``masks`` in
+    use, ``mask_hit`` masks looked at for all packets together, ``cache_hit`` hits of the mask cache: None where
+    the datapath does not tell.
+    """
+
+    hit: int
+    missed: int
+    lost: int
+    flows: int
+    masks: int | None = None
+    mask_hit: int | None = None
+    cache_hit: int | None = None
+
+
+class Datapath:
+    """An open datapath. A context manager; leaving it closes the handle and never touches the datapath.
+
+    ``name`` is its name, ``type`` ``system`` or ``netdev``, ``ifindex`` what identifies it on the wire. A
+    datapath that was deleted and made anew under the same name has another: a handle from before then gets
+    `NoSuchObject`, and must be opened again.
+    """
+
+    def __init__(self, connection: Connection, record: DatapathRecord, type: str) -> None:
+        self.connection = connection
+        self.name = record.name or ""
+        self.type = type
+        self.ifindex = record.dp_ifindex
+        self.ports = Ports(self)
+        self.flows = Flows(self)
+        self.upcall_pid = 0
+        """The netlink port id that new ports send their upcalls to; 0 unless somebody here listens per vport."""
+
+    def __str__(self) -> str:
+        return f"{self.type}@{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<Datapath {self}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the datapath stays as it is."""
+        self.connection.close()
+
+    def destroy(self) -> None:
+        """Delete the datapath with all its ports and flows; devices of other owners survive."""
+        record = DatapathRecord(command=DatapathCmd.DEL, dp_ifindex=self.ifindex)
+        self.connection.transact(record.request(f"deleting datapath {self.name}"))
+
+    def read(self) -> DatapathRecord:
+        """Return what the datapath says of itself."""
+        record = DatapathRecord(command=DatapathCmd.GET, dp_ifindex=self.ifindex)
+        return _reply(self.connection, record, f"reading datapath {self.name}")
+
+    def write(
+        self,
+        *,
+        user_features: int,
+        per_cpu_pids: Sequence[int] | None = None,
+        masks_cache_size: int | None = None,
+    ) -> DatapathRecord:
+        """Change settings; `user_features` is not optional since a change without it clears them all."""
+        record = DatapathRecord(
+            command=DatapathCmd.SET,
+            dp_ifindex=self.ifindex,
+            user_features=user_features,
+            per_cpu_pids=None if per_cpu_pids is None else tuple(per_cpu_pids),
+            masks_cache_size=masks_cache_size,
+        )
+        return _reply(self.connection, record, f"changing datapath {self.name}", NLM_F_ECHO)
+
+    def stats(self) -> Stats:
+        """Return the counters as they are now."""
+        record = self.read()
+        mega = record.megaflow_stats
+        basic = record.stats or (0, 0, 0, 0)
+        return Stats(*basic) if mega is None else Stats(*basic, mega.n_masks, mega.n_mask_hit, mega.n_cache_hit)
+
+    @property
+    def user_features(self) -> DatapathFeature:
+        """The features that are switched on now."""
+        return DatapathFeature(self.read().user_features or 0)
+
+    def masks_cache_size(self) -> int | None:
+        """Return the size of the mask cache in entries, None where the datapath has none."""
+        return self.read().masks_cache_size
+
+    def execute(
+        self, packet: bytes, actions: ActionsLike, key: KeyLike | None = None, *, probe: bool = False
+    ) -> None:
+        """Apply actions to a packet; `key` brings its metadata, such as ``FlowKey(in_port=1)``.
+
+        Success says nothing about delivery: an output port that does not exist swallows the packet.
+        """
+        self.connection.transact(Execute(packet, actions, key, probe=probe).request(self.ifindex))
+
+    def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> list[Result]:
+        """Carry out many operations in order, at little cost; return the result of each, in the same order.
+
+        One that fails does not keep the others from being carried out. `want_flows` asks for the flow (with its
+        counters) that a `Put` or `Delete` dealt with; a `Get` always brings it.
+        """
+        todo = list(operations)
+        answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in todo])
+        return [result_of(operation, answer) for operation, answer in zip(todo, answers, strict=True)]
+
+    def upcalls(self, *, miss: bool = True, action: bool = True) -> Upcalls:
+        """Listen to the packets that the datapath hands up; close the listener to hand the place back.
+
+        With `miss` its misses are directed here, away from whoever got them before. With `action` alone nothing
+        is written: ``userspace(pid=…)`` actions name the listener's ``port_id``.
+        """
+        return Upcalls(self, miss=miss, action=action)
+
+
+def _reply(connection: Connection, record: DatapathRecord, operation: str, flags: int = 0) -> DatapathRecord:
+    reply = connection.transact(record.request(operation, flags))
+    if reply is None:
+        raise NetlinkError(errno.EPROTO, operation, "the datapath acknowledged without a reply")
+    return reply
+
+
+def create_datapath(connection: Connection, name: str, type: str) -> Datapath:
+    """Make a new datapath without features and without a receiver of upcalls; raise `AlreadyExists`.
+
+    EINVAL for a name that is empty or of 16 bytes and more.
+    """
+    record = DatapathRecord(command=DatapathCmd.NEW, name=name, upcall_pid=0, user_features=0)
+    return Datapath(connection, _reply(connection, record, f"creating datapath {name}", NLM_F_ECHO), type)
+
+
+def find_datapath(connection: Connection, name: str, type: str) -> Datapath:
+    """Open a datapath that exists; raise `NoSuchObject`. Sends a GET and nothing else."""
+    record = DatapathRecord(command=DatapathCmd.GET, name=name)
+    return Datapath(connection, _reply(connection, record, f"opening datapath {name}"), type)
+
+
+def list_datapaths(connection: Connection) -> list[DatapathRecord]:
+    """Return the record of every datapath of the peer."""
+    record = DatapathRecord(command=DatapathCmd.GET)
+    return connection.dump_all(record.request("listing datapaths"))

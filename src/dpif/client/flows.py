@@ -1,0 +1,169 @@
+"""The flow table of a datapath: install, change, look up, remove, list."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dpif.client.operations import Delete, Get, Put, explain_refusal
+from dpif.client.values import ActionsLike, KeyLike, MaskLike
+from dpif.errors import NetlinkError, NoSuchObject
+from dpif.odp.actions import Actions
+from dpif.odp.constants import FlowCmd, UfidFlag
+from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.ufid import Ufid
+
+if TYPE_CHECKING:
+    from dpif.client.datapath import Datapath
+
+_TERSE = UfidFlag.OMIT_KEY | UfidFlag.OMIT_MASK | UfidFlag.OMIT_ACTIONS
+
+
+class Flow:
+    """A flow as the datapath described it; key, mask and actions are decoded when they are read.
+
+    ``record`` is the message itself, with everything encoded. What a terse dump leaves out is None.
+    """
+
+    __slots__ = ("record",)
+
+    def __init__(self, record: FlowRecord) -> None:
+        self.record = record
+
+    @property
+    def key(self) -> FlowKey | None:
+        """The key: as it was given for a flow without UFID, masked for one with."""
+        return self.record.flow_key()
+
+    @property
+    def mask(self) -> FlowMask | None:
+        """The bits of the key that must match."""
+        return self.record.flow_mask()
+
+    @property
+    def actions(self) -> Actions | None:
+        """What happens to the packets that match."""
+        return self.record.flow_actions()
+
+    @property
+    def ufid(self) -> Ufid | None:
+        """The unique identifier, None for a flow that its key identifies."""
+        return self.record.flow_ufid()
+
+    @property
+    def packets(self) -> int:
+        """How many packets matched."""
+        return self.record.stats.n_packets if self.record.stats else 0
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes they had."""
+        return self.record.stats.n_bytes if self.record.stats else 0
+
+    @property
+    def tcp_flags(self) -> int:
+        """The TCP flags seen, or'ed together; the kernel tells the low eight."""
+        return self.record.tcp_flags or 0
+
+    @property
+    def used(self) -> float | None:
+        """When a packet last matched, in seconds as `time.monotonic` counts; None for never."""
+        return self.record.used / 1000 if self.record.used else None
+
+    def __repr__(self) -> str:
+        name = self.ufid or self.key
+        return f"<Flow {name} packets={self.packets} actions={self.actions}>"
+
+
+class Flows:
+    """The flows of one datapath; iterate for all of them, in the datapath's order."""
+
+    def __init__(self, datapath: Datapath) -> None:
+        self._dp = datapath
+
+    def put(
+        self,
+        key: KeyLike,
+        actions: ActionsLike,
+        mask: MaskLike | None = None,
+        *,
+        ufid: bytes | str | None = None,
+        create: bool = True,
+        modify: bool = True,
+        clear: bool = False,
+        probe: bool = False,
+    ) -> Flow:
+        """Install a flow, or replace the actions of one that is there; return it as it is now.
+
+        With a mask of None what `key` names is matched exactly (a text brings its own mask). ``create`` and
+        ``modify`` say what is allowed: `AlreadyExists` where the flow exists and may not be modified,
+        `NoSuchObject` where it does not and may not be created. ``clear`` zeroes the counters of a flow that is
+        modified (not where it may also be created); the flow returned has those from before. ``probe`` keeps
+        the kernel from logging a refusal.
+        """
+        return self._flow(Put(key, actions, mask, ufid=ufid, create=create, modify=modify, clear=clear, probe=probe))
+
+    def add(
+        self, key: KeyLike, actions: ActionsLike, mask: MaskLike | None = None, *, ufid: bytes | str | None = None
+    ) -> Flow:
+        """Install a flow that must not exist; raise `AlreadyExists`."""
+        return self.put(key, actions, mask, ufid=ufid, modify=False)
+
+    def modify(
+        self,
+        key: KeyLike,
+        actions: ActionsLike,
+        mask: MaskLike | None = None,
+        *,
+        ufid: bytes | str | None = None,
+        clear: bool = False,
+    ) -> Flow:
+        """Replace the actions of a flow that must exist; raise `NoSuchObject`."""
+        return self.put(key, actions, mask, ufid=ufid, create=False, clear=clear)
+
+    def get(self, key: KeyLike | None = None, *, ufid: bytes | str | None = None) -> Flow:
+        """Return the flow that was installed with `key`, or with `ufid`; raise `NoSuchObject`."""
+        return self._flow(Get(key, ufid=ufid))
+
+    def delete(self, key: KeyLike | Flow | None = None, *, ufid: bytes | str | None = None) -> Flow:
+        """Remove the flow that was installed with `key`, or with `ufid`; return it with its last counters."""
+        if isinstance(key, Flow):
+            return self._flow(Delete(None if key.record.ufid else key.record.key, ufid=key.record.ufid))
+        return self._flow(Delete(key, ufid=ufid))
+
+    def flush(self) -> None:
+        """Remove all flows."""
+        record = FlowRecord(command=FlowCmd.DEL, dp_ifindex=self._dp.ifindex)
+        self._dp.connection.transact(record.request(f"deleting all flows of {self._dp.name}"))
+
+    def __iter__(self) -> Iterator[Flow]:
+        return self.dump()
+
+    def dump(self, *, terse: bool = False) -> Iterator[Flow]:
+        """Iterate over all flows as they come, in bounded memory.
+
+        `terse` leaves out the key, mask and actions of flows that have a UFID. Actions that the kernel left out
+        because they did not fit its buffer are asked for one by one; a flow that is gone by then is skipped.
+        The kernel's table may be rehashed meanwhile: a long dump of a busy table can miss or repeat flows.
+        """
+        record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex, ufid_flags=_TERSE if terse else None)
+        for row in self._dp.connection.dump(record.request(f"dumping the flows of {self._dp.name}")):
+            if row.actions is None and not terse:
+                try:
+                    yield self.get(None if row.ufid else row.key, ufid=row.ufid)
+                except NoSuchObject:
+                    continue
+            else:
+                yield Flow(row)
+
+    def _flow(self, operation: Put | Get | Delete) -> Flow:
+        request = operation.request(self._dp.ifindex, want_reply=True)
+        try:
+            reply = self._dp.connection.transact(request)
+        except NetlinkError as error:
+            raise explain_refusal(error, operation) from None
+        if reply is None:
+            raise NetlinkError(errno.EPROTO, request.operation, "the datapath acknowledged without a reply")
+        return Flow(reply)

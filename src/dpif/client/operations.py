@@ -1,0 +1,190 @@
+"""Operations as values: what `Datapath.operate` carries out in one batch, and the results.
+
+Each names one change or look-up of the flow table, or a packet to send; it knows how to say so on the wire.
+Encoding happens when the operation is made, so that a mistake in a text shows there.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, NamedTuple, TypeAlias
+
+from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_match, encode_actions, encode_match
+from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netlink_error
+from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
+from dpif.netlink.exchange import Request
+from dpif.odp.constants import FlowCmd, PacketCmd
+from dpif.odp.key import FlowKey
+from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.messages.packet import PacketRecord
+from dpif.odp.ufid import Ufid
+
+_NO_KEY = b""
+
+
+class Put:
+    """Install a flow, or replace the actions of one that is there; see `Flows.put` for the arguments."""
+
+    __slots__ = ("actions", "clear", "create", "match", "modify", "probe")
+
+    def __init__(
+        self,
+        key: KeyLike,
+        actions: ActionsLike,
+        mask: MaskLike | None = None,
+        *,
+        ufid: bytes | str | None = None,
+        create: bool = True,
+        modify: bool = True,
+        clear: bool = False,
+        probe: bool = False,
+    ) -> None:
+        self.match = encode_match(key, mask, ufid)
+        self.actions = encode_actions(actions)
+        self.create = create
+        self.modify = modify
+        self.clear = clear
+        self.probe = probe
+
+    def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[FlowRecord]:
+        """Return the request; creating is NEW, and exclusive where modifying is not allowed."""
+        record = FlowRecord(
+            command=FlowCmd.NEW if self.create else FlowCmd.SET,
+            dp_ifindex=dp_ifindex,
+            key=self.match.key,
+            mask=self.match.mask,
+            ufid=self.match.ufid,
+            actions=self.actions,
+            clear=self.clear or None,
+            probe=self.probe or None,
+        )
+        # The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
+        flags = NLM_F_CREATE if self.create and not self.modify else 0
+        return record.request("putting a flow", flags | (NLM_F_ECHO if want_reply else 0))
+
+
+class _ByIdentity:
+    """What names an existing flow: its key, or its UFID."""
+
+    __slots__ = ("match",)
+
+    def __init__(self, key: KeyLike | None = None, *, ufid: bytes | str | None = None) -> None:
+        if key is None and ufid is None:
+            raise EncodeError("a flow is named by its key or its UFID; give one")
+        self.match = Match(_NO_KEY, None, Ufid(ufid)) if key is None and ufid else encode_match(key or "", None, ufid)
+
+    def _record(self, command: FlowCmd, dp_ifindex: int) -> FlowRecord:
+        return FlowRecord(
+            command=command,
+            dp_ifindex=dp_ifindex,
+            key=None if self.match.ufid else self.match.key,
+            ufid=self.match.ufid,
+        )
+
+
+class Get(_ByIdentity):
+    """Look up the flow that was installed with a key, or with a UFID."""
+
+    __slots__ = ()
+
+    def request(self, dp_ifindex: int, want_reply: bool = True) -> Request[FlowRecord]:
+        """Return the request; a GET always has a reply."""
+        return self._record(FlowCmd.GET, dp_ifindex).request("getting a flow")
+
+
+class Delete(_ByIdentity):
+    """Remove the flow that was installed with a key, or with a UFID."""
+
+    __slots__ = ()
+
+    def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[FlowRecord]:
+        """Return the request."""
+        record = self._record(FlowCmd.DEL, dp_ifindex)
+        return record.request("deleting a flow", NLM_F_ECHO if want_reply else 0)
+
+
+class Execute:
+    """Apply actions to a packet, as if a flow had matched it.
+
+    ``key`` brings the packet's metadata (``in_port``, ``recirc_id``, ``skb_mark``, tunnel, conntrack state);
+    the datapath reads the headers from the packet itself. Success says nothing about delivery.
+    """
+
+    __slots__ = ("actions", "key", "mru", "packet", "probe")
+
+    def __init__(
+        self,
+        packet: bytes,
+        actions: ActionsLike,
+        key: KeyLike | None = None,
+        *,
+        probe: bool = False,
+        mru: int | None = None,
+    ) -> None:
+        self.packet = packet
+        self.actions = encode_actions(actions)
+        self.key = _NO_KEY if key is None else encode_match(key).key
+        self.probe = probe
+        self.mru = mru
+
+    def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[PacketRecord]:
+        """Return the request."""
+        record = PacketRecord(
+            command=PacketCmd.EXECUTE,
+            dp_ifindex=dp_ifindex,
+            packet=self.packet,
+            key=self.key,
+            actions=self.actions,
+            probe=self.probe or None,
+            mru=self.mru,
+        )
+        return record.request("executing actions on a packet")
+
+
+Operation: TypeAlias = Put | Get | Delete | Execute
+
+
+class Result(NamedTuple):
+    """What became of one operation: ``error`` None is success, ``record`` the reply where one was asked for."""
+
+    operation: Operation
+    record: FlowRecord | None = None
+    error: DpifError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was carried out."""
+        return self.error is None
+
+
+def result_of(operation: Operation, answer: Any) -> Result:
+    """Return the result for what `Connection.batch` gave."""
+    if isinstance(answer, NetlinkError):
+        return Result(operation, None, explain_refusal(answer, operation))
+    if isinstance(answer, DpifError):
+        return Result(operation, None, answer)
+    return Result(operation, answer if isinstance(answer, FlowRecord) else None)
+
+
+def explain_refusal(error: NetlinkError, operation: Operation) -> NetlinkError:
+    """Return `error` with the rule that `operation` breaks, where a local check finds one.
+
+    The kernel says no more than EINVAL; it logs the reason where only root can read it.
+    """
+    if error.errno != errno.EINVAL or isinstance(operation, Execute):
+        return error
+    try:
+        key, mask = decode_match(operation.match)
+        explanation = _broken_rule(key, mask)
+    except DecodeError as broken:
+        explanation = str(broken)
+    if not explanation:
+        return error
+    return netlink_error(errno.EINVAL, error.operation, explanation, error.bad_offset)
+
+
+def _broken_rule(key: FlowKey, mask: FlowKey | None) -> str:
+    from dpif.odp.match import explain_match  # only a refusal pays for importing the rules
+
+    broken = explain_match(key, mask)
+    return "" if broken is None else str(broken)

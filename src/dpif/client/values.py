@@ -1,0 +1,60 @@
+"""What callers may write for keys, masks and actions, and what goes on the wire for it.
+
+A key may be a `FlowKey`, its text (which may hold masks and a ``ufid:``), or encoded bytes; the same holds for
+masks and actions. Bytes are sent as they are, unchecked: that is the fast path for who has them already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from dpif.odp.actions import Action, Actions, parse_actions
+from dpif.odp.key import FlowKey, FlowMask, parse_match
+from dpif.odp.ufid import Ufid, split_ufid
+
+KeyLike: TypeAlias = FlowKey | str | bytes
+MaskLike: TypeAlias = FlowKey | bytes
+ActionsLike: TypeAlias = Iterable[Action] | str | bytes
+
+
+class Match(NamedTuple):
+    """Encoded key and mask, and the flow's UFID where one was given."""
+
+    key: bytes
+    mask: bytes | None
+    ufid: bytes | None
+
+
+def encode_match(
+    key: KeyLike,
+    mask: MaskLike | None = None,
+    ufid: bytes | str | None = None,
+    port_names: Mapping[str, int] | None = None,
+) -> Match:
+    """Return what identifies and selects a flow, encoded; a text's own mask counts where `mask` is None."""
+    if isinstance(key, str):
+        prefix, rest = split_ufid(key)
+        parsed, parsed_mask = parse_match(rest, port_names)
+        ufid = prefix if ufid is None else ufid
+        mask = parsed_mask if mask is None else mask
+        key = parsed
+    return Match(
+        key if isinstance(key, bytes) else key.to_bytes(),
+        mask if mask is None or isinstance(mask, bytes) else mask.to_bytes(),
+        None if ufid is None else Ufid(ufid),
+    )
+
+
+def encode_actions(actions: ActionsLike) -> bytes:
+    """Return actions encoded; an empty list, ``drop`` and an empty text drop the packet."""
+    if isinstance(actions, bytes):
+        return actions
+    if isinstance(actions, str):
+        return parse_actions(actions).to_bytes()
+    return Actions(actions).to_bytes()
+
+
+def decode_match(match: Match) -> tuple[FlowKey, FlowMask | None]:
+    """Return an encoded match as values, for explanations."""
+    return FlowKey.from_bytes(match.key), None if match.mask is None else FlowMask.from_bytes(match.mask)

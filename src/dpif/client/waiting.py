@@ -1,0 +1,118 @@
+"""What truly waits: messages that come on their own account, for loops of every style.
+
+A `Listener` owns one transport. It is an iterator that blocks, an async iterator that does not, and a file
+descriptor for an event loop of one's own; `poll` is what all three are made of. There is no other asynchronous
+surface in the library, since the answer to a request is there when the request was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from dpif.netlink.transport import Transport
+
+T = TypeVar("T")
+
+_BURST = 64
+"""How many datagrams one `poll` takes at most, so that who polls gets a turn at other work."""
+
+
+class Listener(Generic[T]):
+    """Events from one transport; subclasses make them of datagrams in `_decode` and of losses in `_lost`.
+
+    A context manager; after `close` its iterators end.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._waiting: deque[T] = deque()
+        self._closed = False
+
+    @property
+    def port_id(self) -> int:
+        """The netlink port id ("pid" on the wire) that events are sent to."""
+        return self._transport.port_id
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when `poll` would find something new."""
+        return self._transport.fileno()
+
+    def poll(self, timeout: float | None = 0.0, limit: int = _BURST) -> list[T]:
+        """Return the events that are there, at most about `limit`; wait up to `timeout` seconds for the first.
+
+        A `timeout` of None waits for ever, 0 not at all. The list is empty when nothing came in time.
+        """
+        events = list(self._waiting)
+        self._waiting.clear()
+        for _ in range(limit):
+            if self._closed or len(events) >= limit:
+                break
+            try:
+                datagram = self._transport.recv(0.0 if events else timeout)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                events.extend(self._lost())
+            else:
+                events.extend(self._decode(datagram))
+        return events
+
+    def _decode(self, datagram: bytes) -> list[T]:
+        raise NotImplementedError
+
+    def _lost(self) -> list[T]:
+        """Return the events that stand for messages that the transport lost."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        while not self._waiting:
+            if self._closed:
+                raise StopIteration
+            self._waiting.extend(self.poll(None))
+        return self._waiting.popleft()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._waiting.extend(self.poll(0.0))
+            if not self._waiting:
+                await self._readable()
+        return self._waiting.popleft()
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        fd = self.fileno()
+        loop.add_reader(fd, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(fd)
+
+    def close(self) -> None:
+        """Stop listening; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

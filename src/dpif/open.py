@@ -1,0 +1,94 @@
+"""``open("type@name")``: the one place that picks a transport.
+
+``system@`` is the Linux kernel's datapath, over a netlink socket; ``netdev@`` one in user space that another
+process serves on a Unix socket (``dpif serve``). A bare name means ``system@``. A datapath in user space that
+is private to this process is opened on the `Userspace` that holds it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
+from dpif.errors import DpifError, EncodeError, Unavailable
+from dpif.netlink.connection import Connection
+from dpif.netlink.transport import Dial
+from dpif.odp.constants import OVS_DATAPATH_FAMILY
+
+TYPES = ("system", "netdev")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return type and name of ``type@name``; the type of a bare name is ``system``."""
+    type_, at, rest = name.partition("@")
+    return (type_, rest) if at else ("system", name)
+
+
+def connect(type: str, socket: str | os.PathLike[str] | None = None) -> Connection:
+    """Return a connection to the datapaths of a type; raise `Unavailable` when there is no such peer.
+
+    `socket` is the Unix socket of the userspace datapath, by default `DPIF_SOCKET` or the user's own.
+    """
+    connection = Connection(_dial(type, socket))
+    try:
+        connection.family(OVS_DATAPATH_FAMILY)
+    except Unavailable as error:
+        connection.close()
+        if type == "system" and error.errno == errno.ENOENT:
+            raise Unavailable(
+                "the kernel has no Open vSwitch datapath: load the module with 'modprobe openvswitch'", errno.ENOENT
+            ) from None
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _dial(type: str, socket: str | os.PathLike[str] | None) -> Dial:
+    if type == "system":
+        from dpif.netlink.socket import KernelSocket
+
+        return KernelSocket
+    if type == "netdev":
+        from dpif.netlink.unix import UnixTransport, default_socket_path
+
+        path = os.fspath(socket) if socket else default_socket_path()
+        return lambda: UnixTransport(path)
+    raise EncodeError(f"unknown datapath type {type!r}; one of: {', '.join(TYPES)}")
+
+
+def open(name: str, *, create: bool = False, socket: str | os.PathLike[str] | None = None) -> Datapath:
+    """Open the datapath ``type@name``, or with `create` make it first.
+
+    Raises `NoSuchObject` when there is none, `AlreadyExists` when it is to be made and the name is taken (by
+    any network device), `PermissionDenied` without CAP_NET_ADMIN, `Unavailable` without a peer. Opening one
+    that exists sends GET requests only.
+    """
+    type_, rest = split_name(name)
+    connection = connect(type_, socket)
+    try:
+        return (create_datapath if create else find_datapath)(connection, rest, type_)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def datapaths(type: str | None = None, *, socket: str | os.PathLike[str] | None = None) -> list[str]:
+    """Return the names of all datapaths as ``type@name``, of one type or of every type that has a peer.
+
+    Raises `Unavailable` when the type asked for, or every type, has none.
+    """
+    names: list[str] = []
+    failures: list[DpifError] = []
+    types = TYPES if type is None else (type,)
+    for one in types:
+        try:
+            with connect(one, socket) as connection:
+                names.extend(f"{one}@{record.name}" for record in list_datapaths(connection))
+        except Unavailable as error:
+            failures.append(error)
+    if len(failures) == len(types):
+        raise failures[0]
+    return names
