@@ -21,10 +21,9 @@ test: lint test-host test-kernel  ## run all checks and all tests
 
 test-host: $(READY)  ## run the tests that need no special rights
 	@echo "== Tests on this host"
-	@$(PYTHON) -m pytest -m "not kernel and not root"
+	@$(PYTHON) -m pytest -m "not kernel and not root and not lab"
 
 test-kernel: $(READY)  ## run the tests that need a real kernel, in the lab (KERNEL=0 leaves them out)
-	@echo "== Tests on a real kernel, in the lab"
 	@tools/kernel-lane.sh $(PYTHON)
 
 lint: $(READY)  ## check style, types and import directions
