@@ -20,7 +20,7 @@ from fractions import Fraction
 from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias
 
-from dpif.errors import DpifError, Unavailable
+from dpif.errors import DpifError, EncodeError, Unavailable
 
 __all__ = ["LINKTYPE_ETHERNET", "CapturedPacket", "Path", "Writer", "read"]
 
@@ -28,6 +28,8 @@ LINKTYPE_ETHERNET = 1
 """Ethernet frames, in the numbering of https://www.tcpdump.org/linktypes.html."""
 
 Path: TypeAlias = str | os.PathLike[str]
+
+_LATEST = 2**32 * 1_000_000  # microseconds: pcap has 32 bits for seconds
 
 
 class CapturedPacket(NamedTuple):
@@ -134,8 +136,10 @@ class Writer:
         self._writer.write_header(None)
 
     def write(self, data: bytes, timestamp: float | None = None, wire_length: int | None = None) -> None:
-        """Write one packet; `timestamp` in seconds since 1970 (now when None)."""
+        """Write one packet; `timestamp` in seconds since 1970 (now when None), before 2106."""
         ticks = round((time.time() if timestamp is None else timestamp) * 1_000_000)
+        if not 0 <= ticks < _LATEST:
+            raise EncodeError(f"{timestamp} is out of the range of a capture's timestamps")
         if self._pcapng:
             # scapy multiplies by the resolution and cuts off: a float would lose the last digit.
             self._writer.write_packet(bytes(data), sec=Fraction(ticks, 1_000_000), wirelen=wire_length)
