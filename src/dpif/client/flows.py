@@ -11,7 +11,7 @@ from dpif.client.values import ActionsLike, KeyLike, MaskLike
 from dpif.errors import NetlinkError, NoSuchObject
 from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, UfidFlag
-from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.key import FlowKey, FlowMask, format_key
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.ufid import Ufid
 
@@ -73,8 +73,9 @@ class Flow:
         return self.record.used / 1000 if self.record.used else None
 
     def __repr__(self) -> str:
-        name = self.ufid or self.key
-        return f"<Flow {name} packets={self.packets} actions={self.actions}>"
+        key = self.key
+        name = self.ufid if key is None else format_key(key, self.mask)
+        return f"<Flow {name}, packets:{self.packets}, actions:{self.actions}>"
 
 
 class Flows:
