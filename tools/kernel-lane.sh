@@ -24,5 +24,5 @@ echo "== Tests of the lab, on this host"
 echo "== Tests on a real kernel, in the lab"
 # Files are slow in the lab, and the host's caches are the host's: whatever pytest keeps goes to the guest's /run.
 export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/run/hypothesis
-exec "$python" -m dpif.lab --timeout 1500 -- \
+exec "$python" -m dpif.lab --timeout 1200 -- \
     "$python" -m pytest -m "kernel or root" -p no:cacheprovider --basetemp=/run/pytest -ra "$@" </dev/null
