@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from dpif.odp.actions import Actions, parse_actions
     from dpif.odp.key import FlowKey, FlowMask, parse_key, parse_match
     from dpif.odp.ufid import Ufid
-    from dpif.open import Userspace, datapaths, open
+    from dpif._open import Userspace, datapaths, open
 
 __all__ = [
     "Actions",
@@ -110,6 +110,6 @@ __getattr__, __dir__ = lazy(
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
         **dict.fromkeys(("FlowKey", "FlowMask", "parse_key", "parse_match"), "odp.key"),
         "Ufid": "odp.ufid",
-        **dict.fromkeys(("Userspace", "datapaths", "open"), "open"),
+        **dict.fromkeys(("Userspace", "datapaths", "_open"), "open"),
     },
 )

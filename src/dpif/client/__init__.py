@@ -21,7 +21,7 @@ go in one `operate`, each with its own result.
 is what says so: ``create``, ``add``, ``put``, ``delete``, ``upcalls(miss=True)``.
 
 This package knows messages (`dpif.odp`) and exchanges (`dpif.netlink`); which transport carries them is decided
-in `dpif.open`.
+in `dpif._open`.
 """
 
 from __future__ import annotations

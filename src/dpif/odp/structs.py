@@ -1,7 +1,8 @@
 """Fixed structures of the protocol (``struct ovs_key_ipv4`` and its like) as immutable values.
 
 A subclass of `Struct` lists its fields in the order of the wire; a subclass of `BitStruct` lists bit fields of
-one integer. Wire, text, masks, ``repr``, equality and hash come from that list::
+one integer. Wire, text, masks, ``repr``, equality and hash come from that list. What does not need masks or text
+is in their base `Record`, on which also actions of a fixed layout stand (`actions/base.py`)::
 
     class Icmp(Struct):
         type = Field(U8)
@@ -18,7 +19,8 @@ from __future__ import annotations
 
 import difflib
 import struct
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+import sys
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.kinds import Kind, Raw
@@ -30,23 +32,27 @@ V = TypeVar("V")
 class Field(Generic[V]):
     """A field of a structure: its kind, what it is when left out, and the mask that then goes with it.
 
-    ``shift`` places a field of a `BitStruct` in its integer.
+    ``shift`` places a field of a `BitStruct` in its integer. ``optional`` is true of a field that was given a
+    ``default``; ``alias`` is a second name that a text may use.
     """
 
-    __slots__ = ("default", "default_mask", "index", "kind", "name", "shift", "text_name")
+    __slots__ = ("alias", "default", "default_mask", "index", "kind", "name", "optional", "shift", "text_name")
 
     def __init__(
         self,
         kind: Kind[V],
         *,
         text_name: str = "",
+        alias: str = "",
         shift: int = 0,
         default: Raw = None,
         default_mask: Raw = None,
     ) -> None:
         self.kind = kind
         self.text_name = text_name
+        self.alias = alias
         self.shift = shift
+        self.optional = default is not None
         self.default: Raw = kind.zero if default is None else default
         self.default_mask: Raw = kind.zero if default_mask is None else default_mask
         self.name = ""
@@ -59,8 +65,8 @@ class Field(Generic[V]):
     @overload
     def __get__(self, instance: None, owner: type) -> Field[V]: ...
     @overload
-    def __get__(self, instance: Struct, owner: type) -> V: ...
-    def __get__(self, instance: Struct | None, owner: type) -> Field[V] | V:
+    def __get__(self, instance: Record, owner: type) -> V: ...
+    def __get__(self, instance: Record | None, owner: type) -> Field[V] | V:
         if instance is None:
             return self
         return self.kind.value(instance.raw[self.index])
@@ -73,11 +79,12 @@ class Field(Generic[V]):
         return f"{shown}/{self.kind.show_mask(mask)}"
 
 
-class Struct:
-    """A structure of big-endian fields; see the module's docstring.
+class Record:
+    """An immutable structure of fields: its wire form, its values, and what makes two of them equal.
 
     ``raw`` is the tuple of raw field values. Class variables: ``FIELDS`` in wire order, ``TEXT`` in the order of
-    the text (by default the same), ``PADDING`` zero bytes at the end, ``SIZE`` bytes altogether.
+    the text (by default the same), ``PADDING`` zero bytes at the end, ``SIZE`` bytes altogether. Fields are in
+    network byte order unless the class is made with ``order="="``.
     """
 
     __slots__ = ("raw",)
@@ -91,15 +98,19 @@ class Struct:
     _by_text_name: ClassVar[dict[str, Field[Any]]] = {}
     _packer: ClassVar[struct.Struct] = struct.Struct("")
 
-    def __init_subclass__(cls, *, text: tuple[str, ...] = (), padding: int = 0) -> None:
+    def __init_subclass__(
+        cls, *, text: tuple[str, ...] = (), padding: int = 0, order: str = "!", **options: Any
+    ) -> None:
+        super().__init_subclass__(**options)
         cls.FIELDS = tuple(item for item in vars(cls).values() if isinstance(item, Field)) or cls.FIELDS
         for index, field in enumerate(cls.FIELDS):
             field.index = index
         cls._by_name = {field.name: field for field in cls.FIELDS}
         cls.TEXT = tuple(cls._by_name[name] for name in text) or cls.FIELDS
         cls._by_text_name = {field.text_name: field for field in cls.TEXT}
+        cls._by_text_name.update({field.alias: field for field in cls.TEXT if field.alias})
         cls.PADDING = padding
-        cls._packer = struct.Struct("!" + "".join(field.kind.code for field in cls.FIELDS) + f"{padding}x")
+        cls._packer = struct.Struct(order + "".join(field.kind.code for field in cls.FIELDS) + f"{padding}x")
         cls.SIZE = cls._packer.size
 
     def __init__(self, **values: object) -> None:
@@ -128,13 +139,13 @@ class Struct:
         return self
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_payload(cls, data: bytes) -> Self:
         """Decode; raise `DecodeError` unless `data` is ``SIZE`` bytes long."""
         if len(data) != cls.SIZE:
             raise DecodeError(f"expected {cls.SIZE} bytes, found {len(data)}", cls.__name__)
         return cls.of_raw(cls._unpack(data))
 
-    def to_bytes(self) -> bytes:
+    def payload(self) -> bytes:
         """Encode, padding included."""
         return self._pack(self.raw)
 
@@ -145,6 +156,57 @@ class Struct:
     @classmethod
     def _pack(cls, raw: tuple[Raw, ...]) -> bytes:
         return cls._packer.pack(*raw)
+
+    def replace(self, **changes: object) -> Self:
+        """Return a copy with some fields changed."""
+        new = type(self)(**changes)
+        raw = list(self.raw)
+        for name in changes:
+            index = self._by_name[name].index
+            raw[index] = new.raw[index]
+        return self.of_raw(tuple(raw))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and type(other) is type(self) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.raw))
+
+    def __repr__(self) -> str:
+        shown = (f"{f.name}={f.kind.show(raw)}" for f, raw in zip(self.FIELDS, self.raw, strict=True))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @classmethod
+    def scan_name(cls, scanner: Scanner) -> Field[Any]:
+        """Take ``name=`` and return the field of that name."""
+        start = scanner.position
+        name = scanner.word(f"a field ({', '.join(cls._by_text_name)})")
+        field = cls._by_text_name.get(name)
+        if field is None:
+            scanner.unknown(name, cls._by_text_name, "field", start)
+        scanner.expect("=")
+        return field
+
+
+def scan_value_and_mask(kind: Kind[Any], scanner: Scanner) -> tuple[Raw, Raw]:
+    """Take ``value`` or ``value/mask``; without a mask the value is matched exactly."""
+    raw = kind.scan(scanner)
+    return raw, kind.scan_mask(scanner) if scanner.take("/") else kind.full
+
+
+class Struct(Record):
+    """A structure with masks and text; see the module's docstring."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Decode; raise `DecodeError` unless `data` is ``SIZE`` bytes long."""
+        return cls.from_payload(data)
+
+    def to_bytes(self) -> bytes:
+        """Encode, padding included."""
+        return self._pack(self.raw)
 
     @classmethod
     def full(cls) -> Self:
@@ -168,25 +230,6 @@ class Struct:
         """Return this value with the bits outside `mask` cleared."""
         both = int.from_bytes(self.to_bytes(), "big") & int.from_bytes(mask.to_bytes(), "big")
         return type(self).from_bytes(both.to_bytes(self.SIZE, "big"))
-
-    def replace(self, **changes: object) -> Self:
-        """Return a copy with some fields changed."""
-        new = type(self)(**changes)
-        raw = list(self.raw)
-        for name in changes:
-            index = self._by_name[name].index
-            raw[index] = new.raw[index]
-        return self.of_raw(tuple(raw))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Struct) and type(other) is type(self) and self.raw == other.raw
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.raw))
-
-    def __repr__(self) -> str:
-        shown = (f"{f.name}={f.kind.show(raw)}" for f, raw in zip(self.FIELDS, self.raw, strict=True))
-        return f"{type(self).__name__}({', '.join(shown)})"
 
     # Text
 
@@ -217,17 +260,6 @@ class Struct:
                 break
         return cls.of_raw(tuple(raw)), cls.of_raw(tuple(mask))
 
-    @classmethod
-    def scan_name(cls, scanner: Scanner) -> Field[Any]:
-        """Take ``name=`` and return the field of that name."""
-        start = scanner.position
-        name = scanner.word(f"a field ({', '.join(cls._by_text_name)})")
-        field = cls._by_text_name.get(name)
-        if field is None:
-            scanner.unknown(name, cls._by_text_name, "field", start)
-        scanner.expect("=")
-        return field
-
 
 def scan_value_and_mask(kind: Kind[Any], scanner: Scanner) -> tuple[Raw, Raw]:
     """Take ``value`` or ``value/mask``; without a mask the value is matched exactly."""
@@ -235,18 +267,22 @@ def scan_value_and_mask(kind: Kind[Any], scanner: Scanner) -> tuple[Raw, Raw]:
     return raw, kind.scan_mask(scanner) if scanner.take("/") else kind.full
 
 
-class BitStruct(Struct):
-    """A structure of bit fields in one big-endian integer of ``SIZE`` bytes."""
+class Bits(Record):
+    """A record of bit fields in one integer of ``SIZE`` bytes, big-endian unless made with another ``order``."""
 
     __slots__ = ()
 
-    def __init_subclass__(cls, *, size: int, text: tuple[str, ...] = ()) -> None:
-        super().__init_subclass__(text=text)
-        cls.SIZE = size
+    ORDER: ClassVar[Literal["big", "little"]] = "big"
+
+    def __init_subclass__(cls, *, size: int = 0, order: str = "!", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if size:
+            cls.SIZE = size
+            cls.ORDER = "big" if order == "!" else sys.byteorder
 
     @classmethod
     def _unpack(cls, data: bytes) -> tuple[Raw, ...]:
-        word = int.from_bytes(data, "big")
+        word = int.from_bytes(data, cls.ORDER)
         return tuple([word >> field.shift & field.kind.full for field in cls.FIELDS])
 
     @classmethod
@@ -254,4 +290,10 @@ class BitStruct(Struct):
         word = 0
         for field, value in zip(cls.FIELDS, raw, strict=True):
             word |= value << field.shift
-        return word.to_bytes(cls.SIZE, "big")
+        return word.to_bytes(cls.SIZE, cls.ORDER)
+
+
+class BitStruct(Bits, Struct):
+    """A structure of bit fields."""
+
+    __slots__ = ()

@@ -3,6 +3,9 @@
 ``system@`` is the Linux kernel's datapath, over a netlink socket; ``netdev@`` one in user space that another
 process serves on a Unix socket (``dpif serve``). A bare name means ``system@``. A datapath in user space that
 is private to this process is opened on the `Userspace` that holds it.
+
+The file is not called ``open.py``, since importing that would put the module in the place of the function
+`dpif.open`.
 """
 
 from __future__ import annotations
