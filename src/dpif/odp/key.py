@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from dpif.odp.attrs import Attr, FlagSet, Nest, Nested, Opaque, PortNumber, Scalar, Structure, Style
+from dpif.odp.attrs import FlagSet, Opaque, PortNumber, Scalar, Structure, Style
 from dpif.odp.constants import KeyAttr
 from dpif.odp.kinds import CT_STATE, ETHERTYPE, LABELS, PORT, TCP_FLAGS, U16X, U32X
 from dpif.odp.layers import (
@@ -31,6 +31,7 @@ from dpif.odp.layers import (
     Udp,
     Vlan,
 )
+from dpif.odp.nest import Attr, Nest, Nested
 from dpif.odp.nsh import Nsh
 from dpif.odp.scanner import Scanner
 from dpif.odp.tunnel import Tunnel

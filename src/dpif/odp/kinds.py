@@ -40,10 +40,13 @@ class Kind(Generic[V]):
     """One kind of field.
 
     ``code`` is the `struct` code without byte order, ``size`` its bytes, ``zero`` and ``full`` the raw values
-    with no bit and with every bit set (the mask that matches exactly).
+    with no bit and with every bit set (the mask that matches exactly). A ``bare`` kind has no text for a mask of
+    zero, so that verbose text leaves out a wildcarded field of it too.
     """
 
     __slots__ = ("code", "full", "size", "what", "zero")
+
+    bare = False
 
     def __init__(self, code: str, size: int, full: Raw, what: str) -> None:
         self.code = code
@@ -144,6 +147,7 @@ class Frag(UInt):
     """The fragment type: ``no``, ``first`` or ``later``; its mask is all or nothing (``enum ovs_frag_type``)."""
 
     __slots__ = ()
+    bare = True
     _names = {"no": FragType.NONE, "first": FragType.FIRST, "later": FragType.LATER}
 
     def __init__(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dpif.odp.attrs import Attr, Nest, Opaque
+from dpif.odp.attrs import Opaque
 from dpif.odp.constants import NshKeyAttr
+from dpif.odp.nest import Attr, Nest
 
 
 class Nsh(Nest):

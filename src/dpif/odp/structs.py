@@ -241,7 +241,7 @@ class Struct(Record):
             [
                 field.show(self.raw[field.index], mask.raw[field.index])
                 for field in self.TEXT
-                if verbose or mask.raw[field.index] != field.kind.zero
+                if (verbose and not field.kind.bare) or mask.raw[field.index] != field.kind.zero
             ]
         )
 
@@ -259,12 +259,6 @@ class Struct(Record):
             if not scanner.take(","):
                 break
         return cls.of_raw(tuple(raw)), cls.of_raw(tuple(mask))
-
-
-def scan_value_and_mask(kind: Kind[Any], scanner: Scanner) -> tuple[Raw, Raw]:
-    """Take ``value`` or ``value/mask``; without a mask the value is matched exactly."""
-    raw = kind.scan(scanner)
-    return raw, kind.scan_mask(scanner) if scanner.take("/") else kind.full
 
 
 class Bits(Record):

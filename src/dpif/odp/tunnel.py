@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dpif.odp.attrs import Attr, Empty, Nest, Opaque, Scalar
+from dpif.odp.attrs import Empty, Opaque, Scalar
 from dpif.odp.constants import TunnelKeyAttr
 from dpif.odp.kinds import IPV4, IPV6, TUN_ID, U8, U8X, U16
+from dpif.odp.nest import Attr, Nest
 
 
 class Tunnel(Nest):
