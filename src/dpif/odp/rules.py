@@ -1,0 +1,50 @@
+"""What the kernel's rules say when they are broken, and which rules a kernel has.
+
+A kernel refuses a flow with a bare EINVAL. The modules beside this one (`match.py` for keys and masks,
+`check.py` for actions, `extract.py` for packets) follow the same rules in the same order and raise
+`RuleBroken` in its place, which names the rule and says what to do. This file knows no rule itself.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+from typing import NamedTuple
+
+from dpif.errors import DpifError
+from dpif.odp.constants import ActionAttr
+
+
+class RuleBroken(DpifError):
+    """The kernel refuses this key, mask, action list or packet.
+
+    ``errno`` (positive) is what the kernel answers, ``rule`` a short stable name such as
+    ``missing-attribute``, ``explanation`` one sentence that names what is wrong and what to do about it.
+    """
+
+    def __init__(self, rule: str, explanation: str, errno: int = _errno.EINVAL) -> None:
+        self.errno = errno
+        self.rule = rule
+        self.explanation = explanation
+        super().__init__(f"{explanation} [{rule}]")
+
+
+class Features(NamedTuple):
+    """What a datapath was built with or is new enough for, as far as keys and rules depend on it.
+
+    ``ct_zones``, ``ct_timeout`` and ``nat`` are build options of the kernel's conntrack
+    (``CONFIG_NF_CONNTRACK_ZONES``, ``CONFIG_NF_CONNTRACK_TIMEOUT``, ``CONFIG_NF_NAT``); ``newest_action`` is the
+    highest action number that it knows; ``hash_sym_l4`` whether ``OVS_HASH_ALG_SYM_L4`` is accepted; ``set_nsh``
+    whether an NSH header may be set; ``nesting`` how deep action lists may lie in one another.
+    """
+
+    ct_zones: bool = True
+    ct_timeout: bool = True
+    nat: bool = True
+    newest_action: int = ActionAttr.DEC_TTL
+    hash_sym_l4: bool = False
+    set_nsh: bool = False
+    nesting: int = 16
+
+
+LINUX_6_1 = Features()
+"""Linux 6.1 (its later stable releases) with every conntrack option, as distributions build it."""
