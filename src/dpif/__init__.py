@@ -110,6 +110,6 @@ __getattr__, __dir__ = lazy(
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
         **dict.fromkeys(("FlowKey", "FlowMask", "parse_key", "parse_match"), "odp.key"),
         "Ufid": "odp.ufid",
-        **dict.fromkeys(("Userspace", "datapaths", "_open"), "open"),
+        **dict.fromkeys(("Userspace", "datapaths", "open"), "_open"),
     },
 )

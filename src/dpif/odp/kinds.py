@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from enum import IntFlag
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -87,17 +88,28 @@ class Kind(Generic[V]):
 _CODES = {8: "B", 16: "H", 32: "I", 64: "Q"}
 
 
+def _format(number: int, base: str) -> str:
+    if base == "d":
+        return str(int(number))
+    return sharp(number) if base == "x" else f"0x{number:{base}}"
+
+
 class UInt(Kind[int]):
     """An unsigned integer of `bits` significant bits in a field of `width` bits, shown in `base`.
 
-    ``d`` is decimal, ``x`` C's ``%#x``, any other a format specification behind ``0x``.
+    ``d`` is decimal, ``x`` C's ``%#x``, any other a format specification behind ``0x``. Masks are shown by the
+    format `mask_base`. `radix` is how a text is read (`Scanner.integer`).
     """
 
-    __slots__ = ("base",)
+    __slots__ = ("base", "mask_base", "radix")
 
-    def __init__(self, width: int, base: str = "d", bits: int | None = None) -> None:
+    def __init__(
+        self, width: int, base: str = "d", bits: int | None = None, *, mask_base: str = "x", radix: int = 0
+    ) -> None:
         super().__init__(_CODES[width], width // 8, (1 << (bits or width)) - 1, "a number")
         self.base = base
+        self.mask_base = mask_base
+        self.radix = radix
 
     def value(self, raw: Raw) -> int:
         """Return `raw` itself."""
@@ -113,21 +125,48 @@ class UInt(Kind[int]):
 
     def show(self, raw: Raw) -> str:
         """Format in the base of this field."""
-        if self.base == "d":
-            return str(int(raw))
-        return sharp(raw) if self.base == "x" else f"0x{raw:{self.base}}"
+        return _format(raw, self.base)
 
     def show_mask(self, raw: Raw) -> str:
         """Masks are hexadecimal even where values are decimal."""
-        return self.show(raw) if self.base == "04x" else sharp(raw)
+        return _format(raw, self.mask_base)
 
     def scan(self, scanner: Scanner) -> Raw:
         """Take an integer."""
-        return scanner.integer(self.full, self.what)
+        return scanner.integer(self.full, self.what, self.radix)
 
     def is_full(self, mask: Raw) -> bool:
         """Bits beyond the significant ones do not count."""
         return bool(mask & self.full == self.full)
+
+
+class HostOrder(UInt):
+    """An unsigned integer in the machine's byte order amid big-endian fields; its raw form is as if big-endian."""
+
+    __slots__ = ()
+
+    def _swap(self, raw: Raw) -> int:
+        return int.from_bytes(int(raw).to_bytes(self.size, "big"), sys.byteorder)
+
+    def value(self, raw: Raw) -> int:
+        """Swap the bytes if need be."""
+        return self._swap(raw)
+
+    def raw(self, value: object) -> Raw:
+        """Swap the bytes if need be."""
+        return self._swap(super().raw(value))
+
+    def show(self, raw: Raw) -> str:
+        """Show the number, not its raw form."""
+        return super().show(self._swap(raw))
+
+    def show_mask(self, raw: Raw) -> str:
+        """Show the number, not its raw form."""
+        return super().show_mask(self._swap(raw))
+
+    def scan(self, scanner: Scanner) -> Raw:
+        """Swap the bytes if need be."""
+        return self._swap(super().scan(scanner))
 
 
 F = TypeVar("F", bound=IntFlag)
@@ -295,7 +334,7 @@ class U128(Kind[int]):
 
     def show(self, raw: Raw) -> str:
         """Format as hexadecimal without leading zeros."""
-        return hex(int.from_bytes(raw, "little"))
+        return sharp(int.from_bytes(raw, "little"))
 
     def scan(self, scanner: Scanner) -> Raw:
         """Take a number."""
@@ -411,7 +450,7 @@ U8 = UInt(8)
 U8X = UInt(8, "x")
 U16 = UInt(16)
 U16X = UInt(16, "x")
-ETHERTYPE = UInt(16, "04x")
+ETHERTYPE = UInt(16, "04x", mask_base="04x")
 U32 = UInt(32)
 U32X = UInt(32, "x")
 TUN_ID = UInt(64, "1x")

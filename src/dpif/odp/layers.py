@@ -20,7 +20,6 @@ from dpif.odp.kinds import (
     U8X,
     U16,
     U16X,
-    U32X,
     UInt,
 )
 from dpif.odp.scanner import Scanner
@@ -37,9 +36,9 @@ class Ethernet(Struct):
 class Vlan(BitStruct, size=2, text=("vid", "pcp", "cfi")):
     """A VLAN TCI; ``cfi`` is 1 where a tag is present and is so by default."""
 
-    pcp = Field(UInt(8, bits=3), shift=13)
+    pcp = Field(UInt(8, bits=3, mask_base="1x"), shift=13)
     cfi = Field(UInt(8, bits=1), shift=12, default=1, default_mask=1)
-    vid = Field(UInt(16, bits=12), shift=0)
+    vid = Field(UInt(16, bits=12, mask_base="1x"), shift=0)
 
     def show(self, mask: Self | None = None, verbose: bool = False) -> str:
         """Show ``cfi`` only when clear, and vid and pcp also when set though wildcarded."""
@@ -131,7 +130,7 @@ class NeighborDiscovery(Struct):
 class NdExtensions(Struct, padding=3):
     """``struct ovs_key_nd_extensions``: user space only."""
 
-    nd_reserved = Field(U32X)
+    nd_reserved = Field(UInt(32, "1x"))
     nd_options_type = Field(U8)
 
 
@@ -146,12 +145,15 @@ class CtTuple4(Struct, text=("src", "dst", "proto", "tp_src", "tp_dst"), padding
 
 
 class CtTuple6(Struct, text=("src", "dst", "proto", "tp_src", "tp_dst"), padding=3):
-    """``struct ovs_key_ct_tuple_ipv6``: the original direction of the packet's connection."""
+    """``struct ovs_key_ct_tuple_ipv6``: the original direction of the packet's connection.
+
+    Open vSwitch prints the ports by other names than those that it reads; both are read here.
+    """
 
     src = Field(IPV6)
     dst = Field(IPV6)
-    tp_src = Field(U16)
-    tp_dst = Field(U16)
+    tp_src = Field(U16, text_name="src_port", alias="tp_src")
+    tp_dst = Field(U16, text_name="dst_port", alias="tp_dst")
     proto = Field(U8)
 
 

@@ -14,7 +14,12 @@ from typing import NoReturn
 from dpif.errors import ParseError
 
 _SEPARATORS = re.compile(r"[ \t\r\n,]*")
-_INTEGER = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
+_DIGITS = {
+    0: re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"),
+    10: re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+"),
+    16: re.compile(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]+"),
+}
+_BASES = {0: "decimal, 0x hexadecimal or 0 octal", 10: "decimal or 0x hexadecimal", 16: "hexadecimal"}
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MAX_DEPTH = 32
 """Nested lists (``encap``, ``clone``, …) may be this deep; Open vSwitch's MAX_ODP_NESTED."""
@@ -89,22 +94,26 @@ class Scanner:
         """Take a word of letters, digits and underscores."""
         return self.require(_WORD, what)
 
-    def integer(self, maximum: int, what: str = "a number") -> int:
-        """Take an unsigned integer as C's ``%i`` reads it (decimal, 0x hex, 0 octal), at most `maximum`."""
+    def integer(self, maximum: int, what: str = "a number", base: int = 0) -> int:
+        """Take an unsigned integer, at most `maximum`.
+
+        Base 0 reads it as C's ``%i`` does (decimal, 0x hexadecimal, 0 octal), base 10 as ``%u`` (decimal, and 0x
+        hexadecimal all the same), base 16 as ``%x`` (hexadecimal with or without 0x).
+        """
         start = self.position
-        token = self.require(_INTEGER, what)
-        if token[:2] in ("0x", "0X"):
+        token = self.require(_DIGITS[base], what)
+        if base == 16 or token[:2] in ("0x", "0X"):
             value = int(token, 16)
-        elif token[0] == "0":
+        elif base == 0 and token[0] == "0":
             value = int(token, 8)
+        elif len(token) > 40:  # longer than any field: do not pay for the quadratic conversion
+            self.fail("the number is too large", f"at most {maximum}", start)
         else:
-            if len(token) > 40:  # longer than any field: do not pay for the quadratic conversion
-                self.fail("the number is too large", f"at most {maximum}", start)
             value = int(token)
         if value > maximum:
             self.fail(f"{token} is too large", f"at most {maximum:#x}", start)
         if not self.at_end and (self.text[self.position].isalnum() or self.text[self.position] == "_"):
-            self.fail(f"expected {what}", "decimal, 0x hexadecimal or 0 octal", start)
+            self.fail(f"expected {what}", _BASES[base], start)
         return value
 
     def unknown(self, name: str, possible: Iterable[str], what: str, position: int) -> NoReturn:

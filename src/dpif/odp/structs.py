@@ -102,7 +102,7 @@ class Record:
         cls, *, text: tuple[str, ...] = (), padding: int = 0, order: str = "!", **options: Any
     ) -> None:
         super().__init_subclass__(**options)
-        cls.FIELDS = tuple(item for item in vars(cls).values() if isinstance(item, Field)) or cls.FIELDS
+        cls.FIELDS += tuple(item for item in vars(cls).values() if isinstance(item, Field))
         for index, field in enumerate(cls.FIELDS):
             field.index = index
         cls._by_name = {field.name: field for field in cls.FIELDS}
