@@ -29,6 +29,8 @@ LINKTYPE_ETHERNET = 1
 
 Path: TypeAlias = str | os.PathLike[str]
 
+_PCAP_HEADER = 24
+_PCAP_RECORD = 16  # the header before each packet
 _LATEST = 2**32 * 1_000_000  # microseconds: pcap has 32 bits for seconds
 
 
@@ -53,16 +55,29 @@ def read(path: Path, link_type: int = LINKTYPE_ETHERNET) -> Iterator[CapturedPac
     with _opened(path) as file, _complaints() as complaints:
         try:
             reader = utils.RawPcapReader(file)
-            for data, about in reader:
-                found = getattr(about, "linktype", None)
-                _check_link_type(path, reader.linktype if found is None else found, link_type)
-                if len(data) < getattr(about, "caplen", 0):
-                    raise DpifError(f"{path}: the file ends within a packet")
-                yield CapturedPacket(_timestamp(reader, about), data, about.wirelen)
         except utils.Scapy_Exception as error:
             raise DpifError(f"{path}: not a pcap or pcapng file ({error})") from None
+        position = _PCAP_HEADER
+        for data, about in reader:
+            found = getattr(about, "linktype", None)
+            _check_link_type(path, reader.linktype if found is None else found, link_type)
+            position += _PCAP_RECORD + getattr(about, "caplen", 0)
+            if len(data) < getattr(about, "caplen", 0):
+                raise DpifError(f"{path}: the file ends within a packet")
+            yield CapturedPacket(_timestamp(reader, about), data, about.wirelen)
         if complaints:
             raise DpifError(f"{path}: {complaints[0]}")
+        if _ends_within(reader, position):
+            raise DpifError(f"{path}: the file ends within a header")
+
+
+def _ends_within(reader: Any, position: int) -> bool:
+    """Tell whether the file, read to its end, has more than whole records, which scapy keeps quiet about.
+
+    pcap records end at `position`; pcapng blocks have a multiple of 4 bytes.
+    """
+    end = reader.f.tell()
+    return bool(end != position if hasattr(reader, "linktype") else end % 4)
 
 
 def _scapy(path: Path) -> ModuleType:
@@ -95,7 +110,7 @@ def _complaints() -> Iterator[list[str]]:
         return False
 
     log = logging.getLogger("scapy.runtime")
-    log.addFilter(collect)
+    log.filters.insert(0, collect)  # before scapy's own filter, which drops what it has said before
     try:
         yield said
     finally:
