@@ -13,6 +13,7 @@ from enum import IntFlag
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from dpif.errors import DecodeError, EncodeError
+from dpif.netlink.constants import NLA_MAX_PAYLOAD
 from dpif.odp.kinds import Flags, Kind, Raw, sharp
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Struct, scan_value_and_mask
@@ -27,6 +28,10 @@ class Style(NamedTuple):
 
     verbose: bool = False
     port_names: Mapping[int, str] | None = None
+
+    def port(self, number: int) -> str:
+        """Return the name of port `number` where it is known, else the number."""
+        return (self.port_names or {}).get(number, str(number))
 
 
 PLAIN = Style()
@@ -180,8 +185,8 @@ class PortNumber(Scalar[int]):
 
     def show(self, kept: Raw, mask: Raw | None, style: Style) -> str:
         """Return the name where it is known and the mask exact, else the number."""
-        if style.port_names and (mask is None or self.kind.is_full(mask)):
-            return style.port_names.get(kept, str(kept))
+        if mask is None or self.kind.is_full(mask):
+            return style.port(kept)
         return super().show(kept, mask, style)
 
     def scan(self, scanner: Scanner) -> tuple[Raw, Raw]:
@@ -259,7 +264,7 @@ class Structure(AttrType[S]):
 class Opaque(AttrType[bytes]):
     """Bytes that are carried and shown as they are: attributes without a text of their own."""
 
-    _max = 65531  # a netlink attribute's length is 16 bits, its header included
+    longest = NLA_MAX_PAYLOAD
 
     def decode(self, data: bytes) -> bytes:
         """Keep the bytes."""
@@ -271,8 +276,8 @@ class Opaque(AttrType[bytes]):
 
     def keep(self, value: object) -> bytes:
         """Accept bytes."""
-        if not isinstance(value, (bytes, bytearray, memoryview)) or len(value) > self._max:
-            raise EncodeError(f"expected up to {self._max} bytes, not {value!r}")
+        if not isinstance(value, (bytes, bytearray, memoryview)) or len(value) > self.longest:
+            raise EncodeError(f"expected up to {self.longest} bytes, not {value!r}")
         return bytes(value)
 
     def full(self, kept: bytes) -> bytes:

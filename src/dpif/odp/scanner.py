@@ -20,6 +20,7 @@ _DIGITS = {
     16: re.compile(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]+"),
 }
 _BASES = {0: "decimal, 0x hexadecimal or 0 octal", 10: "decimal or 0x hexadecimal", 16: "hexadecimal"}
+_PORT_NAME = re.compile(r"[^(),/ \t\r\n]+(?![^,) \t\r\n])")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MAX_DEPTH = 32
 """Nested lists (``encap``, ``clone``, …) may be this deep; Open vSwitch's MAX_ODP_NESTED."""
@@ -115,6 +116,13 @@ class Scanner:
         if not self.at_end and (self.text[self.position].isalnum() or self.text[self.position] == "_"):
             self.fail(f"expected {what}", _BASES[base], start)
         return value
+
+    def known_port(self) -> str:
+        """Return the known port name that comes next, without taking it; empty when none does."""
+        if not self.port_names:
+            return ""
+        match = _PORT_NAME.match(self.text, self.position)
+        return match.group() if match and match.group() in self.port_names else ""
 
     def unknown(self, name: str, possible: Iterable[str], what: str, position: int) -> NoReturn:
         """Raise for `name`, which is none of the `possible` ones; suggest the closest."""

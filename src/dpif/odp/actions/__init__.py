@@ -3,6 +3,60 @@
 from __future__ import annotations
 
 from dpif.odp.actions.base import Action, Actions, Unknown, parse_actions
-from dpif.odp.actions.simple import Meter, Output, Recirc, Trunc
+from dpif.odp.actions.ct import Ct, Masked, Nat
+from dpif.odp.actions.headers import AddMpls, Hash, PopMpls, PushEth, PushMpls, PushVlan
+from dpif.odp.actions.nested import CheckPktLen, Clone, DecTtl, Psample, Sample
+from dpif.odp.actions.nsh import PushNsh
+from dpif.odp.actions.set import Set, SetMasked
+from dpif.odp.actions.simple import (
+    CtClear,
+    Drop,
+    LbOutput,
+    Meter,
+    Output,
+    PopEth,
+    PopNsh,
+    PopVlan,
+    Recirc,
+    Trunc,
+    TunnelPop,
+)
+from dpif.odp.actions.tunnel_push import TunnelPush
+from dpif.odp.actions.userspace import Userspace
 
-__all__ = ["Action", "Actions", "Meter", "Output", "Recirc", "Trunc", "Unknown", "parse_actions"]
+__all__ = [
+    "Action",
+    "Actions",
+    "AddMpls",
+    "CheckPktLen",
+    "Clone",
+    "Ct",
+    "CtClear",
+    "DecTtl",
+    "Drop",
+    "Hash",
+    "LbOutput",
+    "Masked",
+    "Meter",
+    "Nat",
+    "Output",
+    "PopEth",
+    "PopMpls",
+    "PopNsh",
+    "PopVlan",
+    "Psample",
+    "PushEth",
+    "PushMpls",
+    "PushNsh",
+    "PushVlan",
+    "Recirc",
+    "Sample",
+    "Set",
+    "SetMasked",
+    "Trunc",
+    "TunnelPop",
+    "TunnelPush",
+    "Unknown",
+    "Userspace",
+    "parse_actions",
+]

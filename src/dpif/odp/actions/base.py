@@ -5,19 +5,32 @@ One class for each action on the wire, with four methods: `payload` and `from_pa
 there is no other table. `Actions` is the list: it finds the class by number or word, and keeps an action of a
 newer kernel byte for byte as `Unknown`.
 
+Most actions only describe themselves: those of a fixed layout as a `FieldAction`, those that hold attributes as a
+`NestAction`. Both take wire and text from their fields or attributes.
+
 Actions are immutable values. Their slots are their identity: equality, hash and ``repr`` follow from them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
-from dpif.odp.attrs import PLAIN, Style
+from dpif.odp.arguments import missing, scan_unmasked, show_argument
+from dpif.odp.attrs import PLAIN, AttrType, Style
 from dpif.odp.constants import ActionAttr
+from dpif.odp.nest import Attr, Attributes, nested_decoding
 from dpif.odp.scanner import Scanner
+from dpif.odp.structs import Record
+
+MAX_ACTIONS_SIZE = 65531
+"""Bytes of a list of actions: a netlink attribute's length is 16 bits, its header included."""
+_MIN_TEXT_PER_BYTE = 8
+"""No action has a text shorter than its bytes divided by this."""
+_DROP = re.compile(r"drop(?=\))", re.IGNORECASE)
 
 
 class Action:
@@ -33,7 +46,8 @@ class Action:
     by_number: ClassVar[dict[int, type[Action]]] = {}
     by_word: ClassVar[dict[str, type[Action]]] = {}
 
-    def __init_subclass__(cls, *, number: int | None = None, word: str | None = None) -> None:
+    def __init_subclass__(cls, *, number: int | None = None, word: str | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
         if number is not None:
             cls.number = number
             Action.by_number[number] = cls
@@ -102,6 +116,131 @@ class Unknown(Action):
         return f"action{self.type}({self.data.hex(' ')})" if self.data else f"action{self.type}"
 
 
+class FieldAction(Record, Action):
+    """An action whose payload is a fixed structure: its fields, in the order of the wire.
+
+    The text is ``word(name=value,…)`` in the order of ``TEXT``. A field with a default may be left out of it, and
+    is where it has its default.
+    """
+
+    __slots__ = ()
+
+    def show(self, style: Style) -> str:
+        """Return ``word(name=value,…)``."""
+        shown = [
+            field.show(self.raw[field.index], None)
+            for field in self.TEXT
+            if not (field.optional and self.raw[field.index] == field.default)
+        ]
+        return f"{self.word}({','.join(shown)})"
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the fields in parentheses, in any order."""
+        scanner.expect("(")
+        given = {}
+        while not scanner.looking_at(")"):
+            field = cls.scan_name(scanner)
+            given[field.index] = field.kind.scan(scanner)
+            if not scanner.take(","):
+                break
+        for field in cls.TEXT:
+            if field.index not in given and not field.optional:
+                scanner.fail(f"{cls.word} needs {field.text_name}=…")
+        scanner.expect(")")
+        return cls.of_raw(tuple(given.get(field.index, field.default) for field in cls.FIELDS))
+
+
+class NestAction(Attributes, Action):
+    """An action that holds attributes.
+
+    The text is ``word(argument,…)``, see `arguments.py`, in the order of ``TEXT`` (names; by default that of the
+    wire). ``REQUIRED`` names the attributes without which the action means nothing.
+    """
+
+    __slots__ = ()
+
+    TEXT: ClassVar[tuple[str, ...]] = ()
+    REQUIRED: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        for name in self.REQUIRED:
+            if name not in self:
+                raise EncodeError("missing", f"{type(self).__name__}.{name}")
+        self._kept = self._in_order(self._kept)
+
+    @classmethod
+    def _in_order(cls, kept: dict[int, Any]) -> dict[int, Any]:
+        return {number: kept[number] for number in cls.ATTRS if number in kept}
+
+    @classmethod
+    def from_payload(cls, data: bytes | memoryview) -> Self:
+        """Decode attributes; raise `DecodeError` with path and offset."""
+        self = super().from_payload(data)
+        for name in cls.REQUIRED:
+            if name not in self:
+                raise DecodeError("missing", cls._by_name[name].number.name)
+        return self
+
+    def show(self, style: Style) -> str:
+        """Return ``word(argument,…)``."""
+        return f"{self.word}({','.join(self.show_arguments(style))})"
+
+    def show_arguments(self, style: Style) -> list[str]:
+        """Return the arguments that are there."""
+        attrs = [self._by_name[name] for name in self.TEXT or self._by_name]
+        return [
+            show_argument(attr, self._kept[attr.number], None, style) for attr in attrs if attr.number in self._kept
+        ]
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the arguments in parentheses, in any order."""
+        scanner.expect("(")
+        kept = cls.scan_arguments(scanner)
+        scanner.expect(")")
+        return cls.of_kept(kept)
+
+    @classmethod
+    def scan_arguments(cls, scanner: Scanner) -> dict[int, Any]:
+        """Take arguments up to the closing parenthesis, which is left; return kept values."""
+        kept: dict[int, Any] = {}
+        while True:
+            scanner.skip_separators()
+            if scanner.at_end or scanner.looking_at(")"):
+                break
+            start = scanner.position
+            number, value = cls.scan_one(scanner)
+            if number in kept:
+                scanner.fail(f"{cls._by_text_names(number)} is given twice", position=start)
+            kept[number] = value
+        for name in cls.REQUIRED:
+            if cls._by_name[name].number not in kept:
+                missing(scanner, cls.word, cls._by_name[name])
+        return cls._in_order(kept)
+
+    @classmethod
+    def scan_one(cls, scanner: Scanner) -> tuple[int, Any]:
+        """Take one argument; return its number and kept value."""
+        attr = cls.scan_name(scanner)
+        return int(attr.number), scan_unmasked(attr, scanner)
+
+    @classmethod
+    def scan_name(cls, scanner: Scanner) -> Attr[Any]:
+        """Take the name of an argument."""
+        start = scanner.position
+        name = scanner.word(f"an argument ({', '.join(cls._by_text_name)})")
+        attr = cls._by_text_name.get(name)
+        if attr is None:
+            scanner.unknown(name, cls._by_text_name, "argument", start)
+        return attr
+
+    @classmethod
+    def _by_text_names(cls, number: int) -> str:
+        return cls.ATTRS[number].text_name
+
+
 class Actions(tuple[Action, ...]):
     """An immutable list of actions; an empty one drops the packet."""
 
@@ -135,6 +274,8 @@ class Actions(tuple[Action, ...]):
     @classmethod
     def scan(cls, scanner: Scanner) -> Self:
         """Take actions up to a closing parenthesis, which is left, or the end of the text."""
+        if scanner.match(_DROP):
+            return cls()
         scanner.enter()
         actions: list[Action] = []
         while True:
@@ -163,7 +304,7 @@ def _decode(number: int, data: bytes, start: int) -> Action:
 
 
 def _scan_one(scanner: Scanner) -> Action:
-    if scanner.text[scanner.position].isdigit():
+    if scanner.text[scanner.position].isdigit() or scanner.known_port():
         return Action.by_number[ActionAttr.OUTPUT].scan(scanner)
     start = scanner.position
     word = scanner.word("an action such as a port number or push_vlan(vid=1,pcp=0)")
@@ -181,4 +322,50 @@ def parse_actions(text: str, port_names: Mapping[str, int] | None = None) -> Act
     actions = Actions.scan(scanner)
     if not scanner.at_end:
         scanner.fail("unbalanced ')'")
+    if len(text) * _MIN_TEXT_PER_BYTE > MAX_ACTIONS_SIZE:
+        _check_size(actions, scanner)
     return actions
+
+
+def _check_size(actions: Actions, scanner: Scanner) -> None:
+    try:
+        size = len(actions.to_bytes())
+    except EncodeError as error:
+        scanner.fail(f"the actions are too long: {error.reason}", position=0)
+    if size > MAX_ACTIONS_SIZE:
+        scanner.fail(f"the actions are {size} bytes long", f"at most {MAX_ACTIONS_SIZE}", 0)
+
+
+class ActionList(AttrType[Actions]):
+    """Actions within an action; no actions drop the packet, and are written ``drop``."""
+
+    enclosed = True
+
+    def decode(self, data: bytes) -> Actions:
+        """Decode every action."""
+        with nested_decoding():
+            return Actions.from_bytes(data)
+
+    def encode(self, kept: Actions) -> bytes:
+        """Encode every action."""
+        return kept.to_bytes()
+
+    def keep(self, value: object) -> Actions:
+        """Accept actions, or one action."""
+        if isinstance(value, Action):
+            return Actions((value,))
+        if not isinstance(value, Iterable):
+            raise EncodeError(f"expected actions, not {value!r}")
+        return Actions(value)
+
+    def full(self, kept: Actions) -> None:
+        """Actions have no mask."""
+        return
+
+    def show(self, kept: Actions, mask: None, style: Style) -> str:
+        """Return the text of the actions."""
+        return kept.show(style)
+
+    def scan(self, scanner: Scanner) -> tuple[Actions, None]:
+        """Take actions up to the closing parenthesis."""
+        return Actions.scan(scanner), None

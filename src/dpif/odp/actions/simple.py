@@ -1,27 +1,32 @@
-"""The actions whose payload is one number or one small structure, or nothing at all."""
+"""The actions whose payload is one number, or nothing at all."""
 
 from __future__ import annotations
 
 import struct
+from typing import ClassVar
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
 from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr
+from dpif.odp.kinds import sharp
 from dpif.odp.scanner import Scanner
 
 _U32 = struct.Struct("=I")
 
 
 class _Number(Action):
-    """An action whose payload is one u32 in host order, ``value``."""
+    """An action whose payload is one u32 in host order, ``value``; its text is ``word(number)``."""
 
     __slots__ = ("value",)
 
+    radix: ClassVar[int] = 0
+    """How a text's number is read (`Scanner.integer`)."""
+
     def __init__(self, value: int) -> None:
         if not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
-            raise EncodeError(f"{value!r} is not a number of 32 bits", self.word or "output")
-        self.value = value
+            raise EncodeError(f"{value!r} is not a number of 32 bits", type(self).__name__)
+        self.value = int(value)
 
     def payload(self) -> bytes:
         """Pack the number."""
@@ -42,7 +47,7 @@ class _Number(Action):
     def scan(cls, scanner: Scanner) -> Action:
         """Take the number in parentheses."""
         scanner.expect("(")
-        value = scanner.integer(0xFFFFFFFF)
+        value = scanner.integer(0xFFFFFFFF, base=cls.radix)
         scanner.expect(")")
         return cls(value)
 
@@ -59,11 +64,15 @@ class Output(_Number, number=ActionAttr.OUTPUT):
 
     def show(self, style: Style) -> str:
         """Return the number, or the port's name where it is known."""
-        return (style.port_names or {}).get(self.value, str(self.value))
+        return style.port(self.value)
 
     @classmethod
     def scan(cls, scanner: Scanner) -> Action:
-        """Take a bare number."""
+        """Take a bare number, or the name of a known port."""
+        name = scanner.known_port()
+        if name:
+            scanner.expect(name)
+            return cls(scanner.port_names[name])
         return cls(scanner.integer(0xFFFFFFFF, "a port number"))
 
 
@@ -72,9 +81,11 @@ class Recirc(_Number, number=ActionAttr.RECIRC, word="recirc"):
 
     __slots__ = ()
 
+    radix = 10
+
     def show(self, style: Style) -> str:
         """The id is hexadecimal."""
-        return f"recirc({self.value:#x})" if self.value else "recirc(0)"
+        return f"recirc({sharp(self.value)})"
 
 
 class Trunc(_Number, number=ActionAttr.TRUNC, word="trunc"):
@@ -85,5 +96,101 @@ class Trunc(_Number, number=ActionAttr.TRUNC, word="trunc"):
 
 class Meter(_Number, number=ActionAttr.METER, word="meter"):
     """Pass the packet through meter ``value``, which may drop it."""
+
+    __slots__ = ()
+
+
+class Drop(_Number, number=ActionAttr.DROP):
+    """Drop the packet for the reason ``value``, 0 for none in particular; kernels from 6.7 on know it.
+
+    Its text is ``drop`` whatever the reason, as in Open vSwitch. The text ``drop`` is read as no actions at all,
+    which every kernel knows.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, value: int = 0) -> None:
+        super().__init__(value)
+
+    def show(self, style: Style) -> str:
+        """The reason is not told."""
+        return "drop"
+
+
+class LbOutput(_Number, number=ActionAttr.LB_OUTPUT, word="lb_output"):
+    """Send the packet out of a port of the bond ``value``; for userspace datapaths."""
+
+    __slots__ = ()
+
+    radix = 10
+
+
+class TunnelPop(_Number, number=ActionAttr.TUNNEL_POP, word="tnl_pop"):
+    """Take the outer headers off and let the packet come in by the tunnel port ``value``; userspace datapaths."""
+
+    __slots__ = ()
+
+    @property
+    def port(self) -> int:
+        """The port's number."""
+        return self.value
+
+    def show(self, style: Style) -> str:
+        """The port's name is shown where it is known."""
+        return f"tnl_pop({style.port(self.value)})"
+
+
+class _Bare(Action):
+    """An action without a payload; its text is its word, and ``()`` where ``parentheses`` is true."""
+
+    __slots__ = ()
+
+    parentheses: ClassVar[bool] = False
+
+    def payload(self) -> bytes:
+        """Nothing to say."""
+        return b""
+
+    @classmethod
+    def from_payload(cls, data: bytes) -> Action:
+        """Nothing to read."""
+        if data:
+            raise DecodeError(f"expected no payload, found {len(data)} bytes")
+        return cls()
+
+    def show(self, style: Style) -> str:
+        """Return the word."""
+        return f"{self.word}()" if self.parentheses else self.word
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the parentheses, if there are to be any."""
+        if cls.parentheses:
+            scanner.expect("()")
+        return cls()
+
+
+class PopVlan(_Bare, number=ActionAttr.POP_VLAN, word="pop_vlan"):
+    """Take the outermost VLAN tag off."""
+
+    __slots__ = ()
+
+
+class PopEth(_Bare, number=ActionAttr.POP_ETH, word="pop_eth"):
+    """Take the Ethernet header off."""
+
+    __slots__ = ()
+
+
+class PopNsh(_Bare, number=ActionAttr.POP_NSH, word="pop_nsh"):
+    """Take the network service header off."""
+
+    __slots__ = ()
+
+    parentheses = True
+
+
+class CtClear(_Bare, number=ActionAttr.CT_CLEAR, word="ct_clear"):
+    """Forget what connection tracking found about the packet."""
 
     __slots__ = ()

@@ -1,0 +1,184 @@
+"""The actions that hold other actions: sample, clone, check_pkt_len, dec_ttl; and psample."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, Self
+
+from dpif.netlink.attributes import attribute
+from dpif.netlink.constants import NLA_F_NESTED
+from dpif.odp.actions.base import Action, ActionList, NestAction
+from dpif.odp.attrs import Opaque, Scalar, Style
+from dpif.odp.constants import (
+    OVS_PSAMPLE_COOKIE_MAX_SIZE,
+    ActionAttr,
+    CheckPktLenAttr,
+    DecTtlAttr,
+    PsampleAttr,
+    SampleAttr,
+)
+from dpif.odp.kinds import U16, U32, Kind, Raw
+from dpif.odp.nest import Attr
+from dpif.odp.scanner import Scanner
+
+_PERCENTAGE = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_ALWAYS = 0xFFFFFFFF
+
+
+class _Probability(Kind[int]):
+    """A probability from 0 to 2**32 - 1, shown in per cent."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("I", 4, _ALWAYS, "a percentage such as 9.7%")
+
+    def value(self, raw: Raw) -> int:
+        """Return `raw` itself."""
+        return int(raw)
+
+    def raw(self, value: object) -> Raw:
+        """Accept what a u32 holds."""
+        return U32.raw(value)
+
+    def show(self, raw: Raw) -> str:
+        """Format with one decimal."""
+        return f"{100.0 * raw / _ALWAYS:.1f}%"
+
+    def scan(self, scanner: Scanner) -> Raw:
+        """Take a decimal number and a per cent sign."""
+        start = scanner.position
+        percentage = float(scanner.require(_PERCENTAGE, self.what))
+        if percentage > 100:
+            scanner.fail(f"{percentage}% is more than 100%", position=start)
+        scanner.expect("%")
+        return probability(percentage)
+
+
+def probability(percentage: float) -> int:
+    """Return the probability of `percentage` (0 to 100) as the datapath counts it, 0 to 2**32 - 1."""
+    return min(max(math.floor(_ALWAYS * (percentage / 100.0) + 0.5), 0), _ALWAYS)
+
+
+class Sample(NestAction, number=ActionAttr.SAMPLE, word="sample"):
+    """Do ``actions`` with ``probability`` (out of 2**32 - 1); what they change is undone behind them."""
+
+    __slots__ = ()
+
+    REQUIRED = ("probability", "actions")
+
+    probability = Attr(SampleAttr.PROBABILITY, Scalar(_Probability(), "="), "sample")
+    actions = Attr(SampleAttr.ACTIONS, ActionList())
+
+    @classmethod
+    def percent(cls, percentage: float, actions: Iterable[Action]) -> Self:
+        """Return the action with a probability in per cent."""
+        return cls(probability=probability(percentage), actions=actions)
+
+
+class Clone(Action, number=ActionAttr.CLONE, word="clone"):
+    """Do ``actions`` on a copy of the packet."""
+
+    __slots__ = ("actions",)
+
+    def __init__(self, actions: Iterable[Action] | Action) -> None:
+        self.actions = _LIST.keep(actions)
+
+    def payload(self) -> bytes:
+        """Encode the actions."""
+        return self.actions.to_bytes()
+
+    @classmethod
+    def from_payload(cls, data: bytes) -> Action:
+        """Decode the actions."""
+        return cls(_LIST.decode(data))
+
+    def show(self, style: Style) -> str:
+        """Return ``clone(actions)``."""
+        return f"clone({self.actions.show(style)})"
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the actions in parentheses."""
+        scanner.expect("(")
+        actions, _ = _LIST.scan(scanner)
+        scanner.expect(")")
+        return cls(actions)
+
+
+_LIST = ActionList()
+
+
+class CheckPktLen(NestAction, number=ActionAttr.CHECK_PKT_LEN, word="check_pkt_len"):
+    """Do ``greater`` with packets longer than ``size`` bytes, and ``less_equal`` with the others."""
+
+    __slots__ = ()
+
+    REQUIRED = ("size", "greater", "less_equal")
+
+    size = Attr(CheckPktLenAttr.PKT_LEN, Scalar(U16, "="))
+    greater = Attr(CheckPktLenAttr.ACTIONS_IF_GREATER, ActionList(), "gt")
+    less_equal = Attr(CheckPktLenAttr.ACTIONS_IF_LESS_EQUAL, ActionList(), "le")
+
+
+class DecTtl(NestAction, number=ActionAttr.DEC_TTL, word="dec_ttl"):
+    """Take one off the TTL, or do ``actions`` with a packet whose TTL is 1 or less."""
+
+    __slots__ = ()
+
+    REQUIRED = ("actions",)
+
+    actions = Attr(DecTtlAttr.ACTION, ActionList(), "le_1")
+
+    def __init__(self, actions: Iterable[Action] | Action) -> None:
+        super().__init__(actions=actions)
+
+
+class _Cookie(Opaque):
+    """Up to 16 bytes, as one hexadecimal number."""
+
+    longest = OVS_PSAMPLE_COOKIE_MAX_SIZE
+
+    def show(self, kept: bytes, mask: Any, style: Style) -> str:
+        """Return the bytes behind ``0x``, without leading zeros as Open vSwitch shows them."""
+        return show_hex(kept)
+
+    def scan(self, scanner: Scanner) -> tuple[bytes, bytes]:
+        """Take hexadecimal digits behind ``0x``."""
+        value = scan_hex(scanner, self.longest)
+        return value, self.full(value)
+
+
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+
+
+def show_hex(data: bytes) -> str:
+    """Return `data` as a hexadecimal number (ds_put_hex)."""
+    return f"0x{data.hex().lstrip('0')}" if any(data) else "0"
+
+
+def scan_hex(scanner: Scanner, longest: int) -> bytes:
+    """Take the bytes that a hexadecimal number stands for, at most `longest`."""
+    start = scanner.position
+    digits = scanner.require(_HEX, "0x and hexadecimal digits")[2:]
+    data = bytes.fromhex("0" * (len(digits) % 2) + digits)
+    if len(data) > longest:
+        scanner.fail(f"{len(data)} bytes are too many", f"at most {longest}", start)
+    return data
+
+
+class Psample(NestAction, number=ActionAttr.PSAMPLE, word="psample"):
+    """Send a copy to the psample group ``group`` with ``cookie`` (up to 16 bytes); kernels from 6.11 on."""
+
+    __slots__ = ()
+
+    REQUIRED = ("group",)
+
+    group = Attr(PsampleAttr.GROUP, Scalar(U32, "="))
+    cookie = Attr(PsampleAttr.COOKIE, _Cookie())
+
+    def to_bytes(self) -> bytes:
+        """Return the action as an attribute; unlike older ones it must say that it is a nest."""
+        return attribute(self.number | NLA_F_NESTED, self.payload())

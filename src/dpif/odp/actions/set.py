@@ -1,0 +1,146 @@
+"""The actions that rewrite a header field: ``set(…)``, whole or under a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dpif.errors import DecodeError, EncodeError
+from dpif.netlink.attributes import attribute, walk
+from dpif.odp.actions.base import Action
+from dpif.odp.attrs import AttrType, Style
+from dpif.odp.constants import ActionAttr, KeyAttr
+from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.nest import Nested
+from dpif.odp.scanner import Scanner
+
+_VERBOSE = Style(verbose=True)
+
+
+class Set(Action, number=ActionAttr.SET, word="set"):
+    """Set the one attribute that ``key`` has to its value there.
+
+    The kernel takes a tunnel (where the packet is to be sent) only this way, and of other attributes only those
+    that stand for a header or a mark.
+    """
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: FlowKey) -> None:
+        _single(key, "Set")
+        self.key = key
+
+    def payload(self) -> bytes:
+        """Encode the attribute."""
+        return self.key.to_bytes()
+
+    @classmethod
+    def from_payload(cls, data: bytes) -> Action:
+        """Decode the attribute."""
+        key = FlowKey.from_bytes(data)
+        if len(key) != 1:
+            raise DecodeError(f"expected one key attribute, found {len(key)}")
+        return cls(key)
+
+    def show(self, style: Style) -> str:
+        """Return ``set(attribute(…))`` with every field."""
+        return f"set({self.key.show(None, _VERBOSE)})"
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the attribute; a mask that is not full makes the action a `SetMasked`."""
+        scanner.expect("(")
+        start = scanner.position
+        key, mask = FlowKey.scan_one(scanner)
+        scanner.expect(")")
+        if mask == key.full_mask():
+            return cls(key)
+        if KeyAttr.TUNNEL in dict(key.kept()):
+            if not _flags_alone(key, mask):
+                scanner.fail("a tunnel is set whole, without masks", position=start)
+            return cls(key)
+        return SetMasked(key, FlowMask.of_kept(dict(mask.kept())))
+
+
+class SetMasked(Action, number=ActionAttr.SET_MASKED):
+    """Set those bits of the one attribute that ``key`` has which are set in ``mask``.
+
+    Bits of ``key`` outside ``mask`` are cleared, as the kernel demands.
+    """
+
+    __slots__ = ("key", "mask")
+
+    def __init__(self, key: FlowKey, mask: FlowMask) -> None:
+        _single(key, "SetMasked")
+        if [number for number, _ in key.kept()] != [number for number, _ in mask.kept()]:
+            raise EncodeError("key and mask must have the same attribute", "SetMasked")
+        self.key = key.masked(mask)
+        self.mask = mask
+
+    def payload(self) -> bytes:
+        """Encode the attribute, whose payload is the value's bytes and then the mask's."""
+        return b"".join(
+            [
+                attribute(number, _join(FlowKey.type_of(number), value, self.mask.get_kept(number)))
+                for number, value in self.key.kept()
+            ]
+        )
+
+    @classmethod
+    def from_payload(cls, data: bytes) -> Action:
+        """Decode the attribute; value bits outside the mask are kept as they are."""
+        found = [(number, data[start:end]) for number, start, end in walk(data)]
+        if len(found) != 1:
+            raise DecodeError(f"expected one key attribute, found {len(found)}")
+        number, payload = found[0]
+        value, mask = _split(FlowKey.type_of(number), payload)
+        self = cls.__new__(cls)
+        self.key = FlowKey.of_kept({number: value})
+        self.mask = FlowMask.of_kept({number: mask})
+        return self
+
+    def show(self, style: Style) -> str:
+        """Return ``set(attribute(…))`` with the fields that are set."""
+        return f"set({self.key.show_masked(self.mask)})"
+
+
+def _single(key: FlowKey, action: str) -> None:
+    if not isinstance(key, FlowKey) or len(key) != 1:
+        raise EncodeError(f"expected a FlowKey with one attribute, not {key!r}", action)
+
+
+def _flags_alone(key: FlowKey, mask: FlowKey) -> bool:
+    """Tell whether nothing but tunnel flags that are to be clear keeps the mask from being full."""
+    tunnel, bits = key.tunnel, mask.tunnel
+    return (
+        tunnel is not None
+        and bits is not None
+        and all(bits.get_kept(number) == full for number, full in tunnel.full_mask().kept())
+    )
+
+
+def _join(type_: AttrType[Any], value: Any, mask: Any) -> bytes:
+    """Return a value's bytes and a mask's; in a nest, each attribute's by itself."""
+    if not isinstance(type_, Nested):
+        return type_.encode(value) + type_.encode(mask)
+    return b"".join(
+        [
+            attribute(number, _join(value.type_of(number), kept, bits))
+            for number, kept in value.kept()
+            if (bits := mask.get_kept(number)) is not None
+        ]
+    )
+
+
+def _split(type_: AttrType[Any], data: bytes) -> tuple[Any, Any]:
+    """Undo `_join`."""
+    if isinstance(type_, Nested):
+        cls = type_.nest
+        parts = [(number, *_split(cls.type_of(number), data[start:end])) for number, start, end in walk(data)]
+        return (
+            cls.of_kept({number: value for number, value, _ in parts}),
+            cls.of_kept({number: mask for number, _, mask in parts}),
+        )
+    middle = len(data) // 2
+    if len(data) % 2:
+        raise DecodeError(f"{len(data)} bytes are not a value and a mask of one length")
+    return type_.decode(data[:middle]), type_.decode(data[middle:])

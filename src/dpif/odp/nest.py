@@ -1,0 +1,401 @@
+"""Attributes that stand together: the key, the tunnel key in it, the arguments of an action.
+
+`Attributes` is an immutable, ordered collection of attributes with a Python name for each; `Nest` is one that
+also has masks and text, such as the flow key. Everything that is true of one attribute (its number, its type, its
+name in Python and in text) is said once, in the `Attr` of its class. The order of attributes is that of the text
+or bytes that they came from, and those that the class does not know are kept byte for byte in their place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+
+from dpif.errors import DecodeError, EncodeError
+from dpif.netlink.attributes import RawAttr, attribute, walk
+from dpif.odp.attrs import PLAIN, AttrType, Empty, Opaque, Style
+from dpif.odp.scanner import MAX_DEPTH, Scanner
+
+V = TypeVar("V")
+N = TypeVar("N", bound="Nest")
+
+_NLA_TYPE_MASK = 0x3FFF
+
+
+class _Depth(threading.local):
+    """How many nests are being decoded within one another by this thread."""
+
+    now = 0
+
+
+_depth = _Depth()
+
+
+@contextmanager
+def nested_decoding() -> Iterator[None]:
+    """Note that the payload of a nest is being decoded; a peer's bytes may not nest without end."""
+    if _depth.now >= MAX_DEPTH:
+        raise DecodeError(f"nested more than {MAX_DEPTH} levels deep")
+    _depth.now += 1
+    try:
+        yield
+    finally:
+        _depth.now -= 1
+
+
+class Attr(Generic[V]):
+    """An attribute of a nest: its number, payload, and the name that it has in text (by default Python's)."""
+
+    __slots__ = ("name", "number", "text_name", "type")
+
+    def __init__(self, number: IntEnum, type: AttrType[V], text_name: str = "") -> None:
+        self.number = number
+        self.type = type
+        self.text_name = text_name
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.text_name = self.text_name or name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Attr[V]: ...
+    @overload
+    def __get__(self, instance: Attributes, owner: type) -> V | None: ...
+    def __get__(self, instance: Attributes | None, owner: type) -> Attr[V] | V | None:
+        if instance is None:
+            return self
+        kept = instance.get_kept(self.number)
+        return None if kept is None else self.type.natural(kept)
+
+
+_OPAQUE = Opaque()
+
+
+class Attributes:
+    """An immutable, ordered collection of attributes; subclasses list them as `Attr`.
+
+    Read an attribute by its name (None when absent); build by keyword or with `from_payload`. Two are equal when
+    they have the same attributes with the same values, whatever their order.
+    """
+
+    __slots__ = ("_kept",)
+
+    ATTRS: ClassVar[dict[int, Attr[Any]]] = {}
+    _by_name: ClassVar[dict[str, Attr[Any]]] = {}
+    _by_text_name: ClassVar[dict[str, Attr[Any]]] = {}
+    _kept: dict[int, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = [item for item in vars(cls).values() if isinstance(item, Attr)]
+        if own:
+            cls.ATTRS = {int(attr.number): attr for attr in own}
+            cls._by_name = {attr.name: attr for attr in own}
+            cls._by_text_name = {attr.text_name: attr for attr in own}
+
+    def __init__(self, **values: object) -> None:
+        kept: dict[int, Any] = {}
+        for name, value in values.items():
+            attr = self._by_name.get(name)
+            if attr is None:
+                raise TypeError(self._no_attribute(name))
+            if value is None or (value is False and isinstance(attr.type, Empty)):
+                continue
+            try:
+                kept[int(attr.number)] = attr.type.keep(value)
+            except EncodeError as error:
+                raise error.within(name) from None
+        self._kept = kept
+
+    @classmethod
+    def _no_attribute(cls, name: str) -> str:
+        close = difflib.get_close_matches(name, cls._by_name, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(cls._by_name)}"
+        return f"{cls.__name__} has no attribute {name!r}; {hint}"
+
+    @classmethod
+    def of_kept(cls, kept: dict[int, Any]) -> Self:
+        """Return the nest with these kept values, unchecked."""
+        self = cls.__new__(cls)
+        self._kept = kept
+        return self
+
+    # Wire
+
+    @classmethod
+    def from_payload(cls, data: bytes | memoryview) -> Self:
+        """Decode attributes; raise `DecodeError` with path and offset."""
+        kept: dict[int, Any] = {}
+        for number, start, end in walk(data):
+            attr = cls.ATTRS.get(number)
+            if number in kept:
+                raise DecodeError("the attribute is there twice", cls._label(number), start)
+            payload = bytes(data[start:end])
+            if attr is None:
+                kept[number] = payload
+                continue
+            try:
+                kept[number] = attr.type.decode(payload)
+            except DecodeError as error:
+                raise error.within(cls._label(number), start) from None
+        return cls.of_kept(kept)
+
+    def payload(self) -> bytes:
+        """Encode the attributes in their order."""
+        return b"".join([attribute(number, self.type_of(number).encode(kept)) for number, kept in self.kept()])
+
+    @classmethod
+    def _label(cls, number: int) -> str:
+        attr = cls.ATTRS.get(number)
+        return attr.number.name if attr else str(number)
+
+    @classmethod
+    def type_of(cls, number: int) -> AttrType[Any]:
+        """Return the type of attribute `number`; `Opaque` when it is not known."""
+        attr = cls.ATTRS.get(number)
+        return attr.type if attr else _OPAQUE
+
+    # Reading
+
+    def get_kept(self, number: int) -> Any:
+        """Return the kept form of attribute `number`, or None."""
+        return self._kept.get(number)
+
+    def kept(self) -> Iterator[tuple[int, Any]]:
+        """Iterate over numbers and kept values, in order."""
+        return iter(self._kept.items())
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over names and natural values of the known attributes, in order."""
+        for number, kept in self._kept.items():
+            attr = self.ATTRS.get(number)
+            if attr:
+                yield attr.name, attr.type.natural(kept)
+
+    @property
+    def unknown(self) -> tuple[RawAttr, ...]:
+        """The attributes that this class does not know."""
+        return tuple(RawAttr(number, kept) for number, kept in self._kept.items() if number not in self.ATTRS)
+
+    def __contains__(self, name: object) -> bool:
+        attr = self._by_name.get(name) if isinstance(name, str) else None
+        return attr is not None and int(attr.number) in self._kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attributes) and self.ATTRS is other.ATTRS and self._kept == other._kept
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._kept.items()))
+
+    # Making others
+
+    def replace(self, **changes: object) -> Self:
+        """Return a copy with some attributes changed, added, or (with None) taken out."""
+        new = type(self)(**changes)
+        kept = {**self._kept, **new._kept}
+        for name, value in changes.items():
+            if value is None:
+                kept.pop(int(self._by_name[name].number), None)
+        return self.of_kept(kept)
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={value!r}" for name, value in self.items()]
+        shown += [f"{number}: {payload!r}" for number, payload in self.unknown]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Nest(Attributes):
+    """Attributes with masks and text.
+
+    A mask of a nest is a nest of the same class, each of whose values has those bits set that must match.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview) -> Self:
+        """Decode attributes; raise `DecodeError` with path and offset."""
+        return cls.from_payload(data)
+
+    def to_bytes(self) -> bytes:
+        """Encode the attributes in their order."""
+        return self.payload()
+
+    # Masks
+
+    def full_mask(self) -> Self:
+        """Return the mask that matches every attribute of this value exactly."""
+        return self.of_kept({number: self.type_of(number).full(kept) for number, kept in self.kept()})
+
+    def zero_mask(self) -> Self:
+        """Return the mask with the same attributes that matches anything."""
+        return self.of_kept({number: self.type_of(number).zero(kept) for number, kept in self.kept()})
+
+    def masked(self, mask: Nest) -> Self:
+        """Return this value with the bits outside `mask` cleared; what `mask` lacks is cleared whole."""
+        kept = {}
+        for number, value in self.kept():
+            type_ = self.type_of(number)
+            bits = mask.get_kept(number)
+            kept[number] = type_.masked(value, type_.zero(value) if bits is None else bits)
+        return self.of_kept(kept)
+
+    # Text
+
+    def show(self, mask: Self | None, style: Style = PLAIN) -> str:
+        """Return the text of this value under `mask` (None: all exact)."""
+        return ",".join(self._show_parts(mask, style))
+
+    def _show_parts(self, mask: Self | None, style: Style) -> Iterator[str]:
+        for number, kept in self._kept.items():
+            type_ = self.type_of(number)
+            bits = None
+            if mask is not None:
+                bits = mask.get_kept(number)
+                wildcarded = bits is None or type_.is_zero(bits)
+                if wildcarded and not style.verbose and not type_.always_shown:
+                    yield from self._show_wildcarded(number)
+                    continue
+                if bits is None:
+                    bits = type_.zero(kept)
+            yield f"{self._text_name(number)}({type_.show(kept, bits, style)})"
+
+    def _show_wildcarded(self, number: int) -> Iterator[str]:
+        """Yield what stands for a wildcarded attribute in plain text: as a rule nothing."""
+        return iter(())
+
+    @classmethod
+    def _text_name(cls, number: int) -> str:
+        attr = cls.ATTRS.get(number)
+        return attr.text_name if attr else f"key{number}"
+
+    def show_masked(self, mask: Self) -> str:
+        """Return the text of every attribute under `mask`, also of those that it wildcards."""
+        return ",".join(
+            f"{self._text_name(number)}({self.type_of(number).show(kept, mask.get_kept(number), PLAIN)})"
+            for number, kept in self.kept()
+        )
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> tuple[Self, Self]:
+        """Take ``name(...)`` elements up to a closing parenthesis, which is left, or the end of the text."""
+        scanner.enter()
+        values: dict[int, Any] = {}
+        masks: dict[int, Any] = {}
+        while True:
+            scanner.skip_separators()
+            if scanner.at_end or scanner.looking_at(")"):
+                break
+            start = scanner.position
+            number, value, mask = cls._scan_element(scanner)
+            if number in values:
+                scanner.fail(f"{cls._text_name(number)} is given twice", position=start)
+            values[number], masks[number] = value, mask
+        scanner.leave()
+        return cls.of_kept(values), cls.of_kept(masks)
+
+    @classmethod
+    def scan_one(cls, scanner: Scanner) -> tuple[Self, Self]:
+        """Take a single ``name(...)`` element."""
+        number, value, mask = cls._scan_element(scanner)
+        return cls.of_kept({number: value}), cls.of_kept({number: mask})
+
+    @classmethod
+    def _scan_element(cls, scanner: Scanner) -> tuple[int, Any, Any]:
+        number = cls._scan_number(scanner)
+        value, mask = cls.type_of(number).scan(scanner)
+        scanner.expect(")")
+        return number, value, mask
+
+    @classmethod
+    def _scan_number(cls, scanner: Scanner) -> int:
+        start = scanner.position
+        name = scanner.word("a flow key field such as in_port(1)")
+        attr = cls._by_text_name.get(name)
+        if attr is None and not (name.startswith("key") and name[3:].isdigit()):
+            scanner.unknown(name, cls._by_text_name, "field", start)
+        scanner.expect("(")
+        if attr is not None:
+            return int(attr.number)
+        number = int(name[3:])
+        if number in cls.ATTRS or number > _NLA_TYPE_MASK:
+            scanner.fail(f"{name} is not an unknown attribute", cls._text_name(number), start)
+        return number
+
+    def __str__(self) -> str:
+        return self.show(None)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.show(None) or 'empty'}>"
+
+
+class Nested(AttrType[N]):
+    """A nest of attributes; `nest` returns its class (late, since a flow key holds flow keys)."""
+
+    always_shown = True
+    enclosed = True
+
+    def __init__(self, nest: Callable[[], type[N]]) -> None:
+        self._nest = nest
+
+    @property
+    def nest(self) -> type[N]:
+        """The class of the nest."""
+        return self._nest()
+
+    def decode(self, data: bytes) -> N:
+        """Decode every attribute in it."""
+        with nested_decoding():
+            return self.nest.from_bytes(data)
+
+    def encode(self, kept: N) -> bytes:
+        """Encode every attribute in it."""
+        return kept.to_bytes()
+
+    def keep(self, value: object) -> N:
+        """Accept the nest itself, or a mapping of its attributes."""
+        cls = self.nest
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, Mapping):
+            return cls(**value)
+        raise EncodeError(f"expected {cls.__name__} or a mapping of its attributes, not {value!r}")
+
+    def full(self, kept: N) -> N:
+        """Match each attribute that the value has."""
+        return kept.full_mask()
+
+    def zero(self, kept: N) -> N:
+        """Match none of them."""
+        return kept.zero_mask()
+
+    def is_full(self, mask: N) -> bool:
+        """Never: a nest is always shown with its mask, attribute by attribute."""
+        return False
+
+    def is_zero(self, mask: N) -> bool:
+        """Tell whether no attribute in it matches anything."""
+        return all(mask.type_of(number).is_zero(kept) for number, kept in mask.kept())
+
+    def masked(self, kept: N, mask: N) -> N:
+        """Mask each attribute."""
+        return kept.masked(mask)
+
+    def show(self, kept: N, mask: N | None, style: Style) -> str:
+        """Leave it to the nest."""
+        return kept.show(mask, style)
+
+    def scan(self, scanner: Scanner) -> tuple[N, N]:
+        """Leave it to the nest."""
+        return self.nest.scan(scanner)
