@@ -44,6 +44,10 @@ class Place:
         """Return the bits of a kept value, cut to the width of their fields."""
         raise NotImplementedError
 
+    def exact(self, kept: Any) -> int:
+        """Return the mask that matches a kept value exactly: every bit of the attribute set."""
+        return self.bits
+
     def kept(self, flat: int) -> Any:
         """Return the kept value of the bits."""
         raise NotImplementedError
@@ -82,7 +86,7 @@ _HOST_ORDER: Any = "little" if struct.pack("=H", 1) == b"\x01\x00" else "big"
 class _Structure(Place):
     """A structure whose raw values are ints, or bytes that stand for themselves."""
 
-    __slots__ = ("cls", "parts")
+    __slots__ = ("_exact", "cls", "parts")
 
     def __init__(self, cls: type[Struct], *names: str) -> None:
         super().__init__(*names)
@@ -92,6 +96,9 @@ class _Structure(Place):
             (shift, (1 << width) - 1, kind.size if isinstance(kind.zero, bytes) else 0)
             for (shift, width), kind in zip(self.fields, kinds, strict=True)
         ]
+        self._exact = self.bits & sum(
+            (1 << 8 * kind.size) - 1 << shift for (shift, _), kind in zip(self.fields, kinds, strict=True)
+        )
 
     def flat(self, kept: Struct) -> int:
         """Shift each value to its place."""
@@ -99,6 +106,10 @@ class _Structure(Place):
         for (shift, ones, size), raw in zip(self.parts, kept.raw, strict=True):
             flat |= ((int.from_bytes(raw, "big") if size else raw) & ones) << shift
         return flat
+
+    def exact(self, kept: Struct) -> int:
+        """Set the bits that the attribute has; a field may be wider (ICMP type and code stand in ports)."""
+        return self._exact
 
     def kept(self, flat: int) -> Struct:
         """Make the structure of the values."""
@@ -123,6 +134,10 @@ class _Labels(Place):
         (count, _), (lse, _) = self.fields
         stack = b"".join([entry.to_bytes() for entry in kept]).ljust(4 * MPLS_LABEL_DEPTH, b"\0")
         return (1 << len(kept)) - 1 << count | int.from_bytes(stack, "big") << lse
+
+    def exact(self, kept: tuple[Mpls, ...]) -> int:
+        """Match the entries that there are, and that there are no others."""
+        return self.flat((Mpls.full(),) * len(kept))
 
     def kept(self, flat: int) -> tuple[Mpls, ...]:
         """Return as many entries as there are bits in ``num_labels_mask``; none for a truncated header."""
