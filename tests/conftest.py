@@ -19,6 +19,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dpif")
+pytest.register_assert_rewrite("dpif.testing.conformance")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

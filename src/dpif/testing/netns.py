@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from dpif.errors import DpifError
 
-__all__ = ["CommandFailed", "Host", "Namespace", "delete_link", "hosts", "ip", "run"]
+__all__ = ["CommandFailed", "Host", "Namespace", "delete_link", "hosts", "ip", "ip_batch", "run"]
 
 T = TypeVar("T")
 
@@ -31,10 +31,10 @@ class CommandFailed(DpifError):
     """A program ended with another status than 0, or did not end in time; the message has what it said."""
 
 
-def run(*argv: str, timeout: float = 30) -> str:
+def run(*argv: str, timeout: float = 30, stdin: str = "") -> str:
     """Run a program; return its standard output. Raises `CommandFailed`; `timeout` is in seconds."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, input=stdin)
     except FileNotFoundError:
         raise CommandFailed(f"{argv[0]}: not installed") from None
     except subprocess.TimeoutExpired:
@@ -48,6 +48,11 @@ def run(*argv: str, timeout: float = 30) -> str:
 def ip(*arguments: str) -> str:
     """Run the ``ip`` command in the current namespace; return its output."""
     return run("ip", *arguments)
+
+
+def ip_batch(*commands: str) -> None:
+    """Run several ``ip`` commands in one process, up to the first that fails; raise `CommandFailed`."""
+    run("ip", "-batch", "-", stdin="".join(f"{command}\n" for command in commands))
 
 
 def delete_link(name: str) -> None:

@@ -1,0 +1,45 @@
+"""One suite of behaviour tests for every datapath: the kernel's, ours in user space, anybody's.
+
+Each module holds classes of tests for pytest, which ask a `Harness` for datapaths and hosts and know nothing else
+of what they test. To run them, subclass them where pytest collects and give a fixture named ``harness``::
+
+    from dpif.testing.conformance import SUITE
+
+    @pytest.fixture
+    def harness():
+        with MyHarness() as harness:
+            yield harness
+
+    globals().update({f"Test{cls.__name__}": cls for cls in SUITE})
+
+What a datapath cannot do is a named capability that its harness lacks; the tests that need it are skipped, and
+nothing else is. A test that passes on one datapath and fails on another shows a bug in one of them.
+"""
+
+from __future__ import annotations
+
+from dpif.testing.conformance.batches import Batches
+from dpif.testing.conformance.datapaths import Datapaths
+from dpif.testing.conformance.flows import FlowErrors, FlowTable
+from dpif.testing.conformance.harness import Harness, Host
+from dpif.testing.conformance.looks import Looks
+from dpif.testing.conformance.notifications import Notifications
+from dpif.testing.conformance.packets import Forwarding, PacketActions
+from dpif.testing.conformance.ports import PortErrors, PortLife
+from dpif.testing.conformance.upcalls import UpcallDelivery
+
+SUITE = (
+    Batches,
+    Datapaths,
+    FlowErrors,
+    FlowTable,
+    Forwarding,
+    Looks,
+    Notifications,
+    PacketActions,
+    PortErrors,
+    PortLife,
+    UpcallDelivery,
+)
+
+__all__ = ["SUITE", "Harness", "Host"]

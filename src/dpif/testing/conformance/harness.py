@@ -1,0 +1,78 @@
+"""What the conformance suite asks of whoever runs it, and what its tests share."""
+
+from __future__ import annotations
+
+import contextlib
+import errno as errnos
+from collections.abc import Iterator
+from typing import Protocol
+
+from dpif.client import Datapath
+from dpif.errors import NetlinkError
+
+
+class Host(Protocol):
+    """A host at the far end of a network device that may be attached as a ``system`` port."""
+
+    @property
+    def name(self) -> str:
+        """The name of the device to attach."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame into the device, towards the datapath."""
+        ...
+
+    def recv(self, timeout: float = 2.0) -> bytes | None:
+        """Return the next frame from the datapath, None when none comes within `timeout` seconds."""
+        ...
+
+    def remove(self) -> None:
+        """Delete the device."""
+        ...
+
+
+class Harness(Protocol):
+    """Makes datapaths and hosts, and removes them after the test."""
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this datapath can do beyond the basics."""
+        ...
+
+    def open(self, name: str, *, create: bool = False) -> Datapath:
+        """Open a datapath, with `create` a new one, which is deleted after the test."""
+        ...
+
+    def datapaths(self) -> list[str]:
+        """Return the names of all datapaths, without type."""
+        ...
+
+    def host(self, name: str | None = None) -> Host:
+        """Make a host whose device is called `name`, or by a name of its own."""
+        ...
+
+
+NONE_WITHIN = 0.1
+"""Seconds to wait before nothing came: what is wrong comes at once, or not at all."""
+
+
+@contextlib.contextmanager
+def refused(errno: int, what: str = "this") -> Iterator[None]:
+    """Expect the datapath to refuse what is done inside with `errno`; `what` names it in a failure."""
+    try:
+        yield
+    except NetlinkError as error:
+        found = errnos.errorcode.get(error.errno or 0, error.errno)
+        assert error.errno == errno, f"{what}: {found} instead of {errnos.errorcode[errno]}: {error}"
+    else:
+        raise AssertionError(f"{what} was not refused, {errnos.errorcode[errno]} expected")
+
+
+def two_ports(harness: Harness) -> tuple[Datapath, Host, Host]:
+    """Return a datapath with two hosts on its ports 1 and 2."""
+    dp = harness.open("conf0", create=True)
+    first, second = harness.host(), harness.host()
+    assert dp.ports.add(first.name).number == 1
+    assert dp.ports.add(second.name).number == 2
+    return dp, first, second

@@ -1,0 +1,68 @@
+"""Behaviour of notifications: what the members of a multicast group hear."""
+
+from __future__ import annotations
+
+from dpif.client import PortAdded, PortChanged, PortRemoved, PortWatch
+from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
+
+
+def heard(watch: PortWatch) -> list[tuple[str, int]]:
+    """Return the events that are there as (kind, port number)."""
+    events = watch.poll(NONE_WITHIN)
+    while more := watch.poll(NONE_WITHIN):
+        events += more
+    return [(type(event).__name__.removeprefix("Port").lower(), event.port.number) for event in events]
+
+
+class Notifications:
+    """The group ``ovs_vport``, through `PortWatch`."""
+
+    def test_a_watch_knows_the_present_ports(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        with dp.ports.watch() as watch:
+            assert set(watch.ports) == {0, 1, 2}
+            assert watch.poll(NONE_WITHIN) == []
+
+    def test_attaching_changing_and_detaching_are_heard(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        host = harness.host()
+        with dp.ports.watch() as watch:
+            added = dp.ports.add(host.name)
+            assert [type(event) for event in watch.poll(2)] == [PortAdded]
+            assert watch.ports[1].name == added.name
+            dp.ports.set_upcall_pids(1, (5,))
+            changes = watch.poll(2)
+            assert [type(event) for event in changes] == [PortChanged]
+            assert changes[0].port.upcall_pids == (5,)
+            dp.ports.delete(1)
+            assert [type(event) for event in watch.poll(2)] == [PortRemoved]
+            assert set(watch.ports) == {0}
+
+    def test_other_datapaths_are_not_heard(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        other = harness.open("conf1", create=True)
+        host = harness.host()
+        with dp.ports.watch() as watch:
+            other.ports.add(host.name)
+            assert heard(watch) == []
+
+    def test_a_device_that_vanishes_is_heard(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.ports.watch() as watch:
+            first.remove()
+            assert heard(watch) == [("removed", 1)]
+
+    def test_several_watches_hear_the_same(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        host = harness.host()
+        with dp.ports.watch() as one, harness.open("conf0").ports.watch() as two:
+            dp.ports.add(host.name)
+            assert heard(one) == heard(two) == [("added", 1)]
+
+    def test_a_watch_is_iterable_and_has_a_descriptor(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        host = harness.host()
+        with dp.ports.watch() as watch:
+            dp.ports.add(host.name)
+            assert watch.fileno() >= 0
+            assert isinstance(next(watch), PortAdded)

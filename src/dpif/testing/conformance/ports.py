@@ -1,0 +1,163 @@
+"""Behaviour of ports: attaching, detaching, looking up."""
+
+from __future__ import annotations
+
+import errno
+
+from dpif.netlink.constants import NLM_F_ECHO
+from dpif.odp.constants import VportCmd, VportType
+from dpif.odp.messages import VportRecord
+from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
+
+
+class PortLife:
+    """What ports do when all is well."""
+
+    def test_a_device_becomes_a_port(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        host = harness.host()
+        port = dp.ports.add(host.name)
+        assert (port.number, port.name, port.type) == (1, host.name, "system")
+        assert dp.ports.get(1).name == host.name
+        assert dp.ports.get(host.name).number == 1
+
+    def test_the_lowest_free_number_is_given(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        assert dp.ports.add(harness.host().name, number=2).number == 2
+        assert dp.ports.add(harness.host().name).number == 1
+        assert dp.ports.add(harness.host().name).number == 3
+
+    def test_the_highest_number_is_65534(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        assert dp.ports.add(harness.host().name, number=65534).number == 65534
+
+    def test_an_internal_port_is_a_device_of_its_own(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        port = dp.ports.add("conf0i", type="internal")
+        assert (port.number, port.type) == (1, "internal")
+        with refused(errno.EEXIST):
+            harness.open("conf0i", create=True)
+
+    def test_ports_are_listed_by_number(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        third = harness.host()
+        dp.ports.add(third.name, number=1023)
+        assert dp.ports.names() == {0: "conf0", 1: first.name, 2: second.name, 1023: third.name}
+
+    def test_a_detached_port_is_gone_and_its_device_free(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        dp.ports.delete(1)
+        dp.ports.delete(second.name)
+        assert [port.number for port in dp.ports] == [0]
+        other = harness.open("conf1", create=True)
+        assert other.ports.add(first.name).number == 1
+
+    def test_the_ports_of_a_deleted_datapath_are_free(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        dp.destroy()
+        other = harness.open("conf1", create=True)
+        assert other.ports.add(first.name).number == 1
+
+    def test_a_device_that_vanishes_takes_its_port_along(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        first.remove()
+        with refused(errno.ENODEV):
+            dp.ports.get(1)
+
+    def test_upcall_pids_are_what_was_set(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        assert dp.ports.get(1).upcall_pids == (0,)
+        dp.ports.set_upcall_pids(1, (4711,))
+        assert dp.ports.get(1).upcall_pids == (4711,)
+
+    def test_counters_are_seen_from_the_datapath(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        before = {port.number: port.stats for port in dp.ports}
+        dp.execute(bytes(60), "2")
+        assert second.recv() == bytes(60)
+        first.send(bytes(64))
+        assert second.recv(NONE_WITHIN) is None
+        after = {port.number: port.stats for port in dp.ports}
+        assert after[2].tx_packets == before[2].tx_packets + 1  # type: ignore[union-attr]
+        assert after[2].tx_bytes == before[2].tx_bytes + 60  # type: ignore[union-attr]
+        assert after[1].rx_packets == before[1].rx_packets + 1  # type: ignore[union-attr]
+        assert after[1].rx_bytes == before[1].rx_bytes + 64  # type: ignore[union-attr]
+
+
+class PortErrors:
+    """What is refused, and how: wire.md section 4."""
+
+    def test_attaching(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        other = harness.open("conf1", create=True)
+        with refused(errno.ENODEV):
+            dp.ports.add("nosuchdev")
+        with refused(errno.EEXIST):
+            dp.ports.add(first.name)
+        with refused(errno.EBUSY):
+            other.ports.add(first.name)
+        with refused(errno.EBUSY):
+            dp.ports.add(harness.host().name, number=2)
+        with refused(errno.EFBIG):
+            dp.ports.add(harness.host().name, number=65535)
+        with refused(errno.EEXIST):
+            dp.ports.add(second.name, type="internal")
+        with refused(errno.EINVAL):
+            dp.ports.add("conf1")  # another datapath's internal device
+
+    def test_attaching_with_a_type_that_is_not_known(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        record = VportRecord(
+            command=VportCmd.NEW, dp_ifindex=dp.ifindex, name="conf0x", type=VportType.LISP, upcall_pid=(0,)
+        )
+        with refused(errno.EAFNOSUPPORT):
+            dp.connection.transact(record.request("unknown type"))
+
+    def test_attaching_without_a_mandatory_attribute(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        whole = {"name": harness.host().name, "type": VportType.NETDEV, "upcall_pid": (0,)}
+        for left_out in whole:
+            rest = {name: value for name, value in whole.items() if name != left_out}
+            record = VportRecord(command=VportCmd.NEW, dp_ifindex=dp.ifindex, **rest)  # type: ignore[arg-type]
+            with refused(errno.EINVAL):
+                dp.connection.transact(record.request(f"without {left_out}"))
+
+    def test_detaching(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        with refused(errno.ENODEV):
+            dp.ports.delete(7)
+        with refused(errno.EINVAL):
+            dp.ports.delete(0)
+        with refused(errno.EFBIG):
+            dp.ports.delete(65535)
+
+    def test_looking_up(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        other = harness.open("conf1", create=True)
+        with refused(errno.ENODEV):
+            dp.ports.get(7)
+        with refused(errno.ENODEV):
+            dp.ports.get("nosuchdev")
+        with refused(errno.EFBIG):
+            dp.ports.get(65535)
+        with refused(errno.ENODEV):
+            other.ports.get(first.name)
+        with refused(errno.EINVAL):
+            dp.connection.transact(VportRecord(command=VportCmd.GET, dp_ifindex=dp.ifindex).request("neither"))
+
+    def test_a_name_is_looked_up_in_all_datapaths_when_none_is_given(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        record = VportRecord(command=VportCmd.GET, dp_ifindex=0, port_no=0, name=first.name)
+        reply = dp.connection.transact(record.request("find"))
+        assert reply is not None
+        assert (reply.dp_ifindex, reply.port_no) == (dp.ifindex, 1)
+
+    def test_changing(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        wrong_type = VportRecord(command=VportCmd.SET, dp_ifindex=dp.ifindex, port_no=1, type=VportType.INTERNAL)
+        with refused(errno.EINVAL):
+            dp.connection.transact(wrong_type.request("change type", NLM_F_ECHO))
+        with refused(errno.ENODEV):
+            dp.ports.set_upcall_pids(7, (1,))
+        with refused(errno.EINVAL):
+            dp.ports.set_upcall_pids(1, ())

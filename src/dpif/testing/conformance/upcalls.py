@@ -1,0 +1,182 @@
+"""Behaviour of upcalls: which packets come up, with what, and to whom."""
+
+from __future__ import annotations
+
+import asyncio
+
+import dpif
+from dpif.client import Upcall
+from dpif.odp.actions import Trunc, Userspace
+from dpif.odp.extract import extract
+from dpif.packet import build
+from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
+from dpif.testing.conformance.packets import TAGGED, UDP4, UDP4_FLOW, UDP6
+
+ARP = build.ethernet(
+    "02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff", build.arp_request("02:00:00:00:00:01", "10.0.0.1", "10.0.0.2")
+)
+
+
+class UpcallDelivery:
+    """``ovs_packet``, wire.md section 8.1."""
+
+    def test_a_miss_comes_up_whole(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls() as upcalls:
+            first.send(UDP4)
+            (upcall,) = upcalls.poll(2)
+        assert upcall.is_miss
+        assert upcall.packet == UDP4
+        assert upcall.length == len(UDP4)
+        assert upcall.key.in_port == 1
+        assert upcall.userdata is None
+
+    def test_the_key_is_what_extraction_says(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls() as upcalls:
+            for frame in (UDP4, UDP6, TAGGED, ARP):
+                first.send(frame)
+                (upcall,) = upcalls.poll(2)
+                assert upcall.packet == frame
+                # A kernel built without conntrack zones leaves their field out.
+                assert upcall.key.replace(ct_zone=None) == extract(frame, 1).replace(ct_zone=None)
+
+    def test_misses_are_counted_and_without_a_listener_lost(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        first.send(UDP4)
+        assert second.recv(NONE_WITHIN) is None
+        assert (dp.stats().missed, dp.stats().lost) == (1, 1)
+        with dp.upcalls() as upcalls:
+            first.send(UDP4)
+            assert len(upcalls.poll(2)) == 1
+        assert (dp.stats().missed, dp.stats().lost) == (2, 1)
+
+    def test_a_packet_that_matches_does_not_come_up(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        dp.flows.add(UDP4_FLOW, "2")
+        with dp.upcalls() as upcalls:
+            first.send(UDP4)
+            assert second.recv() == UDP4
+            assert upcalls.poll(NONE_WITHIN) == []
+
+    def test_an_action_brings_its_userdata(self, harness: Harness) -> None:
+        """Trap T9: userdata has any length."""
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls(miss=False) as upcalls:
+            for length in (1, 8, 48, 1000):
+                data = bytes(range(256)) * 4
+                userspace = Userspace(pid=upcalls.port_id, userdata=data[:length])
+                dp.flows.put(UDP4_FLOW, [userspace])
+                first.send(UDP4)
+                (upcall,) = upcalls.poll(2)
+                assert not upcall.is_miss
+                assert upcall.packet == UDP4
+                assert upcall.userdata == data[:length]
+                assert upcall.actions is None
+
+    def test_an_action_may_bring_the_flows_actions(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls(miss=False) as upcalls:
+            userspace = Userspace(pid=upcalls.port_id, actions=True)
+            dp.flows.add(UDP4_FLOW, [userspace])
+            first.send(UDP4)
+            (upcall,) = upcalls.poll(2)
+        assert upcall.actions == dpif.Actions([userspace])
+
+    def test_a_truncated_packet_tells_its_length(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls(miss=False) as upcalls:
+            userspace = Userspace(pid=upcalls.port_id)
+            dp.flows.add(UDP4_FLOW, [Trunc(20), userspace])
+            first.send(UDP4)
+            (upcall,) = upcalls.poll(2)
+        assert upcall.packet == UDP4[:20]
+        assert upcall.length == len(UDP4)
+
+    def test_listening_to_actions_alone_takes_no_misses(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls(miss=False) as upcalls:
+            first.send(UDP4)
+            assert upcalls.poll(NONE_WITHIN) == []
+        assert dp.stats().lost == 1
+
+    def test_an_upcall_is_answered(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        with dp.upcalls() as upcalls:
+            first.send(UDP4)
+            (upcall,) = upcalls.poll(2)
+            dp.flows.put(upcall.key, "2")
+            dp.execute(upcall.packet, "2", upcall.key)
+            assert second.recv() == UDP4
+            first.send(UDP4)
+            assert second.recv() == UDP4
+            assert upcalls.poll(NONE_WITHIN) == []
+
+    def test_a_listener_hears_its_own_datapath_alone(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        other = harness.open("conf1", create=True)
+        host = harness.host()
+        other.ports.add(host.name)
+        with dp.upcalls() as upcalls, other.upcalls() as others:
+            host.send(UDP4)
+            assert len(others.poll(2)) == 1
+            assert upcalls.poll(NONE_WITHIN) == []
+
+    def test_the_next_listener_takes_over(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls() as old, harness.open("conf0").upcalls() as new:
+            first.send(UDP4)
+            assert len(new.poll(2)) == 1
+            assert old.poll(NONE_WITHIN) == []
+
+    def test_a_listener_hands_the_place_back(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        before = dp.read()
+        with dp.upcalls():
+            assert dp.read().per_cpu_pids != before.per_cpu_pids
+        after = dp.read()
+        assert (after.user_features, after.per_cpu_pids) == (before.user_features, before.per_cpu_pids)
+
+    def test_a_listener_that_was_replaced_leaves_its_successor_alone(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        old = dp.upcalls()
+        with harness.open("conf0").upcalls() as new:
+            old.close()
+            first.send(UDP4)
+            assert len(new.poll(2)) == 1
+
+    def test_a_full_queue_loses_and_counts(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls() as upcalls:
+            while not dp.stats().lost:  # the queue is bounded, so this ends
+                for _ in range(100):
+                    first.send(UDP4)
+            arrived = upcalls.purge()
+            stats = dp.stats()
+            assert upcalls.overruns <= 1
+        assert stats.lost > 0
+        assert arrived == stats.missed - stats.lost
+
+    def test_waiting_upcalls_may_be_thrown_away(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls() as upcalls:
+            for _ in range(5):
+                first.send(UDP4)
+            assert upcalls.purge() == 5
+            assert upcalls.poll(0) == []
+
+    def test_upcalls_are_iterable(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls() as upcalls:
+            first.send(UDP4)
+            assert next(upcalls).packet == UDP4
+
+    def test_upcalls_are_asynchronously_iterable(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+
+        async def one() -> Upcall:
+            with dp.upcalls() as upcalls:
+                asyncio.get_running_loop().call_soon(first.send, UDP4)
+                return await asyncio.wait_for(anext(aiter(upcalls)), 5)
+
+        assert asyncio.run(one()).packet == UDP4

@@ -1,0 +1,118 @@
+"""The kernel's datapath as a `Harness` of the conformance suite: veth pairs for hosts, in the current namespace.
+
+Needs a kernel with openvswitch, CAP_NET_ADMIN, and iproute2; made for the lab, where nothing else is running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+from dpif._open import datapaths, open
+from dpif.client import Datapath
+from dpif.errors import DpifError
+from dpif.testing import netns
+
+_ETH_P_ALL = 3
+_SOL_PACKET = 263
+_PACKET_AUXDATA = 8
+_AUXDATA = struct.Struct("=IIIHHHH")
+"""``struct tpacket_auxdata``: status, length, captured length, offsets, VLAN TCI, VLAN TPID."""
+_TP_STATUS_VLAN_VALID = 0x10
+
+
+class VethHost:
+    """A host at one end of a veth pair; the other end, `name`, may be attached to a datapath."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        peer = f"{name}h"
+        netns.ip_batch(f"link add {name} type veth peer name {peer}", f"link set {name} up", f"link set {peer} up")
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+        self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        self._socket.bind((peer, _ETH_P_ALL))
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame towards the datapath; it is processed before this returns."""
+        self._socket.send(frame)
+
+    def recv(self, timeout: float = 2.0) -> bytes | None:
+        """Return the next frame that came from the datapath."""
+        self._socket.settimeout(timeout)
+        while True:
+            try:
+                frame, ancillary, _, (_, _, packet_type, _, _) = self._socket.recvmsg(0x10000, 256)
+            except (TimeoutError, BlockingIOError):
+                return None
+            if packet_type != socket.PACKET_OUTGOING:
+                return _with_tag(frame, ancillary)
+
+    def remove(self) -> None:
+        """Delete the pair."""
+        self.close()
+        netns.delete_link(self.name)
+
+    def close(self) -> None:
+        """Close the socket; the pair stays."""
+        self._socket.close()
+
+
+def _with_tag(frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
+    """Return `frame` with the VLAN tag that the kernel took out of it put back."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
+            status, _, _, _, _, tci, tpid = _AUXDATA.unpack(data)
+            if status & _TP_STATUS_VLAN_VALID:
+                return frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
+    return frame
+
+
+class KernelHarness:
+    """Makes datapaths and veth hosts, and removes what it made."""
+
+    capabilities = frozenset({"kernel"})
+    _numbers = count(1)
+
+    def __init__(self) -> None:
+        self._handles: list[Datapath] = []
+        self._made: list[str] = []
+        self._hosts: list[VethHost] = []
+
+    def __enter__(self) -> Self:
+        for which in ("all", "default"):  # devices must send nothing of their own accord
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6").write_text("1")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for handle in self._handles:
+            handle.close()
+        for name in self._made:
+            with contextlib.suppress(DpifError), open(name) as dp:
+                dp.destroy()
+        for host in self._hosts:
+            host.close()
+        present = {name for _, name in socket.if_nameindex()}
+        netns.ip_batch(*(f"link delete {host.name}" for host in self._hosts if host.name in present))
+
+    def open(self, name: str, *, create: bool = False) -> Datapath:
+        """Open or make a datapath."""
+        dp = open(name, create=create)
+        self._handles.append(dp)
+        if create:
+            self._made.append(name)
+        return dp
+
+    def datapaths(self) -> list[str]:
+        """Return the names of the kernel's datapaths."""
+        return [name.partition("@")[2] for name in datapaths("system")]
+
+    def host(self, name: str | None = None) -> VethHost:
+        """Make a veth pair."""
+        host = VethHost(name or f"cv{next(self._numbers)}")
+        self._hosts.append(host)
+        return host
