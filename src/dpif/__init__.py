@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         Upcall,
     )
     from dpif.odp.actions import Actions, parse_actions
-    from dpif.odp.key import FlowKey, FlowMask, parse_key, parse_match
+    from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key, parse_match
     from dpif.odp.ufid import Ufid
     from dpif._open import Userspace, datapaths, open
 
@@ -93,6 +93,7 @@ __all__ = [
     "Userspace",
     "__version__",
     "datapaths",
+    "format_key",
     "open",
     "parse_actions",
     "parse_key",
@@ -108,7 +109,7 @@ __getattr__, __dir__ = lazy(
         "Flow": "client.flows",
         "Upcall": "client.upcalls",
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
-        **dict.fromkeys(("FlowKey", "FlowMask", "parse_key", "parse_match"), "odp.key"),
+        **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.key"),
         "Ufid": "odp.ufid",
         **dict.fromkeys(("Userspace", "datapaths", "open"), "_open"),
     },
