@@ -42,6 +42,7 @@ from dpif.errors import (
 )
 
 if TYPE_CHECKING:
+    from dpif._open import Userspace, datapaths, open
     from dpif.client import (
         Datapath,
         Delete,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from dpif.odp.actions import Actions, parse_actions
     from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key, parse_match
     from dpif.odp.ufid import Ufid
-    from dpif._open import Userspace, datapaths, open
 
 __all__ = [
     "Actions",
