@@ -82,7 +82,7 @@ def extract(
         flat |= value << shift
     if tunnel is not None:
         flat |= tunnel_bits(tunnel)
-    return to_key(extract_flat(packet, flat), features)
+    return to_key(extract_flat(packet, flat, features), features)
 
 
 def extract_for(packet: bytes, key: FlowKey, features: Features = LINUX_6_1) -> int:
@@ -91,7 +91,7 @@ def extract_for(packet: bytes, key: FlowKey, features: Features = LINUX_6_1) -> 
     The model is ovs_flow_key_extract_userspace: attributes of `key` that are not metadata are passed over. Raise
     `RuleBroken` when the metadata is not valid, or its conntrack tuple does not fit the packet.
     """
-    flat = extract_flat(packet, metadata(key, features))
+    flat = extract_flat(packet, metadata(key, features), features)
     eth_type = get(flat, "eth.type")
     if key.get_kept(KeyAttr.CT_ORIG_TUPLE_IPV4) is not None and eth_type != ETH_P_IP:
         raise RuleBroken("ct-tuple", "ct_tuple4(...) goes with IPv4 packets only; leave it out")
@@ -102,7 +102,7 @@ def extract_for(packet: bytes, key: FlowKey, features: Features = LINUX_6_1) -> 
     return flat
 
 
-def extract_flat(packet: bytes, metadata: int) -> int:
+def extract_flat(packet: bytes, metadata: int, features: Features = LINUX_6_1) -> int:
     """Return the flat key of `packet`: of `metadata` the bits that do not come from a packet, the rest read.
 
     ``mac_proto`` in `metadata` says whether the packet starts with an Ethernet header; if not, its ``eth.type``
@@ -124,7 +124,7 @@ def extract_flat(packet: bytes, metadata: int) -> int:
             raise RuleBroken("vlan-without-ethernet", "a packet without an Ethernet header has no VLAN tag")
     flat |= eth_type << _ETH_TYPE
     network = NETWORK_BITS.get(eth_type)
-    return flat | network(packet, at, metadata) if network else flat
+    return flat | network(packet, at, metadata, features) if network else flat
 
 
 def _vlans(packet: bytes) -> tuple[int, int]:

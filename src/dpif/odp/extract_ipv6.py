@@ -11,6 +11,7 @@ from struct import Struct
 from dpif.odp.constants import FragType, Ipv6ExtHdr
 from dpif.odp.extract_transport import TRANSPORT6_BITS
 from dpif.odp.protocols import ND_TYPES
+from dpif.odp.rules import Features
 from dpif.odp.swkey import CT_ORIG6, FIELDS, get
 from dpif.packet.constants import (
     IPPROTO_AH,
@@ -46,16 +47,16 @@ def is_nd(flat: int) -> bool:
     return get(flat, "ip.proto") == IPPROTO_ICMPV6 and not get(flat, "tp.dst") and get(flat, "tp.src") in ND_TYPES
 
 
-def ipv6_bits(packet: bytes, at: int, metadata: int) -> int:
+def ipv6_bits(packet: bytes, at: int, metadata: int, features: Features) -> int:
     """A cut header leaves all fields zero; extension headers that do not fit leave no protocol (59)."""
     if len(packet) < at + 40:
         return 0
     first, next_header, hop_limit, addresses = _IPV6.unpack_from(packet, at)
-    proto, frag, transport_at = _find_transport(packet, at + 40, next_header)
+    proto, frag, transport_at = _find_transport(packet, at + 40, next_header, features)
     bits: int = (
         int.from_bytes(addresses, "big") << _DST
         | (first & 0xFFFFF) << _LABEL
-        | _extension_headers(packet, at + 40, next_header) << _EXTHDRS
+        | _extension_headers(packet, at + 40, next_header, features) << _EXTHDRS
         | proto << _IP_PROTO
         | (first >> 20 & 0xFF) << _IP_TOS
         | hop_limit << _IP_TTL
@@ -71,7 +72,7 @@ def ipv6_bits(packet: bytes, at: int, metadata: int) -> int:
     return bits | metadata & CT_ORIG6
 
 
-def _find_transport(packet: bytes, at: int, header: int) -> tuple[int, int, int]:
+def _find_transport(packet: bytes, at: int, header: int, features: Features) -> tuple[int, int, int]:
     """Walk over extension headers; return protocol, fragment type, and where the transport header starts.
 
     That place is 0 when there is none: a later fragment, or headers that do not fit (ipv6_find_hdr).
@@ -94,6 +95,8 @@ def _find_transport(packet: bytes, at: int, header: int) -> tuple[int, int, int]
             size = 4 * length + 8
         else:
             size = 8 * length + 8
+        if features.exthdrs_must_fit and len(packet) < at + size:
+            return IPPROTO_NONE, frag, 0
         header = following
         at += size
     return header, frag, at
@@ -114,12 +117,13 @@ _MAY_PRECEDE: Mapping[int, int] = {
     IPPROTO_HOPOPTS: 0,
     IPPROTO_ROUTING: _HOP | _DEST | _UNREP,
     IPPROTO_FRAGMENT: _HOP | _DEST | _ROUTER | _UNREP,
-    IPPROTO_AH: _HOP | _DEST | _ROUTER | _FRAG | _UNREP,
+    IPPROTO_AH: _HOP | _DEST | _ROUTER | _AUTH | _UNREP,  # _AUTH in place of _FRAG is the kernel's mistake
 }
 """The flags that may stand when a header comes, for it to be in sequence (RFC 8200 section 4.1)."""
+_AH_MAY_FOLLOW = _HOP | _DEST | _ROUTER | _FRAG | _UNREP
 
 
-def _extension_headers(packet: bytes, at: int, header: int) -> int:
+def _extension_headers(packet: bytes, at: int, header: int, features: Features) -> int:
     """Return the ``Ipv6ExtHdr`` flags (get_ipv6_ext_hdrs); ESP is never reached.
 
     Every header counts as an option header here, whose length is in units of 8 bytes.
@@ -131,7 +135,7 @@ def _extension_headers(packet: bytes, at: int, header: int) -> int:
             flags = _destination_options(flags, destinations)
             destinations += 1
         else:
-            flags = _extension_header(flags, header, destinations)
+            flags = _extension_header(flags, header, destinations, features)
         if len(packet) < at + 2:
             return flags
         header, length = packet[at], packet[at + 1]
@@ -139,11 +143,12 @@ def _extension_headers(packet: bytes, at: int, header: int) -> int:
     return flags | Ipv6ExtHdr.NONEXT if header == IPPROTO_NONE else flags
 
 
-def _extension_header(flags: int, header: int, destinations: int) -> int:
+def _extension_header(flags: int, header: int, destinations: int, features: Features) -> int:
     own = _EXTENSION_FLAGS[header]
     if flags & own:
         flags |= _UNREP
-    if flags & ~_MAY_PRECEDE[header] or destinations >= 2:
+    may_precede = _AH_MAY_FOLLOW if header == IPPROTO_AH and features.ah_follows_fragment else _MAY_PRECEDE[header]
+    if flags & ~may_precede or destinations >= 2:
         flags |= _UNSEQ
         if header == IPPROTO_HOPOPTS:  # counted only where it belongs, in the first place
             return flags

@@ -1,8 +1,8 @@
 """The bits of network headers in the flat key, what stands behind them included.
 
 Each function takes the packet, where the header starts, and the packet's flat metadata (for the addresses of a
-conntrack tuple, which share their bits with some headers), and returns the bits of all but the link layer. A bad
-header leaves its fields zero; NSH alone is refused.
+conntrack tuple, which share their bits with some headers) and the datapath's features, and returns the bits of
+all but the link layer. A bad header leaves its fields zero; NSH alone is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from struct import Struct
 from dpif.odp.constants import FragType
 from dpif.odp.extract_ipv6 import ipv6_bits
 from dpif.odp.extract_transport import TRANSPORT4_BITS
-from dpif.odp.rules import RuleBroken
+from dpif.odp.rules import Features, RuleBroken
 from dpif.odp.swkey import CT_ORIG4, FIELDS, MPLS_LABEL_DEPTH, NSH_MD_TYPE1
 from dpif.packet.constants import (
     ETH_P_ARP,
@@ -55,7 +55,7 @@ _NSH_PATH_HDR = FIELDS["nsh.path_hdr"].shift
 _NSH_CONTEXT = FIELDS["nsh.context"].shift
 
 
-def _ipv4(packet: bytes, at: int, metadata: int) -> int:
+def _ipv4(packet: bytes, at: int, metadata: int, features: Features) -> int:
     """A bad header leaves all fields zero."""
     if len(packet) < at + 20:
         return 0
@@ -78,7 +78,7 @@ def _ipv4(packet: bytes, at: int, metadata: int) -> int:
     return bits | transport(packet, at + size) if transport else bits
 
 
-def _arp(packet: bytes, at: int, metadata: int) -> int:
+def _arp(packet: bytes, at: int, metadata: int, features: Features) -> int:
     """ARP and RARP for IPv4 on Ethernet; any other, or a cut one, leaves all fields zero."""
     if len(packet) < at + _ARP.size:
         return 0
@@ -94,7 +94,7 @@ def _arp(packet: bytes, at: int, metadata: int) -> int:
     )
 
 
-def _mpls(packet: bytes, at: int, metadata: int) -> int:
+def _mpls(packet: bytes, at: int, metadata: int, features: Features) -> int:
     """Label stack entries up to the bottom of the stack; when it is cut before that, none counts."""
     stack = bytearray()
     while len(packet) >= at + 4 * (len(stack) // 4 + 1):
@@ -111,7 +111,7 @@ def _mpls_bits(stack: bytearray) -> int:
     return int.from_bytes(stack[:size].ljust(size, b"\0"), "big") << _MPLS_LSE
 
 
-def _nsh(packet: bytes, at: int, metadata: int) -> int:
+def _nsh(packet: bytes, at: int, metadata: int, features: Features) -> int:
     """The one network header that must be right."""
     if len(packet) < at + _NSH_BASE_SIZE:
         raise RuleBroken("nsh-header", "the packet ends before its NSH header does")
@@ -139,7 +139,7 @@ def _nsh(packet: bytes, at: int, metadata: int) -> int:
     return bits
 
 
-NETWORK_BITS: Mapping[int, Callable[[bytes, int, int], int]] = {
+NETWORK_BITS: Mapping[int, Callable[[bytes, int, int, Features], int]] = {
     ETH_P_IP: _ipv4,
     ETH_P_IPV6: ipv6_bits,
     ETH_P_ARP: _arp,

@@ -35,6 +35,11 @@ class Features(NamedTuple):
     (``CONFIG_NF_CONNTRACK_ZONES``, ``CONFIG_NF_CONNTRACK_TIMEOUT``, ``CONFIG_NF_NAT``); ``newest_action`` is the
     highest action number that it knows; ``hash_sym_l4`` whether ``OVS_HASH_ALG_SYM_L4`` is accepted; ``set_nsh``
     whether an NSH header may be set; ``nesting`` how deep action lists may lie in one another.
+
+    Two say whether mistakes in reading IPv6 extension headers were corrected, as late stable releases of Linux
+    6.1 did: ``ah_follows_fragment``, that an authentication header is in sequence behind a fragment header (and
+    not behind another one of its own kind); ``exthdrs_must_fit``, that no protocol is found behind an extension
+    header that is longer than the packet.
     """
 
     ct_zones: bool = True
@@ -44,7 +49,9 @@ class Features(NamedTuple):
     hash_sym_l4: bool = False
     set_nsh: bool = False
     nesting: int = 16
+    ah_follows_fragment: bool = False
+    exthdrs_must_fit: bool = False
 
 
 LINUX_6_1 = Features()
-"""Linux 6.1 (its later stable releases) with every conntrack option, as distributions build it."""
+"""Linux 6.1 with every conntrack option, as distributions build it."""
