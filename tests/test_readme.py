@@ -1,0 +1,70 @@
+"""The README's tour, run as a reader would run it: what it shows is what happens."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks() -> list[tuple[str, str]]:
+    """Return (language, text) of each fenced block."""
+    return _BLOCK.findall(README.read_text())
+
+
+def test_the_library_tour() -> None:
+    namespace: dict[str, object] = {}
+    printed = ""
+    checked = 0
+    for language, text in blocks():
+        if language == "python":
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(text, str(README), "exec"), namespace)
+            printed = out.getvalue()
+        elif language == "":
+            assert printed == text
+            checked += 1
+    assert checked >= 4
+
+
+def test_the_command_line_tour(tmp_path: Path) -> None:
+    (text,) = [text for language, text in blocks() if language == "console"]
+    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+    assert len(steps) > 5
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DPIF_SOCKET": str(tmp_path / "dpif.sock"),
+        "NO_COLOR": "1",
+    }
+    server: subprocess.Popen[bytes] | None = None
+    try:
+        for command, expected in steps:
+            if command.endswith("&"):
+                server = subprocess.Popen(
+                    command.removesuffix("&").split(), env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+                )
+                assert server.stdout is not None
+                server.stdout.readline()  # it says where it listens once it does
+                continue
+            done = subprocess.run(
+                command, shell=True, env=environment, capture_output=True, text=True, timeout=30, cwd=tmp_path
+            )
+            assert done.stderr == "", command
+            assert done.stdout == expected, command
+            assert done.returncode == 0, command
+    finally:
+        if server is not None:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(10) == 0
+            if server.stdout is not None:
+                server.stdout.close()
