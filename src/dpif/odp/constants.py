@@ -107,7 +107,11 @@ class VportUpcallAttr(IntEnum):
 
 
 class VportType(IntEnum):
-    """``enum ovs_vport_type``; from ``LISP`` on only user space knows them."""
+    """``enum ovs_vport_type``; from ``LISP`` on only user space knows them.
+
+    ``DUMMY`` and ``TAP`` are our own: types of port that our userspace datapath has, and that no kernel is asked
+    for.
+    """
 
     UNSPEC = 0
     NETDEV = 1
@@ -123,6 +127,8 @@ class VportType(IntEnum):
     GTPU = 110
     BAREUDP = 111
     SRV6 = 112
+    DUMMY = 200
+    TAP = 201
 
 
 class TunnelAttr(IntEnum):
@@ -130,6 +136,13 @@ class TunnelAttr(IntEnum):
 
     DST_PORT = 1
     EXTENSION = 2
+
+
+class DummyAttr(IntEnum):
+    """Our own: inside ``OVS_VPORT_ATTR_OPTIONS`` of a port of type ``DUMMY``; paths of capture files."""
+
+    RX_PCAP = 100
+    TX_PCAP = 101
 
 
 class VxlanExt(IntEnum):
@@ -301,10 +314,10 @@ class TcpFlag(IntFlag):
 class TunnelFlag(IntFlag):
     """``FLOW_TNL_F_*`` of Open vSwitch (include/openvswitch/packets.h): the text form's ``flags(...)``."""
 
-    DF = 1
-    CSUM = 2
-    KEY = 4
-    OAM = 8
+    OAM = 1
+    DF = 2
+    CSUM = 4
+    KEY = 8
 
 
 class Ipv6ExtHdr(IntFlag):

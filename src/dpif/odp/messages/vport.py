@@ -23,6 +23,7 @@ from dpif.odp.constants import (
     IFNAMSIZ,
     OVS_VPORT_FAMILY,
     OVS_VPORT_VERSION,
+    DummyAttr,
     TunnelAttr,
     VportAttr,
     VportUpcallAttr,
@@ -45,11 +46,13 @@ class VportStats(NamedTuple):
 
 
 UPCALL_STATS = AttributeSet("UPCALL_STATS", {VportUpcallAttr.SUCCESS: U64, VportUpcallAttr.FAIL: U64})
-TUNNEL_OPTIONS = AttributeSet(
+OPTIONS = AttributeSet(
     "OPTIONS",
     {
         TunnelAttr.DST_PORT: U16,
         TunnelAttr.EXTENSION: Nested(AttributeSet("EXTENSION", {VxlanExt.GBP: FLAG})),
+        DummyAttr.RX_PCAP: String(),
+        DummyAttr.TX_PCAP: String(),
     },
 )
 VPORT = AttributeSet(
@@ -58,7 +61,7 @@ VPORT = AttributeSet(
         VportAttr.PORT_NO: U32,
         VportAttr.TYPE: U32,
         VportAttr.NAME: String(IFNAMSIZ - 1),
-        VportAttr.OPTIONS: Nested(TUNNEL_OPTIONS),
+        VportAttr.OPTIONS: Nested(OPTIONS),
         VportAttr.UPCALL_PID: U32_ARRAY,
         VportAttr.STATS: Structure("=8Q", VportStats),
         VportAttr.PAD: PAD,

@@ -1,0 +1,222 @@
+"""The transport to a service in another process: a Unix socket that keeps datagrams whole (`UnixTransport`).
+
+A server listens on a ``SOCK_SEQPACKET`` socket. What either end sends is a *frame*: a number that says what it
+is (`FrameKind`) and, for ``DATA``, a datagram; for the others, numbers in host order::
+
+    HELLO    version, port id     the server's first word to whoever connects
+    DATA     a datagram           either way
+    OVERRUN                       the server could not keep some datagrams for the receiver, here they are missing
+    JOIN     port id, group       become a member of a multicast group
+    LEAVE    port id, group       cease to be one
+    DONE     errno                the answer to the last two; 0 is yes
+
+Group membership is asked for over a connection of its own, so that the answer cannot come between datagrams.
+
+Who may connect is a matter of the file system: the socket and, where it is ours, its directory are their
+owner's alone. This file has the client's end and what the two ends agree on; the server is not its business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import stat
+import struct
+import tempfile
+import threading
+import time
+from enum import IntEnum
+from typing import Final
+
+from dpif.errors import Unavailable, netlink_error
+
+__all__ = ["FrameKind", "UnixTransport", "default_socket_path", "pack_frame", "require_private", "unpack_frame"]
+
+PROTOCOL_VERSION: Final = 1
+MAX_FRAME: Final = 1 << 20
+"""Bytes of the longest frame; a datagram has fewer."""
+SOCKET_VARIABLE: Final = "DPIF_SOCKET"
+"""The environment variable that names the socket."""
+_SOCKET_NAME: Final = "dpif.sock"
+_ONE: Final = struct.Struct("=I")
+_NUMBERS: Final = (_ONE, struct.Struct("=II"), struct.Struct("=III"))
+
+
+class FrameKind(IntEnum):
+    """What a frame is; see the module's docstring."""
+
+    DATA = 0
+    HELLO = 1
+    OVERRUN = 2
+    JOIN = 3
+    LEAVE = 4
+    DONE = 5
+
+
+DATA_HEADER: Final = _ONE.pack(FrameKind.DATA)
+"""What stands before a datagram."""
+
+
+def pack_frame(kind: FrameKind, *numbers: int) -> bytes:
+    """Return a frame other than ``DATA``."""
+    return _NUMBERS[len(numbers)].pack(kind, *numbers)
+
+
+def unpack_frame(frame: bytes) -> tuple[int, tuple[int, ...]]:
+    """Return kind and numbers of a frame; of ``DATA`` and of anything that is no frame, no numbers."""
+    if len(frame) < _ONE.size:
+        return -1, ()
+    (kind,) = _ONE.unpack_from(frame)
+    if kind == FrameKind.DATA:
+        return kind, ()
+    form = next((form for form in _NUMBERS if form.size == len(frame)), _ONE)
+    return kind, form.unpack_from(frame)[1:]
+
+
+# Where the socket is.
+
+
+def default_socket_path() -> str:
+    """Return where a server listens when nobody says otherwise.
+
+    That is ``$DPIF_SOCKET``; else ``dpif.sock`` in the user's run-time directory (``$XDG_RUNTIME_DIR``, else
+    ``/run/user/UID``); else ``dpif-UID/dpif.sock`` in the directory for temporary files.
+    """
+    named = os.environ.get(SOCKET_VARIABLE)
+    if named:
+        return named
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    if os.path.isdir(runtime):
+        return os.path.join(runtime, _SOCKET_NAME)
+    return os.path.join(fallback_directory(), _SOCKET_NAME)
+
+
+def fallback_directory() -> str:
+    """Return the directory of the socket for a user without a run-time directory; it may not exist."""
+    return os.path.join(tempfile.gettempdir(), f"dpif-{os.getuid()}")
+
+
+def require_private(directory: str) -> None:
+    """Raise `Unavailable` unless `directory` is ours and nobody else's; anyone may make one of its name."""
+    try:
+        status = os.lstat(directory)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise Unavailable(f"{directory} is not a directory of this user alone; remove it", errno.EPERM)
+
+
+# The client's end.
+
+
+class UnixTransport:
+    """A `Transport` to the server at `path`; raises `Unavailable` when there is none."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = default_socket_path() if path is None else path
+        self._socket, self._port_id = _connect(self._path)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._closing = threading.Event()
+
+    @property
+    def port_id(self) -> int:
+        """The port id that the server gave to this end."""
+        return self._port_id
+
+    def send(self, datagram: bytes) -> None:
+        """Hand a datagram to the server, which acts on it when it reads it."""
+        try:
+            self._socket.sendmsg([DATA_HEADER, datagram])
+        except (BrokenPipeError, ConnectionResetError):
+            raise self._gone() from None
+
+    def recv(self, timeout: float | None = None) -> bytes:
+        """Return the next datagram; see `Transport.recv`. Raises `Unavailable` when the server has gone."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._wait(deadline)
+            try:
+                frame = self._socket.recv(MAX_FRAME, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                continue
+            except ConnectionResetError:
+                raise self._gone() from None
+            if not frame:
+                raise self._gone()
+            kind, _ = unpack_frame(frame)
+            if kind == FrameKind.DATA:
+                return frame[_ONE.size :]
+            if kind == FrameKind.OVERRUN:
+                raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+    def _wait(self, deadline: float | None) -> None:
+        if self._closing.is_set():
+            raise OSError(errno.EBADF, "the transport is closed")
+        milliseconds = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if not self._poll.poll(milliseconds):
+            raise BlockingIOError(errno.EAGAIN, "no datagram came in time")
+
+    def _gone(self) -> OSError:
+        if self._closing.is_set():
+            return OSError(errno.EBADF, "the transport is closed")
+        return Unavailable(f"the userspace datapath at {self._path} has gone away", errno.ECONNRESET)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno()
+
+    def join_group(self, group: int) -> None:
+        """Join a multicast group of the service; raise `NetlinkError`."""
+        self._change_membership(FrameKind.JOIN, group, f"join multicast group {group}")
+
+    def leave_group(self, group: int) -> None:
+        """Leave a multicast group of the service; raise `NetlinkError`."""
+        self._change_membership(FrameKind.LEAVE, group, f"leave multicast group {group}")
+
+    def _change_membership(self, kind: FrameKind, group: int, operation: str) -> None:
+        connection, _ = _connect(self._path)
+        with connection:
+            connection.send(pack_frame(kind, self._port_id, group))
+            answer, numbers = unpack_frame(connection.recv(MAX_FRAME))
+        if answer != FrameKind.DONE or len(numbers) != 1:
+            raise self._gone()
+        if numbers[0]:
+            raise netlink_error(numbers[0], operation)
+
+    def close(self) -> None:
+        """Leave the server; a `recv` that waits raises ``OSError`` with EBADF."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        with contextlib.suppress(OSError):  # the server may have gone before
+            self._socket.shutdown(socket.SHUT_RDWR)  # which wakes it
+        self._socket.close()
+
+
+def _connect(path: str) -> tuple[socket.socket, int]:
+    """Return a connection to the server at `path` and the port id that it gives."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise Unavailable("this system has no Unix sockets; make a datapath in the same process instead")
+    if os.path.dirname(path) == fallback_directory():
+        require_private(fallback_directory())
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.connect(path)
+        kind, numbers = unpack_frame(connection.recv(MAX_FRAME))
+    except OSError as error:
+        connection.close()
+        raise _unavailable(path, error) from None
+    if kind != FrameKind.HELLO or len(numbers) != 2 or numbers[0] != PROTOCOL_VERSION:
+        connection.close()
+        raise Unavailable(f"what listens at {path} is not a userspace datapath of this version", errno.EPROTO)
+    return connection, numbers[1]
+
+
+def _unavailable(path: str, error: OSError) -> Unavailable:
+    if error.errno in (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR):
+        return Unavailable(f"no userspace datapath is served at {path}; start one with: dpif serve")
+    return Unavailable(f"cannot reach the userspace datapath at {path}: {error.strerror or error}", error.errno or 0)

@@ -1,0 +1,59 @@
+"""A datapath in user space: it answers the netlink messages of the kernel's, errno for errno.
+
+What drives a kernel datapath drives this one, without a kernel module and without root: the client sends the same
+datagrams and cannot tell the difference. It is not fast, it is a Python program; it is for learning, for tests,
+and for machines without Open vSwitch.
+
+**Layers**, each knowing only those below:
+
+``engine``
+    What the kernel module does, on values: it knows no messages and no sockets. A `Namespace` holds devices and
+    datapaths by name, as a network namespace does. A datapath has ports and a flow table; a packet comes in
+    through a port, its key is extracted as one integer, the flow table is asked mask by mask, the flow's actions
+    run, or the packet goes up as an `Upcall`. Actions are compiled once, when a flow is put, to a tuple of
+    functions. The clock and randomness are given from outside.
+``devices``
+    What ports are made of: in memory (the other end is a program in this process), captures, raw sockets on
+    Linux devices, TAP devices.
+``service``
+    The four families ``ovs_datapath``, ``ovs_vport``, ``ovs_flow``, ``ovs_packet``: records to engine calls and
+    back. How netlink acknowledges, dumps and notifies is `dpif.netlink.service`'s business.
+``system``, ``loop``, ``server``
+    `UserspaceSystem` puts all of that together. In the same process, `UserspaceSystem.transport` leads to it; the
+    `Server` serves it to other processes on a Unix socket.
+
+**Time and order.** One lock guards everything. A packet is carried through to its end before the next one starts:
+when `MemoryDevice.send` returns, the packet has been output, dropped, or has become an upcall in somebody's
+queue. Packets of other devices are dealt with by `UserspaceSystem.run_once`, in the thread that
+`UserspaceSystem.start` starts, or by the server.
+
+**What it does not have**: connection tracking, meters, tunnels, network service headers, fragmentation on
+output. A flow with such an action is refused with EINVAL, a port of such a type with EAFNOSUPPORT;
+`CAPABILITIES` names the actions that there are. Besides the kernel's types of port there are two of our own,
+`VportType.DUMMY` (captures) and `VportType.TAP`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpif._lazy import lazy
+
+if TYPE_CHECKING:
+    from dpif.userspace.devices.memory import MemoryDevice
+    from dpif.userspace.engine.execute import CAPABILITIES
+    from dpif.userspace.server import Server, serve
+    from dpif.userspace.system import UserspaceSystem
+
+__all__ = ["CAPABILITIES", "MemoryDevice", "Server", "UserspaceSystem", "serve"]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "CAPABILITIES": "engine.execute",
+        "MemoryDevice": "devices.memory",
+        "Server": "server",
+        "UserspaceSystem": "system",
+        "serve": "server",
+    },
+)

@@ -1,0 +1,87 @@
+"""A device made of capture files (`PcapDevice`): packets come in from one and go out to another.
+
+The packets of the first come in one after the other as fast as the datapath takes them, whatever their times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from errno import EINVAL, EIO
+
+from dpif.errors import DpifError
+from dpif.odp.constants import DummyAttr
+from dpif.packet import capture
+from dpif.userspace.engine.device import Device
+from dpif.userspace.engine.namespace import Namespace, Options
+from dpif.userspace.engine.refusal import refusal
+
+
+class PcapDevice(Device):
+    """A device that plays the capture `rx_pcap` into the datapath and writes what comes out to `tx_pcap`.
+
+    Either may be None: nothing comes in, what goes out is thrown away. A file that cannot be opened or is no
+    capture is an `OSError`; one that breaks off ends the playing, and ``broken`` says why.
+    """
+
+    def __init__(
+        self, namespace: Namespace, name: str, rx_pcap: str | None = None, tx_pcap: str | None = None
+    ) -> None:
+        super().__init__(namespace, name)
+        self.broken: DpifError | None = None
+        self._packets: Iterator[capture.CapturedPacket] = iter(()) if rx_pcap is None else capture.read(rx_pcap)
+        self._next = self._read()
+        if self.broken is not None:
+            raise _refusal_of(self.broken)
+        self._writer = None if tx_pcap is None else _open_writer(tx_pcap)
+
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether there are packets left to play to a port."""
+        return self._next is not None and self.port is not None
+
+    def poll(self, budget: int) -> int:
+        """Play up to `budget` packets."""
+        count = 0
+        while count < budget and self._next is not None:
+            packet, self._next = self._next, self._read()
+            self.received(packet)
+            count += 1
+        return count
+
+    def _read(self) -> bytes | None:
+        try:
+            packet = next(self._packets, None)
+        except DpifError as error:
+            self.broken = error
+            return None
+        return None if packet is None else packet.data
+
+    def transmit(self, packet: bytes) -> bool:
+        """Write the packet down."""
+        if self._writer is not None:
+            self._writer.write(packet)
+        return True
+
+    def release(self) -> None:
+        """Close the files."""
+        self._packets = iter(())
+        self._next = None
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _open_writer(path: str) -> capture.Writer:
+    try:
+        return capture.Writer(path, flush=True)
+    except DpifError as error:
+        raise _refusal_of(error) from None
+
+
+def _refusal_of(error: DpifError) -> OSError:
+    code = error.errno if isinstance(error, OSError) else EINVAL
+    return refusal(code or EIO, str(error))
+
+
+def make_pcap_device(namespace: Namespace, name: str, options: Options) -> PcapDevice:
+    """Make the device of a port of type ``dummy``."""
+    return PcapDevice(namespace, name, options.get(DummyAttr.RX_PCAP), options.get(DummyAttr.TX_PCAP))

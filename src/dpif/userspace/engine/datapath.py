@@ -1,0 +1,230 @@
+"""A datapath: ports, a flow table, and what happens to a packet between them (``struct datapath``).
+
+This is the kernel's net/openvswitch/datapath.c without its messages: packets come from ports, flows are put and
+deleted by key and mask in flat form with their actions, packets that no flow matches go up as upcalls. Requests
+that the kernel refuses raise `OSError` with the kernel's errno. Ports are attached and detached by the
+`Namespace` that the datapath is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ERANGE
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from dpif.odp.actions import Actions
+from dpif.odp.constants import DP_MAX_PORTS, OVSP_LOCAL, DatapathFeature, PacketCmd
+from dpif.odp.extract import extract_flat
+from dpif.odp.rules import RuleBroken
+from dpif.odp.swkey import FIELDS
+from dpif.userspace.engine.execute import compile_actions
+from dpif.userspace.engine.frame import NO_CUT, Frame
+from dpif.userspace.engine.hashing import packet_hash
+from dpif.userspace.engine.port import Port
+from dpif.userspace.engine.processor import ActionError, Step
+from dpif.userspace.engine.refusal import refusal
+from dpif.userspace.engine.table import Flow, FlowTable
+from dpif.userspace.engine.upcall import Upcall
+
+if TYPE_CHECKING:
+    from dpif.userspace.engine.namespace import Namespace
+
+NR_CPU_IDS: Final = 1
+"""This datapath has one processor, so a port has one upcall port id."""
+DEFAULT_MASKS_CACHE_SIZE: Final = 256
+MAX_MASKS_CACHE_SIZE: Final = 4096
+"""What the kernel has room for (PCPU_MIN_UNIT_SIZE by the size of an entry)."""
+SUPPORTED_FEATURES: Final = (
+    DatapathFeature.UNALIGNED | DatapathFeature.VPORT_PIDS | DatapathFeature.DISPATCH_UPCALL_PER_CPU
+)
+MAX_UPCALL_PACKET: Final = 0xFFFF - 4
+"""Bytes of a packet that fit an attribute."""
+
+_TCP_FLAGS = ((1 << FIELDS["tp.flags"].width) - 1) << FIELDS["tp.flags"].shift
+
+
+class Program(NamedTuple):
+    """A flow's actions, as they were given and ready to be carried out."""
+
+    actions: Actions
+    steps: tuple[Step, ...]
+
+
+DatapathFlow: TypeAlias = Flow[Program]
+
+
+class Datapath:
+    """One datapath of a `Namespace`; ``ports`` holds its ports by number, ``table`` its flows.
+
+    ``masks_cache_size`` is kept for those who ask; there is no such cache.
+    """
+
+    def __init__(self, namespace: Namespace) -> None:
+        self.namespace = namespace
+        self.processor = namespace.processor
+        self.clock: Callable[[], float] = namespace.clock
+        self.ports: dict[int, Port] = {}
+        self.table: FlowTable[Program] = FlowTable()
+        self.features = DatapathFeature(0)
+        self.masks_cache_size = DEFAULT_MASKS_CACHE_SIZE
+        self.per_cpu_port_ids: tuple[int, ...] = ()
+        self.n_hit = 0
+        self.n_missed = 0
+        self.n_lost = 0
+
+    @property
+    def local(self) -> Port:
+        """The local port, which is there as long as the datapath."""
+        return self.ports[OVSP_LOCAL]
+
+    @property
+    def name(self) -> str:
+        """The name of the datapath, which is that of its local port."""
+        return self.local.name
+
+    @property
+    def ifindex(self) -> int:
+        """The number of the datapath, which is that of its local port's device."""
+        return self.local.device.ifindex
+
+    # Settings.
+
+    def change(
+        self,
+        features: int | None,
+        masks_cache_size: int | None = None,
+        per_cpu_port_ids: Sequence[int] | None = None,
+    ) -> None:
+        """Change settings as ovs_dp_change does: no features means that all are switched off."""
+        wanted = features or 0
+        if wanted & ~SUPPORTED_FEATURES:
+            raise refusal(EOPNOTSUPP, f"unknown datapath features {wanted & ~SUPPORTED_FEATURES:#x}")
+        if masks_cache_size is not None:
+            self._resize_masks_cache(masks_cache_size)
+        self.features = DatapathFeature(wanted)
+        if per_cpu_port_ids is not None and wanted & DatapathFeature.DISPATCH_UPCALL_PER_CPU:
+            if not per_cpu_port_ids:
+                raise refusal(EINVAL, "an empty list of upcall port ids")
+            self.per_cpu_port_ids = tuple(per_cpu_port_ids)
+
+    def _resize_masks_cache(self, size: int) -> None:
+        if size > MAX_MASKS_CACHE_SIZE:
+            raise refusal(ERANGE, f"a masks cache has at most {MAX_MASKS_CACHE_SIZE} entries")
+        if size & (size - 1):
+            raise refusal(EINVAL, "the size of the masks cache is not a power of two")
+        self.masks_cache_size = size
+
+    # Flows.
+
+    def put_flow(self, key: int, mask: int, ufid: bytes | None, actions: Actions, *, exclusive: bool) -> DatapathFlow:
+        """Make a flow or give an existing one new actions, by the rules of ovs_flow_cmd_new; return the flow.
+
+        EEXIST when `exclusive` and any flow matches `key`; ENOENT when another flow than the one named does.
+        """
+        program = self.compile(actions)
+        flow = self.table.find_ufid(ufid) if ufid is not None else None
+        if flow is None:
+            flow = self.table.find(key)
+        if flow is None:
+            flow = Flow(key, mask, ufid, program)
+            self.table.insert(flow)
+            return flow
+        if exclusive:
+            raise refusal(EEXIST, "a flow that matches the same packets is there already")
+        if not flow.is_for(key):
+            flow = self.table.find_exact(key) if flow.ufid is None else None
+            if flow is None:
+                raise refusal(ENOENT, "another flow overlaps, and there is none with exactly this key")
+        flow.program = program
+        return flow
+
+    def find_flow(self, key: int | None, ufid: bytes | None) -> DatapathFlow:
+        """Return the flow with this UFID, or else this unmasked key; ENOENT when there is none."""
+        flow: DatapathFlow | None = None
+        if ufid is not None:
+            flow = self.table.find_ufid(ufid)
+        elif key is not None:
+            flow = self.table.find_exact(key)
+        if flow is None:
+            raise refusal(ENOENT, "there is no such flow")
+        return flow
+
+    def compile(self, actions: Actions) -> Program:
+        """Make actions ready to be carried out; EINVAL for one that this datapath cannot do."""
+        return Program(actions, compile_actions(actions, self))
+
+    # Packets.
+
+    def receive(self, port: Port, packet: bytes) -> None:
+        """Carry a packet that came in through `port` (ovs_vport_receive)."""
+        port.received_packets += 1
+        port.received_bytes += len(packet)
+        try:
+            key = extract_flat(packet, port.metadata)
+        except RuleBroken:
+            port.rx_errors += 1
+            return
+        self.process(Frame(packet, key, port))
+
+    def process(self, frame: Frame) -> None:
+        """Do with a packet what the flow table says (ovs_dp_process_packet)."""
+        key = frame.key
+        flow = self.table.lookup(key)
+        if flow is None:
+            self.n_missed += 1
+            frame.cut = NO_CUT
+            self.upcall(frame, PacketCmd.MISS, self._miss_port_id(frame))
+            return
+        self.n_hit += 1
+        flow.packets += 1
+        flow.bytes += len(frame)
+        flow.tcp_flags |= key & _TCP_FLAGS
+        flow.used = self.clock()
+        try:
+            self.processor.execute(flow.program.steps, frame)
+        except ActionError:
+            return  # the packet is dropped; the kernel logs that when told to debug
+
+    def execute(self, frame: Frame, program: Program) -> None:
+        """Carry out actions on a packet that user space sends; `OSError` with the errno of a failed action."""
+        try:
+            self.processor.call(lambda: self.processor.execute(program.steps, frame))
+        except ActionError as error:
+            raise refusal(error.errno, "an action failed") from None
+
+    # Upcalls.
+
+    def _miss_port_id(self, frame: Frame) -> int:
+        if self.features & DatapathFeature.DISPATCH_UPCALL_PER_CPU:
+            return self.per_cpu_port_id
+        port_ids = frame.port.upcall_port_ids
+        return port_ids[0] if len(port_ids) == 1 else port_ids[packet_hash(frame) % len(port_ids)]
+
+    @property
+    def per_cpu_port_id(self) -> int:
+        """The upcall port id of the only processor; 0 when none was given."""
+        return self.per_cpu_port_ids[0] if self.per_cpu_port_ids else 0
+
+    def upcall(
+        self,
+        frame: Frame,
+        command: PacketCmd,
+        port_id: int,
+        userdata: bytes | None = None,
+        actions: Actions | None = None,
+    ) -> None:
+        """Send a packet up; what nobody takes is counted as lost (ovs_dp_upcall)."""
+        length = len(frame)
+        packet = frame.data[: frame.cut]  # of which, unlike in an output, a VLAN tag is a part
+        cut_from = length if len(packet) < length else None
+        if port_id and len(packet) <= MAX_UPCALL_PACKET:
+            upcall = Upcall(
+                self, command, port_id, packet, frame.key, packet_hash(frame), frame.mru, cut_from, userdata, actions
+            )
+            if self.namespace.upcall_sink(upcall):
+                return
+        self.n_lost += 1
+
+    def free_port_number(self) -> int:
+        """Return the lowest number from 1 that no port has; it is `DP_MAX_PORTS` when all are taken."""
+        return next((number for number in range(1, DP_MAX_PORTS) if number not in self.ports), DP_MAX_PORTS)

@@ -1,0 +1,64 @@
+"""What a port needs of a device (`Device`); the kinds of device are in `dpif.userspace.devices`.
+
+A device belongs to a `Namespace`, which knows it by its name, and to at most one port. It hands packets to its
+port with `received` and takes packets from it in `transmit`. A device whose packets must be waited for says how
+with `filenos` and `poll`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dpif.userspace.engine.namespace import Namespace
+    from dpif.userspace.engine.port import Port
+
+
+class Device:
+    """A network device.
+
+    ``ifindex`` is given by the namespace. ``vanishes`` says that the device was made for its port and goes with
+    it; ``is_internal`` besides that it is the host's end of a datapath, as the kernel's internal devices are.
+    """
+
+    def __init__(self, namespace: Namespace, name: str) -> None:
+        self.namespace = namespace
+        self.name = name
+        self.ifindex = 0
+        self.port: Port | None = None
+        self.vanishes = False
+        self.is_internal = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def transmit(self, packet: bytes) -> bool:
+        """Send a packet that leaves the datapath; False when the device would not take it."""
+        raise NotImplementedError
+
+    def received(self, packet: bytes) -> None:
+        """Hand a packet to the port; without one it is lost. Called with the namespace's lock held."""
+        port = self.port
+        if port is not None:
+            port.datapath.processor.receive(port, packet)
+
+    def filenos(self) -> Sequence[int]:
+        """Return the descriptors that are readable when `poll` has something to do."""
+        return ()
+
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether `poll` has something to do without any descriptor's saying so."""
+        return False
+
+    def poll(self, budget: int) -> int:
+        """Hand up to `budget` packets to the port without waiting, and return how many they were."""
+        return 0
+
+    def release(self) -> None:
+        """Give up what the device holds of the system; called once, when the namespace forgets it."""
+
+    def close(self) -> None:
+        """Take the device away; a port that has it goes too, and those who listen are told."""
+        self.namespace.remove_device(self)

@@ -1,0 +1,209 @@
+"""Actions made ready to be carried out: a list of actions becomes a tuple of steps, once for each flow.
+
+A step is a function of a `Frame`. Which function makes the step of which class of action is one table; an action
+that is not in it (connection tracking, meters, network service headers) is refused when the flow is put, with
+EINVAL, as by a kernel that is older than the action. `CAPABILITIES` are the names of those that are in it.
+
+`modify.py` has the actions that change packets; here are those that send, branch and look up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from errno import EINVAL
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dpif.odp.actions import (
+    Action,
+    Actions,
+    CheckPktLen,
+    Clone,
+    DecTtl,
+    Hash,
+    Output,
+    PopEth,
+    PopMpls,
+    PopVlan,
+    PushEth,
+    PushMpls,
+    PushVlan,
+    Recirc,
+    Sample,
+    Set,
+    SetMasked,
+    Trunc,
+    Userspace,
+)
+from dpif.odp.constants import ActionAttr, DatapathFeature, PacketCmd
+from dpif.odp.rules import RuleBroken
+from dpif.odp.swkey import put
+from dpif.userspace.engine import modify
+from dpif.userspace.engine.frame import NO_CUT, Frame
+from dpif.userspace.engine.hashing import packet_hash, rehash
+from dpif.userspace.engine.processor import ActionError, Step, run
+from dpif.userspace.engine.refusal import refusal
+
+if TYPE_CHECKING:
+    from dpif.userspace.engine.datapath import Datapath
+
+_ALWAYS: Final = 0xFFFFFFFF
+_ETH_HLEN: Final = 14
+
+
+class _Place(NamedTuple):
+    """Where an action stands: in which datapath, in which list, and whether it is that list's last."""
+
+    datapath: Datapath
+    actions: Actions
+    is_last: bool
+
+
+def compile_actions(actions: Actions, datapath: Datapath) -> tuple[Step, ...]:
+    """Return the steps of `actions`; EINVAL for an action that this datapath does not have."""
+    last = len(actions) - 1
+    return tuple([_compile(action, _Place(datapath, actions, index == last)) for index, action in enumerate(actions)])
+
+
+def _compile(action: Action, place: _Place) -> Step:
+    make = _MAKERS.get(type(action))
+    if make is None:
+        raise refusal(EINVAL, f"this datapath has no action {action.word or action}")
+    return make(action, place)
+
+
+def _output(action: Output, place: _Place) -> Step:
+    """A port that is not there (any more) drops the packet, as does one without Ethernet header."""
+    ports, number = place.datapath.ports, action.port
+
+    def output(frame: Frame) -> None:
+        packet = frame.take_output()
+        port = ports.get(number)
+        if port is not None and frame.is_ethernet:
+            port.send(packet)
+
+    return output
+
+
+def _userspace(action: Userspace, place: _Place) -> Step:
+    datapath, port_id, userdata = place.datapath, action.pid or 0, action.userdata
+    actions = place.actions if action.actions else None
+
+    def userspace(frame: Frame) -> None:
+        per_cpu = datapath.features & DatapathFeature.DISPATCH_UPCALL_PER_CPU
+        receiver = datapath.per_cpu_port_id if per_cpu else port_id
+        datapath.upcall(frame, PacketCmd.ACTION, receiver, userdata, actions)
+        frame.cut = NO_CUT
+
+    return userspace
+
+
+def _trunc(action: Trunc, place: _Place) -> Step:
+    length = action.value
+
+    def trunc(frame: Frame) -> None:
+        frame.cut = length
+
+    return trunc
+
+
+def _hash(action: Hash, place: _Place) -> Step:
+    basis = action.basis
+
+    def hash_(frame: Frame) -> None:
+        frame.key = put(frame.key, "ovs_flow_hash", rehash(packet_hash(frame) & 0xFFFFFFFF, basis))
+
+    return hash_
+
+
+def _recirc(action: Recirc, place: _Place) -> Step:
+    datapath, is_last = place.datapath, place.is_last
+    recirculate = datapath.processor.recirculate
+    keep, new = ~put(0, "recirc_id", _ALWAYS), put(0, "recirc_id", action.value)
+
+    def recirc(frame: Frame) -> None:
+        try:
+            frame.refresh()
+        except RuleBroken as error:
+            raise ActionError(error.errno) from None
+        again = frame if is_last else frame.clone()
+        again.key = again.key & keep | new
+        recirculate(datapath, again)
+
+    return recirc
+
+
+def _branch(actions: Actions, place: _Place) -> Step:
+    """Return the step that does `actions` and undoes behind them what they changed."""
+    steps = compile_actions(actions, place.datapath)
+    if place.is_last:
+        return lambda frame: run(steps, frame)
+    return lambda frame: run(steps, frame.clone())
+
+
+def _clone(action: Clone, place: _Place) -> Step:
+    return _branch(action.actions, place)
+
+
+def _sample(action: Sample, place: _Place) -> Step:
+    branch = _branch(action.actions or Actions(), place)
+    probability = action.probability or 0
+    random = place.datapath.namespace.random.getrandbits
+
+    def sample(frame: Frame) -> None:
+        if probability and random(32) <= probability:
+            branch(frame)
+
+    return branch if probability == _ALWAYS else sample
+
+
+def _check_pkt_len(action: CheckPktLen, place: _Place) -> Step:
+    size = action.size or 0
+    greater = _branch(action.greater or Actions(), place)
+    less_equal = _branch(action.less_equal or Actions(), place)
+
+    def check_pkt_len(frame: Frame) -> None:
+        length = frame.mru + _ETH_HLEN if frame.mru else len(frame) - frame.tag_size
+        (greater if length > size else less_equal)(frame)
+
+    return check_pkt_len
+
+
+def _dec_ttl(action: DecTtl, place: _Place) -> Step:
+    """With no TTL left to take, the exception's actions are the last that happens to the packet."""
+    exception = compile_actions(action.actions or Actions(), place.datapath)
+
+    def dec_ttl(frame: Frame) -> bool:
+        if modify.dec_ttl(frame):
+            return False
+        run(exception, frame)
+        return True
+
+    return dec_ttl
+
+
+_MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
+    Output: _output,
+    Userspace: _userspace,
+    Trunc: _trunc,
+    Hash: _hash,
+    Recirc: _recirc,
+    Clone: _clone,
+    Sample: _sample,
+    CheckPktLen: _check_pkt_len,
+    DecTtl: _dec_ttl,
+    Set: lambda action, place: modify.make_set(action),
+    SetMasked: lambda action, place: modify.make_set(action),
+    PushVlan: lambda action, place: modify.make_push_vlan(action),
+    PopVlan: lambda action, place: modify.pop_vlan,
+    PushMpls: lambda action, place: modify.make_push_mpls(action),
+    PopMpls: lambda action, place: modify.make_pop_mpls(action),
+    PushEth: lambda action, place: modify.make_push_eth(action),
+    PopEth: lambda action, place: modify.pop_eth,
+}
+
+CAPABILITIES: Final = frozenset(ActionAttr(cls.number).name.lower() for cls in _MAKERS)
+"""The actions that this datapath has, by their names in ``enum ovs_action_attr`` (lower case).
+
+Two limits are not visible here: a tunnel cannot be set, for there are no tunnel ports, and a packet is never
+fragmented on output, whatever its MRU.
+"""

@@ -1,0 +1,205 @@
+"""The actions that change a packet, each made into a step: a function of the `Frame` that it changes.
+
+A step changes the bytes by `dpif.packet.edit` and, just as the kernel does (net/openvswitch/actions.c), either
+the same fields of the key, or, where headers come and go, it declares the key stale. What can be worked out from
+the action alone is worked out when the step is made.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from errno import EINVAL
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from dpif.odp.actions import PopMpls, PushEth, PushMpls, PushVlan, Set, SetMasked
+from dpif.odp.constants import VLAN_CFI, KeyAttr
+from dpif.odp.layers import Mpls
+from dpif.odp.places import PLACES
+from dpif.odp.swkey import FIELDS, MAC_PROTO_ETHERNET, bits, get, put
+from dpif.packet import edit
+from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6
+from dpif.packet.layout import Layout
+from dpif.userspace.engine.frame import Frame
+from dpif.userspace.engine.processor import Step
+from dpif.userspace.engine.refusal import refusal
+
+_VLAN_BITS: Final = bits("eth.vlan.tpid", "eth.vlan.tci")
+_TAG: Final = struct.Struct("!HH")
+_PUSH_MPLS: Final = struct.Struct("!IH2x")
+_TTL_OFFSETS: Final[Mapping[int, int]] = {ETH_P_IP: 8, ETH_P_IPV6: 7}
+
+
+class _Header(NamedTuple):
+    """How a header's attribute is set.
+
+    ``change`` is the function of `dpif.packet.edit`, ``arguments`` maps the fields of the attribute's structure
+    that can be set to its arguments, ``fields`` are those fields in the flat key.
+    """
+
+    change: Callable[..., None]
+    arguments: Mapping[str, str]
+    fields: tuple[str, ...]
+
+
+def _set_ethernet(packet: bytearray, layout: Layout, **fields: edit.Bits) -> None:
+    edit.set_ethernet(packet, **fields)
+
+
+_ENDS: Final = {"src": "src", "dst": "dst"}
+_PORTS: Final = ("tp.src", "tp.dst")
+_HEADERS: Final[Mapping[int, _Header]] = {
+    KeyAttr.ETHERNET: _Header(_set_ethernet, _ENDS, ("eth.src", "eth.dst")),
+    KeyAttr.IPV4: _Header(
+        edit.set_ipv4, {**_ENDS, "tos": "tos", "ttl": "ttl"}, ("ipv4.addr.src", "ipv4.addr.dst", "ip.tos", "ip.ttl")
+    ),
+    KeyAttr.IPV6: _Header(
+        edit.set_ipv6,
+        {**_ENDS, "label": "label", "tclass": "traffic_class", "hlimit": "hop_limit"},
+        ("ipv6.addr.src", "ipv6.addr.dst", "ipv6.label", "ip.tos", "ip.ttl"),
+    ),
+    KeyAttr.TCP: _Header(edit.set_tcp, _ENDS, _PORTS),
+    KeyAttr.UDP: _Header(edit.set_udp, _ENDS, _PORTS),
+    KeyAttr.SCTP: _Header(edit.set_sctp, _ENDS, _PORTS),
+}
+_MARKS: Final = frozenset({KeyAttr.PRIORITY, KeyAttr.SKB_MARK})
+
+
+def make_set(action: Set | SetMasked) -> Step:
+    """Make the step of a set action; EINVAL for an attribute that this datapath cannot set."""
+    ((number, value),) = action.key.kept()
+    mask_nest = action.mask if isinstance(action, SetMasked) else action.key.full_mask()
+    mask = mask_nest.get_kept(number)
+    if number in _HEADERS:
+        return _make_set_header(_HEADERS[number], number, value, mask)
+    if number in _MARKS:
+        return _make_set_mark(number, value, mask)
+    if number == KeyAttr.MPLS:
+        return _make_set_mpls(value[0], mask[0])
+    raise refusal(EINVAL, f"this datapath cannot set {KeyAttr(number).name.lower()}")
+
+
+def _make_set_header(header: _Header, number: int, value: Any, mask: Any) -> Step:
+    raw = {field.name: (value.raw[field.index], mask.raw[field.index]) for field in value.FIELDS}
+    change = partial(header.change, **{argument: raw[name] for name, argument in header.arguments.items()})
+    chosen = PLACES[number].flat(mask) & bits(*header.fields)
+    keep, new = ~chosen, PLACES[number].flat(value) & chosen
+
+    def set_header(frame: Frame) -> None:
+        change(frame.writable(), frame.layout)
+        frame.key = frame.key & keep | new
+        frame.hash = 0
+
+    return set_header
+
+
+def _make_set_mark(number: int, value: int, mask: int) -> Step:
+    chosen = PLACES[number].flat(mask)
+    keep, new = ~chosen, PLACES[number].flat(value) & chosen
+
+    def set_mark(frame: Frame) -> None:
+        frame.key = frame.key & keep | new
+
+    return set_mark
+
+
+def _make_set_mpls(value: Mpls, mask: Mpls) -> Step:
+    entry, chosen = int.from_bytes(value.to_bytes()), int.from_bytes(mask.to_bytes())
+    shift = FIELDS["mpls.lse0"].shift
+    keep, new = ~(chosen << shift), (entry & chosen) << shift
+
+    def set_mpls(frame: Frame) -> None:
+        edit.set_mpls(frame.writable(), frame.layout, (entry, chosen))
+        frame.key = frame.key & keep | new
+
+    return set_mpls
+
+
+def make_push_vlan(action: PushVlan) -> Step:
+    """Make the step that pushes a VLAN tag. The bit that says "there is a tag" in a key is not sent."""
+    tpid, tci = _TAG.unpack(action.payload())
+    new = put(put(0, "eth.vlan.tpid", tpid), "eth.vlan.tci", tci)
+
+    def push_vlan(frame: Frame) -> None:
+        if frame.has_vlan:
+            frame.stale = True
+        else:
+            frame.key = frame.key & ~_VLAN_BITS | new
+        edit.push_vlan(frame.writable(), tci & ~VLAN_CFI, tpid)
+        frame.moved()
+
+    return push_vlan
+
+
+def pop_vlan(frame: Frame) -> None:
+    """Take the outermost VLAN tag off."""
+    edit.pop_vlan(frame.writable())
+    frame.moved()
+    if frame.has_vlan:
+        frame.stale = True
+    else:
+        frame.key &= ~_VLAN_BITS
+
+
+def make_push_mpls(action: PushMpls) -> Step:
+    """Make the step that pushes an MPLS label stack entry."""
+    entry, ethertype = _PUSH_MPLS.unpack(action.payload())
+
+    def push_mpls(frame: Frame) -> None:
+        edit.push_mpls(frame.writable(), frame.layout, entry, ethertype)
+        _change_ethertype(frame, ethertype)
+
+    return push_mpls
+
+
+def make_pop_mpls(action: PopMpls) -> Step:
+    """Make the step that takes an MPLS label stack entry off."""
+    ethertype = action.eth_type
+
+    def pop_mpls(frame: Frame) -> None:
+        edit.pop_mpls(frame.writable(), frame.layout, ethertype)
+        _change_ethertype(frame, ethertype)
+
+    return pop_mpls
+
+
+def _change_ethertype(frame: Frame, ethertype: int) -> None:
+    """Take note of a new network header; without an Ethernet header only the key tells its type."""
+    if not frame.is_ethernet:
+        frame.key = put(frame.key, "eth.type", ethertype)
+    frame.stale = True
+    frame.moved()
+
+
+def make_push_eth(action: PushEth) -> Step:
+    """Make the step that gives a packet an Ethernet header."""
+    src, dst = action.src, action.dst
+
+    def push_eth(frame: Frame) -> None:
+        edit.push_ethernet(frame.writable(), src, dst, get(frame.key, "eth.type"))
+        frame.key = put(frame.key, "mac_proto", MAC_PROTO_ETHERNET)
+        frame.is_ethernet = frame.stale = True
+        frame.moved()
+
+    return push_eth
+
+
+def pop_eth(frame: Frame) -> None:
+    """Take the Ethernet header off."""
+    edit.pop_ethernet(frame.writable())
+    frame.key = put(frame.key, "mac_proto", 0)
+    frame.is_ethernet = False
+    frame.stale = True
+    frame.moved()
+
+
+def dec_ttl(frame: Frame) -> bool:
+    """Take one off the TTL or hop limit; False when there is none left to take."""
+    layout, packet = frame.layout, frame.writable()
+    if not edit.dec_ttl(packet, layout):
+        return False
+    at = _TTL_OFFSETS.get(layout.ethertype)
+    if at is not None:
+        frame.key = put(frame.key, "ip.ttl", packet[layout.l3 + at])
+    return True

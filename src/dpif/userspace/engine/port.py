@@ -1,0 +1,70 @@
+"""A port of a datapath: a device, a number, who hears of its packets, and what passed (``struct vport``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dpif.odp.swkey import MAC_PROTO_ETHERNET, build
+
+if TYPE_CHECKING:
+    from dpif.userspace.engine.datapath import Datapath
+    from dpif.userspace.engine.device import Device
+
+
+class Port:
+    """A port.
+
+    ``upcall_port_ids`` are the netlink port ids that its packets go up to, ``options`` what was asked for when it
+    was made, ``metadata`` the part of a packet's key that coming in here decides. The counters ``received`` and
+    ``sent`` are from the datapath's side, whatever kind of device this is.
+    """
+
+    __slots__ = (
+        "datapath",
+        "device",
+        "metadata",
+        "number",
+        "options",
+        "received_bytes",
+        "received_packets",
+        "rx_errors",
+        "sent_bytes",
+        "sent_packets",
+        "tx_dropped",
+        "type",
+        "upcall_port_ids",
+    )
+
+    def __init__(
+        self,
+        datapath: Datapath,
+        number: int,
+        type: int,
+        device: Device,
+        upcall_port_ids: tuple[int, ...],
+        options: Mapping[int, object],
+    ) -> None:
+        self.datapath = datapath
+        self.number = number
+        self.type = type
+        self.device = device
+        self.upcall_port_ids = upcall_port_ids
+        self.options = options
+        self.metadata = build({"phy.in_port": number, "mac_proto": MAC_PROTO_ETHERNET})
+        self.received_packets = self.received_bytes = 0
+        self.sent_packets = self.sent_bytes = 0
+        self.rx_errors = self.tx_dropped = 0
+
+    @property
+    def name(self) -> str:
+        """The name of its device."""
+        return self.device.name
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet out of this port."""
+        if self.device.transmit(packet):
+            self.sent_packets += 1
+            self.sent_bytes += len(packet)
+        else:
+            self.tx_dropped += 1

@@ -1,0 +1,108 @@
+"""In what order packets are worked off, and how deep they may loop: what the kernel keeps for each CPU.
+
+There is one processor. A packet is carried through all that happens to it before the next one starts: a packet
+that a device hands over meanwhile (a program answering at once, two datapaths wired together) waits its turn.
+
+``recirc`` sends a packet back to the flow table. The kernel does that at once up to a depth, puts off what is
+deeper until the packet in hand is done, and drops what there is no room for; so a recirculation loop ends. The
+limits and the order are those of net/openvswitch/actions.c.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from errno import EINVAL, ENETDOWN
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from dpif.errors import DecodeError
+from dpif.userspace.engine.frame import Frame
+
+if TYPE_CHECKING:
+    from dpif.userspace.engine.datapath import Datapath
+    from dpif.userspace.engine.port import Port
+
+OVS_RECURSION_LIMIT: Final = 5
+OVS_DEFERRED_ACTION_THRESHOLD: Final = OVS_RECURSION_LIMIT - 2
+DEFERRED_ACTIONS: Final = 9
+"""How many recirculations of one packet may be put off (DEFERRED_ACTION_FIFO_SIZE, whose last place is not used)."""
+
+Step: TypeAlias = Callable[[Frame], "bool | None"]
+"""One action, ready to be carried out. True says that the actions behind it are not to be."""
+
+
+class ActionError(Exception):
+    """An action could not be carried out, so that the packet goes no further; ``errno`` is the kernel's."""
+
+    def __init__(self, errno: int) -> None:
+        self.errno = errno
+        super().__init__(errno)
+
+
+class Processor:
+    """Works off packets, one after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Port, bytes]] = deque()
+        self._is_busy = False
+        self._level = 0
+        self._deferred: list[tuple[Datapath, Frame]] = []
+
+    def receive(self, port: Port, packet: bytes) -> None:
+        """Carry a packet that came in through `port`: now, or when what is in hand is done."""
+        self._waiting.append((port, packet))
+        if not self._is_busy:
+            self._work_off_waiting()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Call `function`, which handles a packet; what devices hand over meanwhile waits until it is done."""
+        if self._is_busy:  # a program that is given a packet asks for another to be sent
+            function()
+            return
+        self._is_busy = True
+        try:
+            function()
+        finally:
+            self._work_off_waiting()
+
+    def _work_off_waiting(self) -> None:
+        self._is_busy = True
+        try:
+            while self._waiting:
+                port, packet = self._waiting.popleft()
+                port.datapath.receive(port, packet)
+        finally:
+            self._is_busy = False
+
+    def execute(self, steps: Iterable[Step], frame: Frame) -> None:
+        """Carry out a flow's actions (ovs_execute_actions); raise `ActionError`."""
+        self._level += 1
+        try:
+            if self._level > OVS_RECURSION_LIMIT:
+                raise ActionError(ENETDOWN)
+            run(steps, frame)
+        except DecodeError:  # the packet is too short for a change, or has no such header
+            raise ActionError(EINVAL) from None
+        finally:
+            if self._level == 1 and self._deferred:
+                self._work_off_deferred()
+            self._level -= 1
+
+    def recirculate(self, datapath: Datapath, frame: Frame) -> None:
+        """Look a packet up again: now, too deep later, too often not at all."""
+        if self._level <= OVS_DEFERRED_ACTION_THRESHOLD:
+            datapath.process(frame)
+        elif len(self._deferred) < DEFERRED_ACTIONS:
+            self._deferred.append((datapath, frame))
+
+    def _work_off_deferred(self) -> None:
+        for datapath, frame in self._deferred:  # which grows meanwhile
+            datapath.process(frame)
+        self._deferred.clear()
+
+
+def run(steps: Iterable[Step], frame: Frame) -> None:
+    """Carry out actions, those of a flow or those within another action."""
+    for step in steps:
+        if step(frame):
+            return

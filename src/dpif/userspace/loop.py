@@ -1,0 +1,113 @@
+"""Waiting for devices (`Loop`): which of them have packets, and whose turn it is.
+
+Devices in memory need no waiting, their packets are dealt with as they are sent. A loop is for those whose
+packets come from elsewhere: Linux devices, captures. Others who have descriptors to wait for, as a server has,
+use the same loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from dpif.userspace.engine.device import Device
+from dpif.userspace.engine.namespace import Namespace
+
+BUDGET: Final = 64
+"""Packets that a device may hand over before it is the next one's turn."""
+
+Callback: TypeAlias = Callable[[int], None]
+"""Is told the events (``selectors.EVENT_*``) that are there."""
+
+
+class Loop:
+    """Waits for the devices of a namespace, and for other descriptors.
+
+    One thread at a time may use it, except for `wake`. ``before_wait`` is called before each wait.
+    """
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._selector = selectors.DefaultSelector()
+        self._devices: dict[int, Device] = {}  # by descriptor
+        self._devices_changed = True
+        self._bell, self._bell_rope = socket.socketpair()
+        self._bell.setblocking(False)
+        self._bell_rope.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._silence)
+        self.before_wait: Callable[[], None] = lambda: None
+        namespace.on_devices_changed = self._note_devices_changed
+
+    def _note_devices_changed(self) -> None:
+        self._devices_changed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """End the present wait, or the next one at once."""
+        with contextlib.suppress(OSError):  # it has been rung often enough, or nobody waits any more
+            self._bell_rope.send(b"\0")
+
+    def _silence(self, events: int) -> None:
+        self._bell.recv(4096)
+
+    def watch(self, fileno: int, events: int, callback: Callback) -> None:
+        """Call `callback` when any of `events` is there at a descriptor; a second call changes what was said."""
+        if fileno in self._selector.get_map():
+            self._selector.modify(fileno, events, callback)
+        else:
+            self._selector.register(fileno, events, callback)
+
+    def unwatch(self, fileno: int) -> None:
+        """Forget a descriptor, before it is closed."""
+        self._selector.unregister(fileno)
+
+    def run_once(self, timeout: float | None = None) -> int:
+        """Wait up to `timeout` seconds (None: for ever), deal with what is there; return the packets received."""
+        with self._namespace.lock:
+            self._update_devices()
+            is_pending = any(device.is_pending for device in self._namespace.devices.values())
+        self.before_wait()
+        ready: dict[Device, None] = {}
+        for key, events in self._selector.select(0 if is_pending else timeout):
+            device = self._devices.get(key.fd)
+            if device is not None:
+                ready[device] = None
+            else:
+                key.data(events)
+        return self._poll(ready)
+
+    def _poll(self, ready: dict[Device, None]) -> int:
+        """Let devices hand over packets; with the lock let go in between, for those who have requests."""
+        with self._namespace.lock:
+            ready.update((device, None) for device in self._namespace.devices.values() if device.is_pending)
+        count = 0
+        for device in ready:
+            with self._namespace.lock:
+                if self._namespace.devices.get(device.name) is device:
+                    count += device.poll(BUDGET)
+        return count
+
+    def _update_devices(self) -> None:
+        """Bring the descriptors of devices in line with the namespace's devices."""
+        if not self._devices_changed:
+            return
+        self._devices_changed = False
+        wanted = {fileno: device for device in self._namespace.devices.values() for fileno in device.filenos()}
+        for fileno, device in tuple(self._devices.items()):
+            if wanted.get(fileno) is not device:
+                del self._devices[fileno]
+                self._selector.unregister(fileno)
+        for fileno, device in wanted.items():
+            if fileno not in self._devices:
+                self._devices[fileno] = device
+                self._selector.register(fileno, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        """Close what the loop has opened."""
+        self._namespace.on_devices_changed = lambda: None
+        self._selector.close()
+        self._bell.close()
+        self._bell_rope.close()

@@ -1,0 +1,24 @@
+"""The families of Open vSwitch on top of the engine: requests in, engine calls, replies and notifications out.
+
+`add_families` puts all four on a `dpif.netlink.service.Service`, and wires what the engine says on its own
+account (packets that go up, ports that go away) to the peers that are to hear of it. One module for each family;
+`base.py` has what they share.
+"""
+
+from __future__ import annotations
+
+from dpif.netlink.service import Service
+from dpif.userspace.engine.namespace import Namespace
+from dpif.userspace.service.base import Family
+from dpif.userspace.service.datapath import DatapathFamily
+from dpif.userspace.service.flow import FlowFamily
+from dpif.userspace.service.packet import PacketFamily
+from dpif.userspace.service.vport import VportFamily
+
+FAMILIES: tuple[type[Family], ...] = (DatapathFamily, VportFamily, FlowFamily, PacketFamily)
+
+
+def add_families(service: Service, namespace: Namespace) -> None:
+    """Let `service` answer for the datapaths in `namespace`; the two must have one lock."""
+    for family in FAMILIES:
+        family(service, namespace).register()

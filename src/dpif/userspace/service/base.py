@@ -1,0 +1,84 @@
+"""What the families have in common (`Family`): registration, and how the engine's errors become answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from errno import EIO
+from typing import ClassVar, TypeVar
+
+from dpif.netlink.generic import GENL_HDRLEN
+from dpif.netlink.service import Call, Command, Refusal, Service
+from dpif.odp.messages import Record
+from dpif.odp.messages.base import OVS_HDRLEN
+from dpif.odp.rules import RuleBroken
+from dpif.userspace.engine.namespace import Namespace
+
+T = TypeVar("T")
+
+
+class Family:
+    """One family. A subclass names its record and multicast group and gives its commands."""
+
+    RECORD: ClassVar[type[Record]]
+    GROUP: ClassVar[str | None] = None
+
+    def __init__(self, service: Service, namespace: Namespace) -> None:
+        self.service = service
+        self.namespace = namespace
+
+    def commands(self) -> Mapping[int, Command]:
+        """Return what the family can do, by command number."""
+        raise NotImplementedError
+
+    def register(self) -> None:
+        """Offer the family."""
+        self.service.add_family(
+            self.RECORD.FAMILY,
+            {number: _answering(command) for number, command in self.commands().items()},
+            version=self.RECORD.VERSION,
+            header_size=OVS_HDRLEN - GENL_HDRLEN,
+            groups=() if self.GROUP is None else (self.GROUP,),
+            max_attribute=max(self.RECORD.ATTRIBUTES.entries),
+        )
+
+
+def _answering(command: Command) -> Command:
+    return command._replace(
+        do=None if command.do is None else _refusing(command.do),
+        dump=None if command.dump is None else _refusing_rows(command.dump),
+    )
+
+
+def _refusing(handler: Callable[[Call], T]) -> Callable[[Call], T]:
+    def handle(call: Call) -> T:
+        try:
+            return handler(call)
+        except (RuleBroken, OSError) as error:
+            raise _refusal_of(error) from None
+
+    return handle
+
+
+def _refusing_rows(handler: Callable[[Call], Iterable[bytes]]) -> Callable[[Call], Iterator[bytes]]:
+    """Return the handler of a dump whose errors, even its first, come up as rows are asked for.
+
+    The kernel opens a dump before it looks for the datapath, so that the answer for one that is not there is the
+    code that ends the dump.
+    """
+
+    def rows(call: Call) -> Iterator[bytes]:
+        try:
+            yield from handler(call)
+        except (RuleBroken, OSError) as error:
+            raise _refusal_of(error) from None
+
+    return rows
+
+
+def _refusal_of(error: RuleBroken | OSError) -> Refusal:
+    if isinstance(error, RuleBroken):
+        return Refusal(error.errno, str(error))
+    code = error.errno or EIO
+    explanation = "" if error.strerror is None or error.strerror == os.strerror(code) else str(error.strerror)
+    return Refusal(code, explanation)

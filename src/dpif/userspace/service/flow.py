@@ -1,0 +1,152 @@
+"""The family ``ovs_flow``: put, find, change and remove flows.
+
+The order of checks is the kernel's (ovs_flow_cmd_new and its siblings in net/openvswitch/datapath.c), since the
+first one that fails decides the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from errno import EINVAL, ERANGE
+from typing import Final
+
+from dpif.netlink.constants import NLM_F_CREATE, NLM_F_EXCL
+from dpif.netlink.service import Call, Command, Refusal
+from dpif.odp.actions import Actions
+from dpif.odp.check import check_actions
+from dpif.odp.constants import OVS_FLOW_MCGROUP, OVS_FLOW_VERSION, FlowAttr, FlowCmd, UfidFlag
+from dpif.odp.emit import mask_to_key, to_key
+from dpif.odp.match import from_match
+from dpif.odp.messages import FlowCounters, FlowRecord
+from dpif.odp.messages.base import pack_headers
+from dpif.odp.messages.flow import FLOW
+from dpif.userspace.engine.datapath import Datapath, DatapathFlow
+from dpif.userspace.service.base import Family
+
+MAX_UFID_LENGTH: Final = 16
+
+
+class FlowFamily(Family):
+    """``ovs_flow``."""
+
+    RECORD = FlowRecord
+    GROUP = OVS_FLOW_MCGROUP
+
+    def commands(self) -> Mapping[int, Command]:
+        """Return the family's commands."""
+        return {
+            FlowCmd.NEW: Command(do=self._new, group=self.GROUP),
+            FlowCmd.DEL: Command(do=self._del, group=self.GROUP),
+            FlowCmd.GET: Command(do=self._get, dump=self._dump),
+            FlowCmd.SET: Command(do=self._set, group=self.GROUP),
+        }
+
+    def _new(self, call: Call) -> bytes | None:
+        request = FlowRecord.from_payload(call.payload)
+        if request.key is None or request.actions is None:
+            raise Refusal(EINVAL, "a new flow needs KEY and ACTIONS")
+        value, mask = _match(request)
+        ufid = _ufid(request)
+        actions = _checked_actions(request, value, mask)
+        datapath = self._datapath(request)
+        exclusive = bool(call.flags & (NLM_F_CREATE | NLM_F_EXCL))
+        flow = datapath.put_flow(value, mask, ufid, actions, exclusive=exclusive)
+        return _payload(flow, request, FlowCmd.NEW) if call.wanted else None
+
+    def _set(self, call: Call) -> bytes | None:
+        request = FlowRecord.from_payload(call.payload)
+        ufid = _ufid(request)
+        if request.key is None and ufid is None:
+            raise Refusal(EINVAL, "neither KEY nor UFID")
+        key: int | None = None
+        actions: Actions | None = None
+        if request.key is not None:
+            key, mask = _match(request)
+            if request.actions is not None:
+                actions = _checked_actions(request, key, mask)
+        elif request.actions is not None:
+            raise Refusal(EINVAL, "ACTIONS without the KEY to check them by")
+        datapath = self._datapath(request)
+        flow = datapath.find_flow(key, ufid)
+        if actions is not None:
+            flow.program = datapath.compile(actions)
+        payload = _payload(flow, request, FlowCmd.SET) if call.wanted else None
+        if request.clear:
+            flow.clear()
+        return payload
+
+    def _get(self, call: Call) -> bytes:
+        request = FlowRecord.from_payload(call.payload)
+        ufid, key = _ufid(request), _exact_key(request)
+        if key is None and ufid is None:
+            raise Refusal(EINVAL, "neither KEY nor UFID")
+        return _payload(self._datapath(request).find_flow(key, ufid), request, FlowCmd.GET)
+
+    def _del(self, call: Call) -> bytes | None:
+        request = FlowRecord.from_payload(call.payload)
+        ufid, key = _ufid(request), _exact_key(request)
+        datapath = self._datapath(request)
+        if key is None and ufid is None:
+            datapath.table.flush()
+            return None
+        flow = datapath.find_flow(key, ufid)
+        payload = _payload(flow, request, FlowCmd.DEL) if call.wanted else None
+        datapath.table.remove(flow)
+        return payload
+
+    def _dump(self, call: Call) -> Iterator[bytes]:
+        request = FlowRecord.from_payload(call.payload)
+        for flow in self._datapath(request).table:
+            yield _payload(flow, request, FlowCmd.GET)
+
+    def _datapath(self, request: FlowRecord) -> Datapath:
+        return self.namespace.find_datapath(request.dp_ifindex)
+
+
+def _match(request: FlowRecord) -> tuple[int, int]:
+    """Return the unmasked key and the mask that a request gives."""
+    key = request.flow_key()
+    assert key is not None, "the caller has looked"
+    return from_match(key, request.flow_mask())
+
+
+def _exact_key(request: FlowRecord) -> int | None:
+    """Return the unmasked key by which a request names a flow; a mask does not count there."""
+    key = request.flow_key()
+    return None if key is None else from_match(key, None)[0]
+
+
+def _checked_actions(request: FlowRecord, value: int, mask: int) -> Actions:
+    actions = request.flow_actions()
+    assert actions is not None, "the caller has looked"
+    check_actions(actions, value & mask)
+    return actions
+
+
+def _ufid(request: FlowRecord) -> bytes | None:
+    """Return the identifier; one that is too long is as good as none, as in the kernel."""
+    if request.ufid is None or len(request.ufid) > MAX_UFID_LENGTH:
+        return None
+    if not request.ufid:
+        raise Refusal(ERANGE, "an empty UFID")
+    return request.ufid
+
+
+def _payload(flow: DatapathFlow, request: FlowRecord, command: int) -> bytes:
+    """Return the record of a flow, its attributes in the kernel's order (ovs_flow_cmd_fill_info)."""
+    omitted = request.ufid_flags or 0
+    attributes: dict[int, object] = {FlowAttr.UFID: flow.ufid}
+    if flow.ufid is None:
+        attributes[FlowAttr.KEY] = to_key(flow.key).to_bytes()
+    elif not omitted & UfidFlag.OMIT_KEY:
+        attributes[FlowAttr.KEY] = to_key(flow.value).to_bytes()
+    if not omitted & UfidFlag.OMIT_MASK:
+        attributes[FlowAttr.MASK] = mask_to_key(flow.value, flow.mask).to_bytes()
+    if flow.used is not None:
+        attributes[FlowAttr.USED] = int(flow.used * 1000)
+    if flow.packets:
+        attributes[FlowAttr.STATS] = FlowCounters(flow.packets, flow.bytes)
+    attributes[FlowAttr.TCP_FLAGS] = flow.tcp_flags & 0xFF or None
+    if not omitted & UfidFlag.OMIT_ACTIONS:
+        attributes[FlowAttr.ACTIONS] = flow.program.actions.to_bytes()
+    return pack_headers(command, OVS_FLOW_VERSION, request.dp_ifindex) + FLOW.encode(attributes)

@@ -1,0 +1,67 @@
+"""The family ``ovs_packet``: packets that user space sends (EXECUTE), and those that go up to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from errno import EINVAL, ERANGE
+from typing import Final
+
+from dpif.netlink.service import Call, Command, Refusal, Service
+from dpif.odp.actions import Actions
+from dpif.odp.check import check_actions
+from dpif.odp.constants import OVS_PACKET_FAMILY, OVS_PACKET_VERSION, PacketAttr, PacketCmd
+from dpif.odp.emit import to_key
+from dpif.odp.extract import extract_for
+from dpif.odp.key import FlowKey
+from dpif.odp.messages import PacketRecord
+from dpif.odp.messages.base import pack_headers
+from dpif.odp.messages.packet import PACKET
+from dpif.odp.swkey import get
+from dpif.userspace.engine.frame import Frame
+from dpif.userspace.engine.namespace import Namespace
+from dpif.userspace.engine.upcall import Upcall
+from dpif.userspace.service.base import Family
+
+ETH_HLEN: Final = 14
+
+
+class PacketFamily(Family):
+    """``ovs_packet``."""
+
+    RECORD = PacketRecord
+
+    def __init__(self, service: Service, namespace: Namespace) -> None:
+        super().__init__(service, namespace)
+        namespace.upcall_sink = self._send_up
+
+    def commands(self) -> Mapping[int, Command]:
+        """Return the one command that user space may send."""
+        return {PacketCmd.EXECUTE: Command(do=self._execute)}
+
+    def _send_up(self, upcall: Upcall) -> bool:
+        """Send an upcall to its receiver, its attributes in the kernel's order (queue_userspace_packet)."""
+        attributes: dict[int, object] = {
+            PacketAttr.KEY: to_key(upcall.key).to_bytes(),
+            PacketAttr.USERDATA: upcall.userdata,
+            PacketAttr.ACTIONS: None if upcall.actions is None else upcall.actions.to_bytes(),
+            PacketAttr.MRU: upcall.mru or None,
+            PacketAttr.LEN: upcall.length,
+            PacketAttr.HASH: upcall.hash,
+            PacketAttr.PACKET: upcall.packet,
+        }
+        headers = pack_headers(upcall.command, OVS_PACKET_VERSION, upcall.datapath.ifindex)
+        return self.service.unicast(upcall.port_id, OVS_PACKET_FAMILY, headers + PACKET.encode(attributes))
+
+    def _execute(self, call: Call) -> None:
+        request = PacketRecord.from_payload(call.payload)
+        if request.packet is not None and len(request.packet) < ETH_HLEN:
+            raise Refusal(ERANGE, f"a packet has at least {ETH_HLEN} bytes")
+        if request.packet is None or request.key is None or request.actions is None:
+            raise Refusal(EINVAL, "EXECUTE needs PACKET, KEY and ACTIONS")
+        key = extract_for(request.packet, FlowKey.from_bytes(request.key))
+        actions = Actions.from_bytes(request.actions)
+        check_actions(actions, key)
+        datapath = self.namespace.find_datapath(request.dp_ifindex)
+        port = datapath.ports.get(get(key, "phy.in_port"), datapath.local)
+        frame = Frame.from_user(request.packet, key, port, request.mru or 0, request.hash or 0)
+        datapath.execute(frame, datapath.compile(actions))

@@ -1,0 +1,95 @@
+"""Everything that makes up a userspace datapath, put together (`UserspaceSystem`)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from errno import EEXIST
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from dpif.netlink.loopback import LoopbackTransport
+from dpif.netlink.service import Service
+from dpif.userspace.devices import FACTORIES
+from dpif.userspace.devices.memory import MemoryDevice
+from dpif.userspace.engine.namespace import Namespace
+from dpif.userspace.engine.refusal import refusal
+from dpif.userspace.loop import Loop
+from dpif.userspace.service import add_families
+
+
+class UserspaceSystem:
+    """Datapaths and devices that start empty and belong to whoever made this; a context manager.
+
+    It may be used from several threads. `clock` gives seconds that never run backwards, for the times in flow
+    statistics; `random` decides for the action ``sample``.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, random: Random | None = None) -> None:
+        self.namespace = Namespace(FACTORIES, clock, random or Random())
+        self.service = Service(self.namespace.lock)
+        add_families(self.service, self.namespace)
+        self.loop = Loop(self.namespace)
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def transport(self) -> LoopbackTransport:
+        """Return a new transport to the datapaths, as a client in this process needs."""
+        return LoopbackTransport(self.service)
+
+    def device(self, name: str) -> MemoryDevice:
+        """Return the device in memory called `name`, made when there is none.
+
+        A datapath's internal devices are found here as well. EEXIST when another kind of device has the name.
+        """
+        with self.namespace.lock:
+            device = self.namespace.devices.get(name)
+            if device is None:
+                device = MemoryDevice(self.namespace, name)
+                self.namespace.add_device(device)
+            if not isinstance(device, MemoryDevice):
+                raise refusal(EEXIST, f"the device {name} is not in memory")
+            return device
+
+    def run_once(self, timeout: float | None = 0.0) -> int:
+        """Deal with packets from Linux devices and captures, waiting up to `timeout` seconds; return how many."""
+        return self.loop.run_once(timeout)
+
+    def start(self) -> None:
+        """Deal with those packets in a thread of its own, until `stop`."""
+        if self._thread is None:
+            self._stopping = False
+            self._thread = threading.Thread(target=self._run, name="dpif-userspace", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self.loop.run_once()
+
+    def stop(self) -> None:
+        """End what `start` began; without it nothing happens."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopping = True
+            self.loop.wake()
+            thread.join()
+
+    def close(self) -> None:
+        """End all datapaths and devices; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self.stop()
+        self.namespace.close()
+        self.loop.close()
