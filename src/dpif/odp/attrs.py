@@ -44,7 +44,7 @@ class AttrType(Generic[V]):
     the same form as the value that it belongs to.
     """
 
-    always_shown: ClassVar[bool] = False
+    always_shown: bool = False
     """Nests are shown even where they are wildcarded, as Open vSwitch does."""
     enclosed: ClassVar[bool] = False
     """As an argument (`arguments.py`) it is written ``name(…)``, not ``name=…``."""
@@ -141,10 +141,7 @@ class Scalar(AttrType[V]):
 
     def show(self, kept: Raw, mask: Raw | None, style: Style) -> str:
         """Return ``value`` or ``value/mask``."""
-        shown = self.kind.show(kept)
-        if mask is None or self.kind.is_full(mask):
-            return shown
-        return f"{shown}/{self.kind.show_mask(mask)}"
+        return self.kind.show_masked(kept, mask)
 
     def scan(self, scanner: Scanner) -> tuple[Raw, Raw]:
         """Take ``value`` or ``value/mask``."""
@@ -217,8 +214,9 @@ class Structure(AttrType[S]):
 
     enclosed = True
 
-    def __init__(self, cls: type[S]) -> None:
+    def __init__(self, cls: type[S], *, always_shown: bool = False) -> None:
         self.cls = cls
+        self.always_shown = always_shown
 
     def decode(self, data: bytes) -> S:
         """Check the length and unpack."""

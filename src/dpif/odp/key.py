@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Self
 
-from dpif.odp.attrs import FlagSet, Opaque, PortNumber, Scalar, Structure, Style
+from dpif.odp.attrs import PLAIN, FlagSet, Opaque, PortNumber, Scalar, Structure, Style
 from dpif.odp.constants import KeyAttr
 from dpif.odp.kinds import CT_STATE, ETHERTYPE, LABELS, PORT, TCP_FLAGS, U16X, U32X
 from dpif.odp.layers import (
@@ -81,6 +82,15 @@ class FlowKey(Nest):
     nd_ext = Attr(KeyAttr.ND_EXTENSIONS, Structure(NdExtensions))
     ipv6_exthdrs = Attr(KeyAttr.IPV6_EXTHDRS, Opaque(), text_name="key32")
 
+    _EXPECTED = "a flow key field such as in_port(1)"
+
+    def show(self, mask: Self | None, style: Style = PLAIN) -> str:
+        """Return the text; a mask for an EtherType that the key lacks is told behind it (802.2 packets)."""
+        shown = super().show(mask, style)
+        if mask is not None and mask.eth_type is not None and len(self) and self.eth_type is None:
+            shown += f",eth_type(0/0x{mask.eth_type:04x})"
+        return shown
+
     def _show_wildcarded(self, number: int) -> Iterator[str]:
         """A wildcarded ``eth()`` still says that this is an Ethernet packet, unless packet_type says so."""
         if number == KeyAttr.ETHERNET and KeyAttr.PACKET_TYPE not in self._kept:
@@ -131,7 +141,5 @@ def format_key(
     if not len(key):
         return "<empty>"
     shown = key.show(mask, Style(verbose, port_names))
-    if mask is not None and mask.eth_type is not None and key.eth_type is None:
-        shown += f",eth_type(0/0x{mask.eth_type:04x})"
     # Open vSwitch puts no comma behind an eth() that comes first; equal output matters more than the comma.
     return re.sub(r"^eth\(\),", "eth()", shown) if mask is not None else shown

@@ -18,7 +18,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from dpif.errors import EncodeError
-from dpif.odp.constants import CtState, FragType, TcpFlag
+from dpif.odp.constants import CtState, FragType, TcpFlag, TunnelFlag
 from dpif.odp.scanner import Scanner
 from dpif.packet.addresses import Mac
 
@@ -71,6 +71,12 @@ class Kind(Generic[V]):
     def show_mask(self, raw: Raw) -> str:
         """Return the text of a mask."""
         return self.show(raw)
+
+    def show_masked(self, raw: Raw, mask: Raw | None) -> str:
+        """Return ``value`` or, under a partial mask, ``value/mask``; `mask` None means exact."""
+        if mask is None or self.is_full(mask):
+            return self.show(raw)
+        return f"{self.show(raw)}/{self.show_mask(mask)}"
 
     def scan(self, scanner: Scanner) -> Raw:
         """Take a value from a text."""
@@ -140,8 +146,11 @@ class UInt(Kind[int]):
         return bool(mask & self.full == self.full)
 
 
-class HostOrder(UInt):
-    """An unsigned integer in the machine's byte order amid big-endian fields; its raw form is as if big-endian."""
+class OtherOrder(UInt):
+    """An unsigned integer in host byte order amid fields in network order, or the other way round.
+
+    Its raw form is what `struct` reads in the order of the other fields.
+    """
 
     __slots__ = ()
 
@@ -425,6 +434,22 @@ class Flags(Kind[F]):
             value |= bit if is_set else 0
 
 
+class UIntPadded(UInt):
+    """An unsigned integer that is shown hexadecimal with leading zeros when its mask is partial (NSH fields)."""
+
+    __slots__ = ("partial_base",)
+
+    def __init__(self, width: int, base: str, partial_base: str, *, mask_base: str, bits: int | None = None) -> None:
+        super().__init__(width, base, bits, mask_base=mask_base)
+        self.partial_base = partial_base
+
+    def show_masked(self, raw: Raw, mask: Raw | None) -> str:
+        """Return ``value``, or ``value/mask`` both in hexadecimal."""
+        if mask is None or self.is_full(mask):
+            return self.show(raw)
+        return f"{_format(raw, self.partial_base)}/{self.show_mask(mask)}"
+
+
 CT_STATE = Flags(
     32,
     CtState,
@@ -442,6 +467,13 @@ TCP_FLAGS = Flags(
     full=0xFFFF,
     exact=0xFFF,
 )  # fmt: skip
+TUNNEL_FLAGS = Flags(
+    16,
+    TunnelFlag,
+    {"oam": 1, "df": 2, "csum": 4, "key": 8},
+    full=0xF,
+    exact=0xF,
+)
 MAC = MacKind()
 IPV4 = Ipv4Kind()
 IPV6 = Ipv6Kind()

@@ -223,6 +223,9 @@ class Nest(Attributes):
 
     __slots__ = ()
 
+    _EXPECTED: ClassVar[str] = "a field"
+    """What a text that is not one of the attributes is told to have."""
+
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Self:
         """Decode attributes; raise `DecodeError` with path and offset."""
@@ -248,7 +251,11 @@ class Nest(Attributes):
         for number, value in self.kept():
             type_ = self.type_of(number)
             bits = mask.get_kept(number)
-            kept[number] = type_.masked(value, type_.zero(value) if bits is None else bits)
+            if bits is None:
+                if isinstance(type_, Empty):
+                    continue
+                bits = type_.zero(value)
+            kept[number] = type_.masked(value, bits)
         return self.of_kept(kept)
 
     # Text
@@ -269,7 +276,11 @@ class Nest(Attributes):
                     continue
                 if bits is None:
                     bits = type_.zero(kept)
-            yield f"{self._text_name(number)}({type_.show(kept, bits, style)})"
+            yield from self._show_one(number, kept, bits, style)
+
+    def _show_one(self, number: int, kept: Any, mask: Any | None, style: Style) -> Iterator[str]:
+        """Yield the text of one attribute."""
+        yield f"{self._text_name(number)}({self.type_of(number).show(kept, mask, style)})"
 
     def _show_wildcarded(self, number: int) -> Iterator[str]:
         """Yield what stands for a wildcarded attribute in plain text: as a rule nothing."""
@@ -321,7 +332,7 @@ class Nest(Attributes):
     @classmethod
     def _scan_number(cls, scanner: Scanner) -> int:
         start = scanner.position
-        name = scanner.word("a flow key field such as in_port(1)")
+        name = scanner.word(cls._EXPECTED)
         attr = cls._by_text_name.get(name)
         if attr is None and not (name.startswith("key") and name[3:].isdigit()):
             scanner.unknown(name, cls._by_text_name, "field", start)
@@ -393,8 +404,8 @@ class Nested(AttrType[N]):
         return kept.masked(mask)
 
     def show(self, kept: N, mask: N | None, style: Style) -> str:
-        """Leave it to the nest."""
-        return kept.show(mask, style)
+        """Leave it to the nest; ports within it are not named."""
+        return kept.show(mask, style._replace(port_names=None))
 
     def scan(self, scanner: Scanner) -> tuple[N, N]:
         """Leave it to the nest."""

@@ -73,10 +73,7 @@ class Field(Generic[V]):
 
     def show(self, raw: Raw, mask: Raw | None) -> str:
         """Return ``name=value`` or ``name=value/mask``."""
-        shown = f"{self.text_name}={self.kind.show(raw)}"
-        if mask is None or self.kind.is_full(mask):
-            return shown
-        return f"{shown}/{self.kind.show_mask(mask)}"
+        return f"{self.text_name}={self.kind.show_masked(raw, mask)}"
 
 
 class Record:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dpif.odp.actions.base import Action, Actions, Unknown, parse_actions
-from dpif.odp.actions.ct import Ct, Masked, Nat
+from dpif.odp.actions.ct import Ct, Masked
 from dpif.odp.actions.headers import AddMpls, Hash, PopMpls, PushEth, PushMpls, PushVlan
+from dpif.odp.actions.nat import Nat
 from dpif.odp.actions.nested import CheckPktLen, Clone, DecTtl, Psample, Sample
 from dpif.odp.actions.nsh import PushNsh
 from dpif.odp.actions.set import Set, SetMasked

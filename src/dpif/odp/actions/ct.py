@@ -1,17 +1,18 @@
-"""The connection tracking action and its address translation, ``ct(…,nat(…))``."""
+"""The connection tracking action, ``ct(commit,zone=5,…,nat(…))``."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from dpif.errors import DecodeError, EncodeError
-from dpif.odp.actions.base import NestAction
+from dpif.odp.actions.base import Action, NestAction
+from dpif.odp.actions.nat import Nat, NatType
+from dpif.odp.arguments import scan_unmasked
 from dpif.odp.attrs import AttrType, Empty, Scalar, Style
-from dpif.odp.constants import ActionAttr, CtAttr, NatAttr
-from dpif.odp.kinds import IPV4, IPV6, LABELS, U32, Kind, UInt
-from dpif.odp.nest import Attr, Attributes
+from dpif.odp.constants import ActionAttr, CtAttr
+from dpif.odp.kinds import LABELS, U32, Kind, UInt
+from dpif.odp.nest import Attr
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import scan_value_and_mask
 
@@ -114,71 +115,6 @@ class _Text(AttrType[str]):
             scanner.fail(error.reason, position=start)
 
 
-class _Address(AttrType["IPv4Address | IPv6Address"]):
-    """An address of either family; kept as its bytes."""
-
-    def decode(self, data: bytes) -> bytes:
-        """Tell the family by the length."""
-        if len(data) not in (IPV4.size, IPV6.size):
-            raise DecodeError(f"expected 4 or 16 bytes, found {len(data)}")
-        return data
-
-    def encode(self, kept: bytes) -> bytes:
-        """Return the bytes."""
-        return kept
-
-    def keep(self, value: Any) -> bytes:
-        """Accept an address of the standard library, its text or its bytes."""
-        try:
-            return ip_address(value).packed
-        except ValueError as error:
-            raise EncodeError(f"expected an IP address, not {value!r}") from error
-
-    def natural(self, kept: bytes) -> IPv4Address | IPv6Address:
-        """Return an address of the standard library."""
-        return ip_address(kept)
-
-
-class Nat(Attributes):
-    """Translate an address: ``src`` or ``dst``, to one out of a range of addresses and ports.
-
-    Without ``src`` and ``dst`` packets of known connections are translated as before. The last of a range may be
-    left out. ``persistent``, ``proto_hash`` and ``proto_random`` say how one is chosen.
-    """
-
-    __slots__ = ()
-
-    src = Attr(NatAttr.SRC, Empty())
-    dst = Attr(NatAttr.DST, Empty())
-    ip_min = Attr(NatAttr.IP_MIN, _Address())
-    ip_max = Attr(NatAttr.IP_MAX, _Address())
-    proto_min = Attr(NatAttr.PROTO_MIN, Scalar(_U16, "="))
-    proto_max = Attr(NatAttr.PROTO_MAX, Scalar(_U16, "="))
-    persistent = Attr(NatAttr.PERSISTENT, Empty())
-    proto_hash = Attr(NatAttr.PROTO_HASH, Empty(), "hash")
-    proto_random = Attr(NatAttr.PROTO_RANDOM, Empty(), "random")
-
-
-class _NatType(AttrType[Nat]):
-    """The address translation within a connection tracking action."""
-
-    def decode(self, data: bytes) -> Nat:
-        """Decode the attributes."""
-        return Nat.from_payload(data)
-
-    def encode(self, kept: Nat) -> bytes:
-        """Encode the attributes."""
-        return kept.payload()
-
-    def keep(self, value: object) -> Nat:
-        """Accept a `Nat`; True is one without anything."""
-        if value is True:
-            return Nat()
-        if not isinstance(value, Nat):
-            raise EncodeError(f"expected a Nat, not {value!r}")
-        return value
-
-
 class Ct(NestAction, number=ActionAttr.CT, word="ct"):
     """Track the packet's connection; see ``enum ovs_ct_attr``.
 
@@ -196,6 +132,42 @@ class Ct(NestAction, number=ActionAttr.CT, word="ct"):
     helper = Attr(CtAttr.HELPER, _Text(15))
     eventmask = Attr(CtAttr.EVENTMASK, Scalar(U32, "="))
     timeout = Attr(CtAttr.TIMEOUT, _Text(31))
-    nat = Attr(CtAttr.NAT, _NatType())
+    nat = Attr(CtAttr.NAT, NatType())
 
-    _UNTOLD: ClassVar[frozenset[str]] = frozenset({"eventmask"})
+    def show(self, style: Style) -> str:
+        """Return ``ct``, with its arguments in parentheses where it has any."""
+        arguments = self.show_arguments(style)
+        return f"ct({','.join(arguments)})" if arguments else "ct"
+
+    def show_arguments(self, style: Style) -> list[str]:
+        """Leave out zone 0, which is the same as none, and what Open vSwitch has no text for."""
+        told = self.replace(eventmask=None, zone=self.zone or None, nat=None)
+        arguments = super(Ct, told).show_arguments(style)
+        return arguments if self.nat is None else [*arguments, self.nat.show()]
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the arguments, where there are any."""
+        return super().scan(scanner) if scanner.looking_at("(") else cls()
+
+    @classmethod
+    def scan_arguments(cls, scanner: Scanner) -> dict[int, Any]:
+        """Leave out what changes nothing: zone 0, and a mark or labels whose mask is empty."""
+        start = scanner.position
+        kept = super().scan_arguments(scanner)
+        if CtAttr.COMMIT in kept and CtAttr.FORCE_COMMIT in kept:
+            scanner.fail("ct takes commit or force_commit, not both", position=start)
+        without_effect = {
+            CtAttr.ZONE: kept.get(CtAttr.ZONE) == 0,
+            CtAttr.MARK: CtAttr.MARK in kept and kept[CtAttr.MARK][1] == 0,
+            CtAttr.LABELS: CtAttr.LABELS in kept and kept[CtAttr.LABELS][1] == LABELS.zero,
+        }
+        return {number: value for number, value in kept.items() if not without_effect.get(CtAttr(number))}
+
+    @classmethod
+    def scan_one(cls, scanner: Scanner) -> tuple[int, Any]:
+        """Take one argument; ``nat`` may go without parentheses."""
+        attr = cls.scan_name(scanner)
+        if attr.number == CtAttr.NAT:
+            return int(attr.number), Nat.scan(scanner)
+        return int(attr.number), scan_unmasked(attr, scanner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpif.odp.actions.base import Action, FieldAction
 from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr, HashAlg
-from dpif.odp.kinds import ETHERTYPE, MAC, U32, HostOrder, UInt
+from dpif.odp.kinds import ETHERTYPE, MAC, U32, OtherOrder, UInt
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Bits, Field
 
@@ -64,7 +64,7 @@ class AddMpls(
     bos = Field(UInt(8, bits=1, radix=10), shift=40)
     ttl = Field(UInt(8, radix=10), shift=32)
     eth_type = Field(_ETHERTYPE, shift=16)
-    tun_flags = Field(HostOrder(16), shift=0)
+    tun_flags = Field(OtherOrder(16), shift=0)
 
 
 class PopMpls(FieldAction, number=ActionAttr.POP_MPLS, word="pop_mpls"):

@@ -10,6 +10,7 @@ from typing import Any, Self
 from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLA_F_NESTED
 from dpif.odp.actions.base import Action, ActionList, NestAction
+from dpif.odp.actions.hexadecimal import scan_hex, show_hex
 from dpif.odp.attrs import Opaque, Scalar, Style
 from dpif.odp.constants import (
     OVS_PSAMPLE_COOKIE_MAX_SIZE,
@@ -147,26 +148,11 @@ class _Cookie(Opaque):
 
     def scan(self, scanner: Scanner) -> tuple[bytes, bytes]:
         """Take hexadecimal digits behind ``0x``."""
+        start = scanner.position
         value = scan_hex(scanner, self.longest)
+        if not value:
+            scanner.fail("expected at least one byte", position=start)
         return value, self.full(value)
-
-
-_HEX = re.compile(r"0x[0-9a-fA-F]+")
-
-
-def show_hex(data: bytes) -> str:
-    """Return `data` as a hexadecimal number (ds_put_hex)."""
-    return f"0x{data.hex().lstrip('0')}" if any(data) else "0"
-
-
-def scan_hex(scanner: Scanner, longest: int) -> bytes:
-    """Take the bytes that a hexadecimal number stands for, at most `longest`."""
-    start = scanner.position
-    digits = scanner.require(_HEX, "0x and hexadecimal digits")[2:]
-    data = bytes.fromhex("0" * (len(digits) % 2) + digits)
-    if len(data) > longest:
-        scanner.fail(f"{len(data)} bytes are too many", f"at most {longest}", start)
-    return data
 
 
 class Psample(NestAction, number=ActionAttr.PSAMPLE, word="psample"):

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action
-from dpif.odp.constants import ActionAttr, KeyAttr
-from dpif.odp.nsh import Nsh
+from dpif.odp.actions.hexadecimal import scan_hex, show_hex
+from dpif.odp.attrs import Style
+from dpif.odp.constants import ActionAttr, KeyAttr, NshKeyAttr
+from dpif.odp.kinds import Raw
+from dpif.odp.nsh import NSH_M_TYPE1, NSH_M_TYPE2, Nsh, NshBase, NshContext, scan_nsh_name, with_fields
+from dpif.odp.scanner import Scanner
+
+_DEFAULTS = NshBase(ttl=63, mdtype=NSH_M_TYPE1, np=3, si=255)
+NSH_CTX_HDRS_MAX_LEN = 248
+"""Bytes of metadata of type 2."""
 
 
 class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
-    """Push the network service header ``nsh``: its base, and metadata of type 1 or 2."""
+    """Push the network service header ``nsh``: its base, and metadata of type 1 or 2.
+
+    The text shows metadata of type 2 as one number, so that zero bytes at its start are lost, as in the C tool.
+    """
 
     __slots__ = ("nsh",)
 
@@ -30,3 +43,49 @@ class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
         if len(found) != 1 or found[0][0] != KeyAttr.NSH:
             raise DecodeError("expected one attribute NSH")
         return cls(Nsh.from_bytes(found[0][1]))
+
+    def show(self, style: Style) -> str:
+        """Return every field."""
+        base = self.nsh.base or _DEFAULTS
+        if base.mdtype == NSH_M_TYPE1:
+            metadata = (self.nsh.md1 or NshContext()).show()
+        elif base.mdtype == NSH_M_TYPE2:
+            metadata = f"md2={show_hex(self.nsh.md2 or b'')}"
+        else:
+            metadata = "<error: unknown mdtype>"
+        return f"push_nsh({base.show()},{metadata})"
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take fields in any order; a header without any is of type 1."""
+        scanner.expect("(")
+        start = scanner.position
+        fields: dict[str, Raw] = {}
+        md2: bytes | None = None
+        while True:
+            scanner.skip_separators()
+            if scanner.looking_at(")"):
+                break
+            if scanner.take("md2="):
+                md2 = _padded(scan_hex(scanner, NSH_CTX_HDRS_MAX_LEN))
+            else:
+                field = scan_nsh_name(scanner, "md2")
+                fields[field.name] = field.kind.scan(scanner)
+        scanner.expect(")")
+        base = with_fields(_DEFAULTS, fields)
+        kept: dict[int, Any] = {NshKeyAttr.BASE: base}
+        context = with_fields(NshContext(), fields)
+        if base.mdtype not in (NSH_M_TYPE1, NSH_M_TYPE2):
+            scanner.fail("mdtype is 1 or 2", position=start)
+        if base.mdtype == NSH_M_TYPE1:
+            kept[NshKeyAttr.MD1] = context
+        elif md2:
+            kept[NshKeyAttr.MD2] = md2
+        if (base.mdtype == NSH_M_TYPE1 and md2) or (base.mdtype == NSH_M_TYPE2 and not context.is_zero()):
+            scanner.fail("c1 to c4 go with mdtype=1, md2 with mdtype=2", position=start)
+        return cls(Nsh.of_kept(kept))
+
+
+def _padded(data: bytes) -> bytes:
+    """Metadata is a multiple of four bytes long."""
+    return data + bytes(-len(data) % 4)

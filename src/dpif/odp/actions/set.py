@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
@@ -10,9 +10,13 @@ from dpif.odp.actions.base import Action
 from dpif.odp.attrs import AttrType, Style
 from dpif.odp.constants import ActionAttr, KeyAttr
 from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.nest import Nested
+from dpif.odp.nest import Nest, Nested
+from dpif.odp.nsh import Nsh, NshBase, NshContext
 from dpif.odp.scanner import Scanner
 
+N = TypeVar("N", bound=Nest)
+
+_NO_NSH = Nsh(base=NshBase.zero(), md1=NshContext.zero())
 _VERBOSE = Style(verbose=True)
 
 
@@ -74,7 +78,7 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
         if [number for number, _ in key.kept()] != [number for number, _ in mask.kept()]:
             raise EncodeError("key and mask must have the same attribute", "SetMasked")
         self.key = key.masked(mask)
-        self.mask = mask
+        self.mask = _same_attributes(key, mask)
 
     def payload(self) -> bytes:
         """Encode the attribute, whose payload is the value's bytes and then the mask's."""
@@ -100,7 +104,10 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
 
     def show(self, style: Style) -> str:
         """Return ``set(attribute(…))`` with the fields that are set."""
-        return f"set({self.key.show_masked(self.mask)})"
+        mask = self.mask
+        if mask.nsh is not None:  # in a key's mask what is missing is exact, here it is not set
+            mask = mask.replace(nsh=_NO_NSH.replace(**dict(mask.nsh.items())))
+        return f"set({self.key.show_masked(mask)})"
 
 
 def _single(key: FlowKey, action: str) -> None:
@@ -118,15 +125,26 @@ def _flags_alone(key: FlowKey, mask: FlowKey) -> bool:
     )
 
 
+def _same_attributes(key: N, mask: N) -> N:
+    """Return `mask` with just the attributes of `key`, also within nests."""
+    kept = {}
+    for number, value in key.kept():
+        type_ = key.type_of(number)
+        bits = mask.get_kept(number)
+        if bits is None:
+            bits = type_.zero(value)
+        kept[number] = _same_attributes(value, bits) if isinstance(type_, Nested) else bits
+    return mask.of_kept(kept)
+
+
 def _join(type_: AttrType[Any], value: Any, mask: Any) -> bytes:
     """Return a value's bytes and a mask's; in a nest, each attribute's by itself."""
     if not isinstance(type_, Nested):
         return type_.encode(value) + type_.encode(mask)
     return b"".join(
         [
-            attribute(number, _join(value.type_of(number), kept, bits))
+            attribute(number, _join(value.type_of(number), kept, mask.get_kept(number)))
             for number, kept in value.kept()
-            if (bits := mask.get_kept(number)) is not None
         ]
     )
 

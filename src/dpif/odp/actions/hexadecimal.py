@@ -1,0 +1,24 @@
+"""Bytes as one hexadecimal number, the form that Open vSwitch gives to metadata and cookies (ds_put_hex)."""
+
+from __future__ import annotations
+
+import re
+
+from dpif.odp.scanner import Scanner
+
+_HEX = re.compile(r"0x[0-9a-fA-F]+|0")
+
+
+def show_hex(data: bytes) -> str:
+    """Return `data` as a hexadecimal number: without leading zeros, and a bare ``0`` when all bytes are zero."""
+    return f"0x{data.hex().lstrip('0')}" if any(data) else "0"
+
+
+def scan_hex(scanner: Scanner, longest: int) -> bytes:
+    """Take the bytes that a hexadecimal number stands for, at most `longest`; a bare ``0`` stands for none."""
+    start = scanner.position
+    digits = scanner.require(_HEX, "0x and hexadecimal digits")[2:]
+    data = bytes.fromhex("0" * (len(digits) % 2) + digits)
+    if len(data) > longest:
+        scanner.fail(f"{len(data)} bytes are too many", f"at most {longest}", start)
+    return data
