@@ -1,0 +1,31 @@
+"""The command line: ``dpif``, a datapath at one's fingertips, with the commands and the output of ``ovs-dpctl``.
+
+::
+
+    dpif add-dp dp0 v0 v1                            # the kernel's datapath: system@dp0
+    dpif add-flow dp0 "in_port(1),eth(),eth_type(0x0806),arp()" 2
+    dpif -m dump-flows dp0
+    dpif serve & dpif add-dp netdev@br0              # a datapath in user space, the same commands
+
+How it is built, in the order of a run:
+
+* `entry` holds `main`: runs a command line and turns whatever happens into an exit status and a line on stderr;
+* `commands` and `options` are the tables: all commands, all options. Help, ``list-commands`` and the check of the
+  number of arguments follow from them, and a new command starts with a line there;
+* `arguments` splits a command line into words and options and builds the parser of the one command that it names;
+* `context` is what a command gets: its words and options, datapaths by name, and the two ways out, `print` and
+  `report`;
+* the other modules are the commands, by topic. They make values, whose `lines` are what is printed.
+
+Modules are imported when a command needs them, so that a short command starts fast. Nothing here knows messages
+or attributes: that is for the library.
+
+Exit status: 0; 1 after any error; 2 when the command line itself is wrong (an unknown option, too few
+arguments); 130 after Ctrl-C, 141 when the reader of the output has gone, 142 when ``--timeout`` is over.
+"""
+
+from __future__ import annotations
+
+from dpif.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,333 @@
+"""The table of commands: everything that ``dpif`` can do, one entry each.
+
+Order is that of the help. A handler is named by module and function and imported when its command is run. This
+file knows no more than names and texts, so that reading the table costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command.
+
+    ``usage`` is what follows its name; ``least`` and ``most`` count those words. ``summary`` is one line for
+    the list, ``details`` a few more for its own help, ``examples`` are command lines that work. ``handler`` is
+    ``module:function`` within `dpif.cli`. ``writes`` is what ``--read-only`` asks for. ``options`` are keys of
+    the table of options. A command that runs another one is ``verbatim``: behind its first word nothing is an
+    option of ours. One that ``keeps_time`` looks after ``--timeout`` itself.
+    """
+
+    name: str
+    usage: str
+    least: int
+    most: int
+    summary: str
+    handler: str
+    examples: tuple[str, ...]
+    topic: str
+    details: str = ""
+    writes: bool = False
+    options: tuple[str, ...] = ()
+    verbatim: bool = False
+    keeps_time: bool = False
+
+    @property
+    def synopsis(self) -> str:
+        """How to write it, for the end of a complaint."""
+        return f"usage: dpif {self.name} {self.usage}".rstrip()
+
+
+MANY = sys.maxsize
+"""As many words as one likes."""
+
+_DP = "Datapaths and ports"
+_FLOWS = "Flows (dp may be left out where there is one datapath)"
+_RUN = "Programs"
+_ABOUT = "About"
+
+_NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
+_IFACE = """\
+An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new
+device of the host; vxlan, geneve, gre), port_no=N (else the lowest free number), dst_port=N (of a tunnel)."""
+_FLOW = """\
+A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
+matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as
+1,2 or push_vlan(vid=5,pcp=0),3; drop drops."""
+_FILE = """\
+Each line of the file has a flow and its actions; in front of them add, modify or delete may say what to do. A
+line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
+what follows a # are passed over."""
+
+_ARP = '"in_port(1),eth(),eth_type(0x0806),arp()"'
+
+COMMANDS = (
+    Command(
+        "add-dp",
+        "dp [iface...]",
+        1,
+        MANY,
+        "make a datapath, with interfaces as ports",
+        "datapaths:add_dp",
+        ("dpif add-dp dp0", "dpif add-dp dp0 v0 v1,port_no=7", "dpif add-dp netdev@br0"),
+        _DP,
+        f"{_NAME}\n\n{_IFACE}",
+        writes=True,
+    ),
+    Command(
+        "del-dp",
+        "dp",
+        1,
+        1,
+        "delete a datapath, its flows and its ports",
+        "datapaths:del_dp",
+        ("dpif del-dp dp0",),
+        _DP,
+        "Network devices that were its ports stay.",
+        writes=True,
+    ),
+    Command(
+        "add-if",
+        "dp iface...",
+        2,
+        MANY,
+        "add interfaces as ports",
+        "ports:add_if",
+        (
+            "dpif add-if dp0 v0",
+            "dpif add-if dp0 v0,port_no=7 int0,type=internal",
+            "dpif add-if dp0 tun0,type=vxlan,dst_port=4790",
+        ),
+        _DP,
+        _IFACE,
+        writes=True,
+    ),
+    Command(
+        "del-if",
+        "dp iface...",
+        2,
+        MANY,
+        "remove ports, given by name or number",
+        "ports:del_if",
+        ("dpif del-if dp0 v0", "dpif del-if dp0 1 2"),
+        _DP,
+        "An iface of digits alone is a port number.",
+        writes=True,
+    ),
+    Command(
+        "set-if",
+        "dp iface...",
+        2,
+        MANY,
+        "check the settings of ports; none can be changed in a datapath",
+        "ports:set_if",
+        ("dpif set-if dp0 v0,port_no=1",),
+        _DP,
+        _IFACE,
+        writes=True,
+    ),
+    Command(
+        "dump-dps",
+        "",
+        0,
+        0,
+        "list all datapaths",
+        "datapaths:dump_dps",
+        ("dpif dump-dps",),
+        _DP,
+    ),
+    Command(
+        "show",
+        "[-s] [dp...]",
+        0,
+        MANY,
+        "show datapaths and their ports",
+        "show:show",
+        ("dpif show", "dpif show -s dp0", "dpif show netdev@br0"),
+        _DP,
+        options=("statistics",),
+    ),
+    Command(
+        "dump-flows",
+        "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]",
+        0,
+        6,
+        "list flows",
+        "flows:dump_flows",
+        ("dpif dump-flows", "dpif dump-flows --names dp0", "dpif -m dump-flows dp0"),
+        _FLOWS,
+        options=("more", "names", "no_names"),
+    ),
+    Command(
+        "add-flow",
+        "[dp] flow actions",
+        2,
+        3,
+        "add a flow",
+        "flows:add_flow",
+        (f"dpif add-flow dp0 {_ARP} 2", f"dpif add-flow {_ARP} drop"),
+        _FLOWS,
+        _FLOW,
+        writes=True,
+        options=("statistics",),
+    ),
+    Command(
+        "mod-flow",
+        "[dp] flow actions",
+        2,
+        3,
+        "change the actions of a flow",
+        "flows:mod_flow",
+        (f"dpif mod-flow dp0 {_ARP} 3", f"dpif mod-flow --may-create dp0 {_ARP} 3"),
+        _FLOWS,
+        _FLOW,
+        writes=True,
+        options=("statistics", "clear", "may_create"),
+    ),
+    Command(
+        "get-flow",
+        "[dp] ufid",
+        1,
+        2,
+        "show the flow that has an identifier",
+        "flows:get_flow",
+        ("dpif get-flow dp0 ufid:00112233-4455-6677-8899-aabbccddeeff",),
+        _FLOWS,
+        options=("more", "names", "no_names"),
+    ),
+    Command(
+        "del-flow",
+        "[dp] flow",
+        1,
+        2,
+        "delete a flow",
+        "flows:del_flow",
+        (f"dpif del-flow dp0 {_ARP}", "dpif del-flow dp0 ufid:00112233-4455-6677-8899-aabbccddeeff"),
+        _FLOWS,
+        "The flow is found by the key that it was added with, masks left out; one with an identifier by that.",
+        writes=True,
+        options=("statistics",),
+    ),
+    Command(
+        "add-flows",
+        "[dp] file",
+        1,
+        2,
+        "add the flows in a file",
+        "flow_files:add_flows",
+        ("dpif add-flows dp0 flows.txt", "dpif add-flows dp0 -"),
+        _FLOWS,
+        _FILE,
+        writes=True,
+        options=("statistics",),
+    ),
+    Command(
+        "mod-flows",
+        "[dp] file",
+        1,
+        2,
+        "change the flows in a file",
+        "flow_files:mod_flows",
+        ("dpif mod-flows dp0 flows.txt",),
+        _FLOWS,
+        _FILE,
+        writes=True,
+        options=("statistics",),
+    ),
+    Command(
+        "del-flows",
+        "[dp] [file]",
+        0,
+        2,
+        "delete all flows, or those in a file",
+        "flow_files:del_flows",
+        ("dpif del-flows dp0", "dpif del-flows dp0 flows.txt"),
+        _FLOWS,
+        _FILE,
+        writes=True,
+        options=("statistics",),
+    ),
+    Command(
+        "switch",
+        "dp [port...]",
+        1,
+        MANY,
+        "run a learning Ethernet switch on a datapath",
+        "programs:switch",
+        ("dpif switch dp0 v0 v1", "dpif switch --keep netdev@br0"),
+        _RUN,
+        "Makes the datapath and adds the ports where they are missing; Ctrl-C ends it.",
+        writes=True,
+        options=("keep",),
+    ),
+    Command(
+        "serve",
+        "",
+        0,
+        0,
+        "serve datapaths in user space, netdev@NAME, to other processes",
+        "programs:serve",
+        ("dpif serve", "dpif serve --socket /run/user/0/br.sock"),
+        _RUN,
+        "Its socket is --socket, else DPIF_SOCKET, else the user's own. The datapaths go when it ends (Ctrl-C).",
+        writes=True,
+    ),
+    Command(
+        "lab",
+        "[--] [command...]",
+        0,
+        MANY,
+        "run a command, or a shell, on a real kernel with openvswitch",
+        "programs:lab",
+        ("dpif lab -- dpif add-dp dp0", "dpif lab --timeout 60 ovs-dpctl show"),
+        _RUN,
+        "Needs no root. The exit status is the command's; 124 when --timeout is over, 125 when the lab failed.",
+        options=("mem", "module"),
+        verbatim=True,
+        keeps_time=True,
+    ),
+    Command(
+        "demo",
+        "",
+        0,
+        0,
+        "watch the switch at work on recorded packets, then on a real kernel",
+        "programs:demo",
+        ("dpif demo",),
+        _RUN,
+    ),
+    Command(
+        "parse-actions",
+        "actions",
+        1,
+        MANY,
+        "parse actions and print them again",
+        "about:parse_actions",
+        ('dpif parse-actions "push_vlan(vid=5,pcp=0),2"',),
+        _ABOUT,
+    ),
+    Command(
+        "help",
+        "",
+        0,
+        MANY,
+        "show help, of all or of one command",
+        "about:help_",
+        ("dpif help", "dpif help add-flow"),
+        _ABOUT,
+    ),
+    Command(
+        "list-commands",
+        "",
+        0,
+        MANY,
+        "list the commands with their arguments",
+        "about:list_commands",
+        ("dpif list-commands",),
+        _ABOUT,
+    ),
+)
+
+BY_NAME = {command.name: command for command in COMMANDS}

@@ -1,0 +1,154 @@
+"""What a command gets: its words and options, datapaths by name, and where to say things.
+
+`print` is for what was asked for (stdout), `report` for a failure that does not end the command (stderr; the exit
+status becomes 1). A failure that ends it is a `CommandError`. How a datapath is named and found, and how
+``ovs-dpctl`` words the failures, is in here, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+import dpif
+from dpif._open import TYPES, split_name
+from dpif.cli.commands import Command
+from dpif.cli.errors import CommandError, describe
+from dpif.client.datapath import Datapath
+from dpif.errors import DpifError, NetlinkError, NoSuchObject, Unavailable
+
+
+class Printable(Protocol):
+    """A value that a command makes."""
+
+    def lines(self) -> Iterable[str]:
+        """Return its text, a line at a time."""
+        ...
+
+
+class Context:
+    """One command being run; ``timeout`` is in seconds, ``status`` the exit status so far."""
+
+    def __init__(
+        self, command: Command, words: list[str], options: argparse.Namespace, timeout: float | None = None
+    ) -> None:
+        self.command = command
+        self.words = words
+        self.options = options
+        self.timeout = timeout
+        self.status = 0
+
+    @property
+    def wants_names(self) -> bool:
+        """Whether port names are to be shown."""
+        named: bool | None = self.options.names
+        return bool(self.options.more) if named is None else named
+
+    def print(self, value: Printable) -> None:
+        """Print a value."""
+        self.print_lines(value.lines())
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Print lines."""
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+
+    def report(self, text: str, error: Exception | None = None) -> None:
+        """Say that `text` failed, and go on."""
+        self.status = 1
+        sys.stdout.flush()
+        print(f"dpif: {describe(text, error)}", file=sys.stderr)
+
+    def note(self, text: str) -> None:
+        """Say something beside the output; it is no failure."""
+        print(f"dpif: {text}", file=sys.stderr)
+
+    @contextlib.contextmanager
+    def failing(self, text: str) -> Iterator[None]:
+        """Let an error of the library in the block end the command, as the failure of `text`."""
+        try:
+            yield
+        except (DpifError, OSError) as error:
+            raise CommandError(describe(text, error)) from error
+
+    @contextlib.contextmanager
+    def reporting(self, text: str) -> Iterator[None]:
+        """Report an error of the library in the block as the failure of `text`, and go on behind the block."""
+        try:
+            yield
+        except (DpifError, OSError) as error:
+            self.report(text, error)
+
+    def open(self, name: str, *, create: bool = False) -> Datapath:
+        """Open a datapath, or make one; raise as the library does, with advice for one that is not there."""
+        try:
+            return dpif.open(name, create=create, socket=self.options.socket)
+        except NoSuchObject as error:
+            raise NetlinkError(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
+
+    def open_first(self) -> tuple[Datapath, list[str]]:
+        """Open the datapath that the first word names; return it and the other words."""
+        with self.failing("opening datapath"):
+            return self.open(self.words[0]), self.words[1:]
+
+    def open_optional(self, words: Sequence[str], most: int) -> tuple[Datapath, list[str]]:
+        """Open the datapath that the first of `words` names, else the only one; return it and the other words.
+
+        With `most` words, or more, the first of them must name one.
+        """
+        if words and self.names_datapath(words[0]):
+            name, rest = words[0], list(words[1:])
+        elif len(words) < most:
+            name, rest = self._only_datapath(), list(words)
+        else:
+            explanation = self._whereabouts(words[0])
+            raise CommandError(describe("datapath not found", NetlinkError(errno.EINVAL, explanation=explanation)))
+        with self.failing("opening datapath"):
+            return self.open(name), rest
+
+    def names_datapath(self, word: str) -> bool:
+        """Tell whether `word` names a datapath that exists; ``type@name`` of a type that is not there is an error."""
+        type_, name = split_name(word)
+        if type_ not in TYPES:
+            return False
+        try:
+            return f"{type_}@{name}" in dpif.datapaths(type_, socket=self.options.socket)
+        except Unavailable as error:
+            if "@" in word:
+                raise CommandError(str(error)) from None
+            return False
+
+    def datapaths(self) -> list[str]:
+        """Return the names of all datapaths, sorted."""
+        try:
+            return sorted(dpif.datapaths(socket=self.options.socket))
+        except Unavailable as error:
+            raise CommandError(f"{error}; or make datapaths in user space: 'dpif serve'") from None
+
+    def for_each_datapath(self, names: Sequence[str], act: Callable[[Datapath], None]) -> None:
+        """Call `act` with each datapath named, or with all; one that fails is reported."""
+        for name in names or self.datapaths():
+            with self.reporting(f"opening datapath {name} failed"), self.open(name) as datapath:
+                act(datapath)
+
+    def _only_datapath(self) -> str:
+        names = self.datapaths()
+        if len(names) == 1:
+            return names[0]
+        if names:
+            raise CommandError(f"multiple datapaths, specify one of: {', '.join(names)}")
+        raise CommandError("no datapaths exist; 'dpif add-dp dp0' makes one")
+
+    def _whereabouts(self, name: str) -> str:
+        """Return what there is in place of a datapath that is not there."""
+        try:
+            names = self.datapaths()
+        except CommandError:
+            return ""
+        if not names:
+            return f"no datapaths exist; 'dpif add-dp {name}' makes one"
+        return f"there is no datapath {name}, but there is {', '.join(names)}"

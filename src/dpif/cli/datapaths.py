@@ -1,0 +1,31 @@
+"""Datapaths as a whole: make, delete and list them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpif.cli.ports import add_interfaces
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+
+
+def add_dp(context: Context) -> None:
+    """Make a datapath, then add interfaces; one that fails leaves the others and the datapath in place."""
+    name, *interfaces = context.words
+    with context.failing("add_dp"):
+        datapath = context.open(name, create=True)
+    with datapath:
+        add_interfaces(context, datapath, interfaces)
+
+
+def del_dp(context: Context) -> None:
+    """Delete a datapath."""
+    datapath, _ = context.open_first()
+    with datapath, context.failing("del_dp"):
+        datapath.destroy()
+
+
+def dump_dps(context: Context) -> None:
+    """List the names of all datapaths."""
+    context.print_lines(context.datapaths())

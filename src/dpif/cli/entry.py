@@ -1,0 +1,136 @@
+"""One run of the command line: parses, runs the command, and answers for whatever happens.
+
+This is the guard: no traceback gets past it, every failure is one line on stderr and an exit status. Set
+DPIF_DEBUG=1 to see the traceback of an internal error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from dpif.cli.errors import CommandError, UsageError, describe
+from dpif.errors import DpifError
+
+if TYPE_CHECKING:
+    from dpif.cli.arguments import Invocation
+    from dpif.cli.commands import Command
+    from dpif.cli.context import Context
+
+    Handler = Callable[[Context], int | None]
+
+_CTRL_C = 128 + signal.SIGINT
+_READER_GONE = 128 + signal.SIGPIPE
+_TIME_OVER = 128 + signal.SIGALRM
+
+
+class _TimeOver(Exception):
+    """The time that ``--timeout`` gave is over."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv`, by default this process's; return the exit status."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        return _CTRL_C
+    except BrokenPipeError:
+        return _reader_gone()
+    except _TimeOver:
+        return _complain("the time given by --timeout is over", _TIME_OVER)
+    except CommandError as error:
+        return _complain(str(error), error.status)
+    except (DpifError, OSError) as error:
+        return _complain(_line(error))
+    except Exception as error:
+        if os.environ.get("DPIF_DEBUG"):
+            raise
+        return _complain(f"internal error: {type(error).__name__}: {error} (DPIF_DEBUG=1 shows where)")
+
+
+def _run(argv: Sequence[str]) -> int:
+    from dpif.cli.arguments import help_text, parse
+
+    invocation = parse(argv)
+    if invocation.options.help:
+        sys.stdout.write(help_text(invocation.command))
+    elif invocation.options.version:
+        from dpif._version import __version__
+
+        sys.stdout.write(f"dpif {__version__}\n")
+    else:
+        return _execute(invocation)
+    sys.stdout.flush()
+    return 0
+
+
+def _execute(invocation: Invocation) -> int:
+    from dpif.cli.context import Context
+
+    command, words, options = invocation
+    assert command is not None  # `parse` raises without one
+    if options.read_only and command.writes:
+        raise CommandError(f"'{command.name}' command does not work in read only mode")
+    seconds = _seconds(options.timeout)
+    context = Context(command, words, options, seconds)
+    with contextlib.nullcontext() if seconds is None or command.keeps_time else _time_limit(seconds):
+        status = _load(command)(context)
+    sys.stdout.flush()
+    return context.status if status is None else status
+
+
+def _load(command: Command) -> Handler:
+    module, _, function = command.handler.partition(":")
+    handler: Handler = getattr(importlib.import_module(f"dpif.cli.{module}"), function)
+    return handler
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"value {text} on -t or --timeout is invalid")
+    return seconds
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise _TimeOver
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _line(error: DpifError | OSError) -> str:
+    """Return the line for an error that no command put into its own words."""
+    if isinstance(error, DpifError):
+        return str(error)
+    return describe(str(error.filename) if error.filename else "failed", error)
+
+
+def _complain(line: str, status: int = 1) -> int:
+    sys.stdout.flush()
+    print(f"dpif: {line}", file=sys.stderr)
+    return status
+
+
+def _reader_gone() -> int:
+    """Leave quietly: what is still in the buffer must not raise again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _READER_GONE

@@ -1,0 +1,62 @@
+"""How a command fails, and how that is said: one line that names what failed, why, and what to do next.
+
+The line is ``dpif: TEXT (REASON)`` as ``ovs-dpctl`` prints it, REASON being the system's words for an errno; an
+explanation and advice may follow behind a colon. This file knows the library's errors and no command.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from dpif.errors import DpifError, EncodeError, NetlinkError, ParseError, PermissionDenied, Unavailable
+
+_ADVICE_PERMISSION = "this needs root, or the capability CAP_NET_ADMIN: try it with sudo"
+_SHOWN = 60
+"""How much of a faulty text is repeated."""
+
+
+class CommandError(Exception):
+    """The command failed and ends; the text is the whole line."""
+
+    status = 1
+
+
+class UsageError(CommandError):
+    """The command line itself is wrong."""
+
+    status = 2
+
+
+def describe(text: str, error: Exception | None = None) -> str:
+    """Return the line for `error` while doing `text`, without the name of the program."""
+    if error is None:
+        return text
+    if isinstance(error, Unavailable):
+        return f"{text}: {error}"
+    if isinstance(error, ParseError):
+        return f"{text} ({syntax(error)}) ({os.strerror(errno.EINVAL)})"
+    if isinstance(error, EncodeError):
+        return f"{text} ({os.strerror(errno.EINVAL)}): {error}"
+    if isinstance(error, OSError):
+        return f"{text} ({error.strerror})" + _more(error)
+    if isinstance(error, DpifError):
+        return f"{text}: {error}"
+    raise error
+
+
+def _more(error: OSError) -> str:
+    if isinstance(error, PermissionDenied):
+        return f": {_ADVICE_PERMISSION}"
+    if isinstance(error, NetlinkError) and error.explanation:
+        return f": {error.explanation}"
+    return ""
+
+
+def syntax(error: ParseError) -> str:
+    """Return what is wrong with a text, and where."""
+    rest = error.text[error.position :]
+    if len(rest) > _SHOWN:
+        rest = rest[:_SHOWN] + "..."
+    shown = f"syntax error at {rest}: {error.reason}" if rest else error.reason
+    return f"{shown}; {error.hint}" if error.hint else shown

@@ -1,0 +1,212 @@
+"""Flows: list, add, change, look up and delete them, one at a time; whole files are in `flow_files`."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from dpif.cli.errors import CommandError, UsageError, describe, syntax
+from dpif.client.operations import Delete, Put
+from dpif.errors import DumpInterrupted, NoSuchObject, ParseError
+from dpif.odp.actions import Actions, parse_actions
+from dpif.odp.flow_text import format_counters, format_flow_line
+from dpif.odp.key import FlowKey, FlowMask, parse_match
+from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.ufid import Ufid, split_ufid
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+    from dpif.client.datapath import Datapath
+    from dpif.client.flows import Flow
+
+ASK_FOR_UFID = "Perhaps you need to specify a UFID?"
+_NAMED_PORT = re.compile(r"in_port\((?!\d+[/)])")
+
+
+def now() -> int:
+    """Return the time by which datapaths say when a flow was used, in milliseconds."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class FlowLine(NamedTuple):
+    """A flow as it is listed."""
+
+    record: FlowRecord
+    verbose: bool
+    port_names: Mapping[int, str] | None
+
+    def lines(self) -> Iterator[str]:
+        """Return its line."""
+        yield format_flow_line(self.record, now(), verbose=self.verbose, port_names=self.port_names)
+
+
+class CounterLine(NamedTuple):
+    """A flow's counters as ``-s`` shows them."""
+
+    record: FlowRecord
+
+    def lines(self) -> Iterator[str]:
+        """Return their line."""
+        yield format_counters(self.record, now())
+
+
+class FlowReader:
+    """Reads the texts of flows for one datapath; its port names are asked for when a text has one."""
+
+    def __init__(self, datapath: Datapath) -> None:
+        self._dp = datapath
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {name: number for number, name in self._dp.ports.names().items()}
+
+    def match(self, text: str, failure: str) -> tuple[FlowKey, FlowMask, Ufid | None]:
+        """Return key, mask and identifier of a flow; raise `CommandError`.
+
+        `failure` is the message for a faulty key, with ``{}`` for what is wrong.
+        """
+        try:
+            ufid, rest = split_ufid(text)
+        except ParseError as error:
+            raise CommandError(describe("parsing flow ufid", error)) from None
+        try:
+            key, mask = parse_match(rest, self._numbers if _NAMED_PORT.search(rest) else None)
+        except ParseError as error:
+            raise CommandError(f"{failure.format(syntax(error))} (Invalid argument)") from None
+        return key, mask, ufid
+
+    def put(self, text: str, actions: str, *, create: bool, modify: bool, clear: bool = False) -> Put:
+        """Return the operation that adds or changes a flow; raise `CommandError`."""
+        key, mask, ufid = self.match(text, "parsing flow key ({})")
+        return Put(
+            key,
+            read_actions(actions, "parsing actions"),
+            mask if len(mask) else None,
+            ufid=ufid,
+            create=create,
+            modify=modify,
+            clear=clear,
+        )
+
+    def delete(self, text: str) -> Delete:
+        """Return the operation that deletes a flow; raise `CommandError`."""
+        key, _, ufid = self.match(text, "{}")
+        return Delete(key, ufid=ufid)
+
+
+def read_actions(text: str, failure: str) -> Actions:
+    """Return the actions of a text; raise `CommandError`."""
+    try:
+        return parse_actions(text)
+    except ParseError as error:
+        raise CommandError(describe(failure, error)) from None
+
+
+def add_flow(context: Context) -> None:
+    """Add a flow that must not exist."""
+    _put(context, create=True, modify=False)
+
+
+def mod_flow(context: Context) -> None:
+    """Change the actions of a flow that must exist, or with --may-create need not."""
+    _put(context, create=context.options.may_create, modify=True, clear=context.options.clear)
+
+
+def _put(context: Context, *, create: bool, modify: bool, clear: bool = False) -> None:
+    datapath, words = context.open_optional(context.words, most=3)
+    with datapath:
+        flow, actions = _exactly(context, words, 2, "a flow and actions")
+        operation = FlowReader(datapath).put(flow, actions, create=create, modify=modify, clear=clear)
+        with context.failing("updating flow table"):
+            _carry_out(context, datapath, operation)
+
+
+def del_flow(context: Context) -> None:
+    """Delete a flow."""
+    datapath, words = context.open_optional(context.words, most=2)
+    with datapath:
+        (text,) = _exactly(context, words, 1, "a flow")
+        operation = FlowReader(datapath).delete(text)
+        try:
+            with context.failing("deleting flow"):
+                _carry_out(context, datapath, operation)
+        except CommandError as error:
+            if isinstance(error.__cause__, NoSuchObject) and operation.match.ufid is None:
+                context.print_lines([ASK_FOR_UFID])
+            raise
+
+
+def _carry_out(context: Context, datapath: Datapath, operation: Put | Delete) -> None:
+    wants_flow = bool(context.options.statistics)
+    (result,) = datapath.operate([operation], want_flows=wants_flow)
+    if result.error is not None:
+        raise result.error
+    if wants_flow and result.record is not None:
+        context.print(CounterLine(result.record))
+
+
+def get_flow(context: Context) -> None:
+    """Show the flow of an identifier."""
+    datapath, words = context.open_optional(context.words, most=2)
+    with datapath:
+        (text,) = _exactly(context, words, 1, "a UFID")
+        try:
+            ufid, rest = split_ufid(text)
+        except ParseError as error:
+            raise CommandError(describe("parsing flow ufid", error)) from None
+        if ufid is None or rest:
+            raise CommandError("parsing flow ufid: expected ufid: and 8-4-4-4-12 hexadecimal digits")
+        with context.failing("getting flow"):
+            flow = datapath.flows.get(ufid=ufid)
+        context.print(_line(flow, context, _port_names(context, datapath)))
+
+
+def dump_flows(context: Context) -> None:
+    """List all flows."""
+    datapath, words = context.open_optional(_without_settings(context.words), most=1)
+    with datapath:
+        if words:
+            raise UsageError(f"unexpected argument '{words[0]}'; {context.command.synopsis}")
+        names = _port_names(context, datapath)
+        with context.failing("Failed to dump flows from datapath"):
+            try:
+                for flow in datapath.flows:
+                    context.print(_line(flow, context, names))
+            except DumpInterrupted:
+                context.note("the flow table changed while it was read: flows may be missing, or be there twice")
+
+
+def _without_settings(words: list[str]) -> list[str]:
+    """Return the words without ``pmd=N``, which means nothing here; raise `CommandError` for what cannot be."""
+    rest = []
+    for word in words:
+        name, _, value = word.partition("=")
+        if name == "type":
+            raise CommandError("Invalid argument 'type'. Use 'ovs-appctl dpctl/dump-flows' instead.")
+        if name == "filter":
+            raise CommandError("filter= is not supported yet; filter the lines with grep")
+        if name != "pmd":
+            rest.append(word)
+        elif not re.fullmatch(r"-1|\d+", value):
+            raise CommandError(f"pmd={value} is not the number of a CPU core")
+    return rest
+
+
+def _port_names(context: Context, datapath: Datapath) -> Mapping[int, str] | None:
+    return datapath.ports.names() if context.wants_names else None
+
+
+def _line(flow: Flow, context: Context, names: Mapping[int, str] | None) -> FlowLine:
+    return FlowLine(flow.record, bool(context.options.more), names)
+
+
+def _exactly(context: Context, words: list[str], count: int, what: str) -> list[str]:
+    """Return `words`, which must be `count`: a datapath's name may have taken the place of one."""
+    if len(words) != count:
+        raise UsageError(
+            f"{what} must follow the datapath; usage: dpif {context.command.name} {context.command.usage}"
+        )
+    return words

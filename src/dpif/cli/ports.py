@@ -1,0 +1,173 @@
+"""Ports: add, check and remove them; several in one command, where one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from dpif.cli.devices import bring_up
+from dpif.cli.tunnels import TUNNELS, device_name, type_of
+from dpif.errors import AlreadyExists, DpifError, NoSuchObject, ParseError
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+    from dpif.client.datapath import Datapath
+
+_FROM_FLOWS = {"remote_ip": "flow", "local_ip": "flow", "key": "flow"}
+"""What a tunnel port of a datapath always has, and may be said."""
+
+
+class Interface(NamedTuple):
+    """An interface as it is written, ``name[,key=value...]``; what is not given is None or absent."""
+
+    name: str
+    type: str | None
+    number: int | None
+    options: Mapping[str, str]
+
+    def no_options(self) -> Mapping[str, object]:
+        """Return the options of a device that has none; raise `ParseError` when some were given."""
+        if self.options:
+            raise ParseError("arguments provided to device that is not configurable")
+        return {}
+
+
+def parse_interface(text: str) -> Interface:
+    """Read ``name[,key=value...]``; raise `ParseError`."""
+    name, *settings = [part for part in text.split(",") if part] or [""]
+    if not name:
+        raise ParseError(f"{text!r} is not a valid network device name")
+    type_: str | None = None
+    number: int | None = None
+    options: dict[str, str] = {}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if not key:
+            raise ParseError("Invalid option format")
+        if key == "type":
+            type_ = value
+        elif key == "port_no":
+            number = _number(key, value)
+        elif key in options:
+            raise ParseError(f'duplicate "{key}" option')
+        else:
+            options[key] = value
+    return Interface(name, type_, number, options)
+
+
+def _number(key: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ParseError(f"{key}={text} is not a number")
+    return int(text)
+
+
+def add_if(context: Context) -> None:
+    """Add interfaces to a datapath."""
+    datapath, interfaces = context.open_first()
+    with datapath:
+        add_interfaces(context, datapath, interfaces)
+
+
+def add_interfaces(context: Context, datapath: Datapath, texts: Sequence[str]) -> None:
+    """Add interfaces, reporting those that fail."""
+    for text in texts:
+        with _told_apart(context, text):
+            _add(context, datapath, parse_interface(text))
+
+
+def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
+    type_ = interface.type or "system"
+    if type_ in TUNNELS:
+        name, options = _tunnel(interface)
+    else:
+        name, options = interface.name, interface.no_options()
+    try:
+        port = datapath.ports.add(name, type=type_, number=interface.number or None, options=options)
+    except NoSuchObject as error:
+        context.report(f"{interface.name}: failed to open network device", error)
+        return
+    except AlreadyExists as error:
+        taken = f"{interface.name}: failed to open network device"
+        added = f"adding {interface.name} to {context.words[0]} failed"
+        context.report(taken if type_ == "internal" else added, error)
+        return
+    except DpifError as error:
+        context.report(f"adding {interface.name} to {context.words[0]} failed", error)
+        return
+    if datapath.type == "system":
+        with context.reporting(f"{interface.name}: failed bringing interface up"):
+            bring_up(port.name)
+
+
+def _tunnel(interface: Interface) -> tuple[str, Mapping[str, object]]:
+    """Return name and options of the port that serves all tunnels of a type."""
+    usual = TUNNELS[interface.type or ""].udp_port
+    options: dict[str, object] = {}
+    for key, value in interface.options.items():
+        if key in _FROM_FLOWS:
+            if value != _FROM_FLOWS[key]:
+                raise ParseError(f"{key}={value}: a datapath's tunnels take it from the flows; say {key}=flow")
+        elif key == "dst_port" and usual:
+            options[key] = _number(key, value)
+        elif key == "exts" and value == "gbp":
+            options["gbp"] = True
+        else:
+            raise ParseError(f"unknown option {key}={value} of a {interface.type} port")
+    udp_port = options.setdefault("dst_port", usual) if usual else 0
+    assert isinstance(udp_port, int)
+    return device_name(interface.type or "", udp_port), options
+
+
+def set_if(context: Context) -> None:
+    """Check that ports are as is said; nothing about a datapath's port can be changed once it is there."""
+    datapath, interfaces = context.open_first()
+    with datapath:
+        for text in interfaces:
+            with _told_apart(context, text):
+                _check(context, datapath, parse_interface(text))
+
+
+def _check(context: Context, datapath: Datapath, interface: Interface) -> None:
+    try:
+        port = datapath.ports.get(interface.name)
+    except NoSuchObject as error:
+        context.report(f"{interface.name}: failed to query port in {context.words[0]}", error)
+        return
+    present = type_of(port)
+    if interface.type not in (None, present):
+        raise ParseError(f"can't change type from {present} to {interface.type}")
+    if interface.number not in (None, port.number):
+        raise ParseError(f"can't change port number from {port.number} to {interface.number}")
+    if present not in TUNNELS:
+        interface.no_options()
+    elif interface.options:
+        raise ParseError("the options of a tunnel port can't be changed; remove it and add it anew")
+
+
+def del_if(context: Context) -> None:
+    """Remove ports, by number where an argument is all digits, else by name."""
+    datapath, names = context.open_first()
+    with datapath:
+        for name in names:
+            _remove(context, datapath, name)
+
+
+def _remove(context: Context, datapath: Datapath, name: str) -> None:
+    try:
+        number = int(name) if name.isascii() and name.isdigit() else datapath.ports.get(name).number
+    except NoSuchObject:
+        present = ", ".join(port.name for port in datapath.ports)
+        context.report(f"no port named {name}; {datapath} has: {present}")
+        return
+    with context.reporting(f"deleting port {name} from {context.words[0]} failed"):
+        datapath.ports.delete(number)
+
+
+@contextlib.contextmanager
+def _told_apart(context: Context, text: str) -> Iterator[None]:
+    """Report a mistake in the text of an interface by the interface's name, and go on."""
+    try:
+        yield
+    except ParseError as error:
+        context.report(f"{text.partition(',')[0]}: {error}")

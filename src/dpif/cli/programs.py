@@ -1,0 +1,77 @@
+"""The commands that run for long: the switch, the server of datapaths in user space, the lab, the demonstration."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from dpif.errors import NoSuchObject
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+    from dpif.client.datapath import Datapath
+
+_QUIET_INTERVAL = 10.0
+"""Seconds between lines where no terminal shows them one in place of the other."""
+
+
+def switch(context: Context) -> None:
+    """Run a learning switch on a datapath, which is made if it is not there; Ctrl-C ends it."""
+    from dpif.apps.switch import run_switch
+
+    name, *ports = context.words
+    datapath, created = _open_or_create(context, name)
+    line = _LiveLine()
+    with datapath, context.failing(f"switching on {name}"):
+        run_switch(
+            datapath,
+            ports,
+            created=created,
+            keep=context.options.keep,
+            report=line.show,
+            interval=line.interval,
+            started=lambda _: context.note(f"switching on {datapath}; Ctrl-C ends it"),
+        )
+        line.end()
+
+
+def _open_or_create(context: Context, name: str) -> tuple[Datapath, bool]:
+    with context.failing("opening datapath"):
+        try:
+            return context.open(name), False
+        except NoSuchObject:
+            return context.open(name, create=True), True
+
+
+class _LiveLine:
+    """A line on stdout that is rewritten on a terminal, and repeated now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self.interval = 1.0 if self._is_terminal else _QUIET_INTERVAL
+
+    def show(self, text: str) -> None:
+        """Show `text` in place of what was shown before."""
+        sys.stdout.write(f"\r{text}\x1b[K" if self._is_terminal else f"{text}\n")
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        """Leave the last line as it is."""
+        if self._is_terminal:
+            sys.stdout.write("\n")
+
+
+def lab(context: Context) -> int:
+    """Run a command in the lab; return its exit status, or the lab's own."""
+    from dpif import lab
+
+    try:
+        return lab.run(
+            context.words,
+            timeout=context.timeout,
+            memory=context.options.mem or "2G",
+            modules=context.options.module or (),
+        )
+    except (lab.LabUnavailable, lab.LabFailed, lab.LabTimeout) as error:
+        context.report(f"lab: {error}")
+        return error.exit_status
