@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import signal
@@ -43,6 +44,16 @@ def _processes_of(directory: str) -> list[str]:
 
 def lab_command(*command: str, options: tuple[str, ...] = (), **keywords: Any) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([*LAB, *options, "--", *command], capture_output=True, check=False, timeout=110, **keywords)
+
+
+@contextlib.contextmanager
+def started(*argv: str, **keywords: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program; a test that fails meanwhile does not wait for it."""
+    with subprocess.Popen(argv, **keywords) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_streams_arrive_apart_and_unchanged() -> None:
@@ -117,7 +128,7 @@ def test_an_unknown_module_is_told() -> None:
 
 
 def test_a_reader_that_leaves_ends_it() -> None:
-    with subprocess.Popen([*LAB, "--", "yes"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with started(*LAB, "--", "yes", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.read(2) == b"y\n"
         process.stdout.close()
@@ -135,7 +146,7 @@ def test_a_reader_that_leaves_ends_it() -> None:
 )
 def test_signals_to_the_caller_end_it(number: signal.Signals, status: int) -> None:
     argv = [*LAB, "--", "sh", "-c", "echo up; sleep 1000"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with started(*argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.read(3) == b"up\n"
         process.send_signal(number)
@@ -146,14 +157,14 @@ def test_a_shell_on_the_callers_terminal() -> None:
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (33, 101))
     environment = {**os.environ, "SHELL": "/bin/sh", "PS1": "lab> "}
-    with subprocess.Popen(LAB, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
+    with started(*LAB, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
         os.close(slave)
         _expect(master, b"lab> ")
         os.write(master, b"stty size\r")
         _expect(master, b"33 101")
         _expect(master, b"lab> ")
-        os.write(master, b"cat\r")
-        _expect(master, b"cat\r\n")
+        os.write(master, b"sh -c 'echo waiting; exec sleep 1000'\r")
+        _expect(master, b"waiting\r\n")
         os.write(master, b"\x03")
         _expect(master, b"lab> ")
         os.write(master, b"exit 5\r")

@@ -73,11 +73,14 @@ drain() {
 
 # The commands below run in a subshell, so that this shell's remark on one that a signal ended goes to the console.
 
-# With the caller's terminal: the input line is the terminal. The control line carries its size, as stty words.
+# With the caller's terminal: the input line is the terminal. The control line carries its size, as stty words: at
+# first when the host has handed the terminal over, then whenever it changes.
 run_on_terminal() {
+    read -r size <&6
+    stty -F "$input" $size
     while read -r size; do
         stty -F "$input" $size
-    done <"$control" &
+    done <&6 &
     (exec setsid -c sh ./command <"$input" >"$input" 2>&1 3>&- 4>&- 5>&- 6>&-)
     result=$?
     drain "$input"

@@ -136,11 +136,14 @@ def terminal_size(descriptor: int) -> bytes:
 
 @contextlib.contextmanager
 def terminal_taken(descriptor: int, control: int) -> Iterator[None]:
-    """Hand the terminal `descriptor` to the guest: keys go through as they are, resizes go to `control`."""
+    """Hand the terminal `descriptor` to the guest: keys go through as they are, its size goes to `control`.
+
+    What was typed before stays to be read.
+    """
     before = termios.tcgetattr(descriptor)
     with contextlib.ExitStack() as undo:
         undo.callback(termios.tcsetattr, descriptor, termios.TCSADRAIN, before)
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSADRAIN)
         os.write(control, terminal_size(descriptor))
         if threading.current_thread() is threading.main_thread():
             report = lambda *_: os.write(control, terminal_size(descriptor))  # noqa: E731
