@@ -42,7 +42,8 @@ from dpif.errors import (
 )
 
 if TYPE_CHECKING:
-    from dpif._open import Userspace, datapaths, open
+    from dpif._open import datapaths, open
+    from dpif._userspace import Userspace
     from dpif.client import (
         Datapath,
         Delete,
@@ -111,6 +112,7 @@ __getattr__, __dir__ = lazy(
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
         **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.key"),
         "Ufid": "odp.ufid",
-        **dict.fromkeys(("Userspace", "datapaths", "open"), "_open"),
+        **dict.fromkeys(("datapaths", "open"), "_open"),
+        "Userspace": "_userspace",
     },
 )

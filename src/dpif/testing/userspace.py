@@ -1,0 +1,63 @@
+"""The datapath in user space as a `Harness` of the conformance suite: devices in memory for hosts."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Self
+
+from dpif._userspace import Userspace
+from dpif.client import Datapath
+from dpif.userspace.devices.memory import MemoryDevice
+
+
+class MemoryHost:
+    """A host at the far end of a device in memory."""
+
+    def __init__(self, device: MemoryDevice) -> None:
+        self._device = device
+        self.name = device.name
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame towards the datapath."""
+        self._device.send(frame)
+
+    def recv(self, timeout: float = 2.0) -> bytes | None:
+        """Return the next frame from the datapath, which is there at once or not at all."""
+        return self._device.recv()
+
+    def remove(self) -> None:
+        """Delete the device."""
+        self._device.close()
+
+
+class UserspaceHarness:
+    """Makes datapaths and hosts in one userspace datapath of its own."""
+
+    capabilities = frozenset({"userspace"})
+
+    def __init__(self) -> None:
+        self._system = Userspace()
+        self._numbers = count(1)
+        self._handles: list[Datapath] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for handle in self._handles:
+            handle.close()
+        self._system.close()
+
+    def open(self, name: str, *, create: bool = False) -> Datapath:
+        """Open or make a datapath."""
+        dp = self._system.open(name, create=create)
+        self._handles.append(dp)
+        return dp
+
+    def datapaths(self) -> list[str]:
+        """Return the names of the datapaths."""
+        return self._system.datapaths()
+
+    def host(self, name: str | None = None) -> MemoryHost:
+        """Make a device in memory."""
+        return MemoryHost(self._system.device(name or f"cm{next(self._numbers)}"))
