@@ -147,7 +147,9 @@ class Connection:
             return rows
         raise DumpInterrupted(rows)
 
-    def _type_id(self, family: str) -> int:
+    def _type_id(self, family: str | int) -> int:
+        if isinstance(family, int):
+            return family
         return GENL_ID_CTRL if family == CTRL_FAMILY else self.family(family).id
 
     def _take_seq(self, count: int = 1) -> int:

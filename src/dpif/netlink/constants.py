@@ -6,6 +6,7 @@ nothing of dpif.
 
 from __future__ import annotations
 
+NETLINK_NETFILTER = 12
 NETLINK_GENERIC = 16
 """The netlink protocol (the third argument of ``socket(2)``) that carries generic netlink."""
 

@@ -54,19 +54,26 @@ _LOST = Ack(ENOBUFS, "the answer was lost; the request may have been carried out
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """What to ask of a generic netlink family, and how to read an answer.
+    """What to ask of a peer, and how to read an answer.
 
-    ``family`` is the family's name; ``payload`` is everything after the ``nlmsghdr``: generic header, the
-    family's own header, attributes. ``decode`` takes the same part of a reply. ``flags`` are ``NLM_F_*``
-    besides ``REQUEST``, ``ACK`` and ``DUMP``, which the exchange adds. ``operation`` says in words what is
-    asked (``add port v0 to dp0``), for errors.
+    ``family`` is the name of a generic netlink family, whose number is looked up, or the message type itself
+    in a protocol whose types are fixed. ``payload`` is everything after the ``nlmsghdr``: the headers of the
+    protocol, attributes. ``decode`` takes the same part of a reply. ``flags`` are ``NLM_F_*`` besides
+    ``REQUEST``, ``ACK`` and ``DUMP``, which the exchange adds. ``operation`` says in words what is asked
+    (``add port v0 to dp0``), for errors. ``reply_type`` is the type of the answers where it is not that of the
+    request: generic netlink answers in the family's one type, nfnetlink answers a GET with a NEW.
     """
 
-    family: str
+    family: str | int
     payload: bytes
     decode: Callable[[memoryview], T]
     flags: int = 0
     operation: str = ""
+    reply_type: int | None = None
+
+    def answer_type(self, type_id: int) -> int:
+        """Return the type of the answers to this request when it is sent with type `type_id`."""
+        return type_id if self.reply_type is None else self.reply_type
 
 
 class _Slot(Generic[T]):
@@ -79,7 +86,7 @@ class _Slot(Generic[T]):
         self.reply: T | None = None
         self.error: DpifError | None = None
         self.answered = False
-        self._type = type_id
+        self._type = request.answer_type(type_id)
 
     def take(self, message: Message) -> None:
         """Note what `message`, which answers this request, says."""
@@ -135,7 +142,7 @@ class Transaction(Generic[T]):
 
 
 class Batch:
-    """Many requests in few datagrams. `type_ids` maps the name of each family in use to its id.
+    """Many requests in few datagrams. `type_ids` maps each ``family`` of the requests to its message type.
 
     The sequence numbers run from `seq` on, one for each request. Send the datagrams one at a time, and feed
     what arrives until ``answered`` has counted the one that was sent: the answers to one datagram fit a
@@ -143,7 +150,7 @@ class Batch:
     """
 
     def __init__(
-        self, requests: Sequence[Request[Any]], type_ids: Mapping[str, int], seq: int, port_id: int = 0
+        self, requests: Sequence[Request[Any]], type_ids: Mapping[str | int, int], seq: int, port_id: int = 0
     ) -> None:
         self._slots: list[_Slot[Any]] = [_Slot(request, type_ids[request.family]) for request in requests]
         self._seq = seq
@@ -152,7 +159,7 @@ class Batch:
         self.datagrams: tuple[bytes, ...] = tuple(self._pack(requests, type_ids))
         self.answered = 0
 
-    def _pack(self, requests: Sequence[Request[Any]], type_ids: Mapping[str, int]) -> Iterator[bytes]:
+    def _pack(self, requests: Sequence[Request[Any]], type_ids: Mapping[str | int, int]) -> Iterator[bytes]:
         sizes = [c.NLMSG_HDRLEN + len(request.payload) for request in requests]
         start = 0
         while start < len(requests):
@@ -211,7 +218,7 @@ class Dump(Generic[T]):
 
     def __init__(self, request: Request[T], type_id: int, seq: int, port_id: int = 0) -> None:
         self._request = request
-        self._type = type_id
+        self._type = request.answer_type(type_id)
         self._seq = seq
         self._port_id = port_id
         self._end: Ack | None = None

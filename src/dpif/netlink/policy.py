@@ -15,6 +15,8 @@ A kind is any object with the two methods of `Kind`; those here are netlink's ow
   (``FLOW.KEY.TUNNEL.ID``) and the byte offset in the buffer that was given to the outermost `decode`.
 * Attributes that the table does not name are kept byte for byte, in order, in ``Decoded.unknown``.
 * Of an attribute given twice the last counts, as in ``nla_parse``; a set made with ``unique=True`` refuses it.
+* A set made with ``nested_flag=True`` marks the attributes that hold attributes (``NLA_F_NESTED``) when it encodes
+  them, as protocols younger than the flag do; to decode, the mark never matters.
 * A set cannot contain itself, so the table bounds how deep a peer's bytes can nest.
 
 This file knows types, not what they mean.
@@ -29,6 +31,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import Buffer, RawAttr, attribute, raw_attribute, walk
+from dpif.netlink.constants import NLA_F_NESTED
 
 __all__ = [
     "BE16",
@@ -87,6 +90,7 @@ class AttributeSet:
         required: Collection[int] = (),
         *,
         unique: bool = False,
+        nested_flag: bool = False,
     ) -> None:
         self.name = name
         self.entries = dict(entries)
@@ -95,6 +99,10 @@ class AttributeSet:
         self._names = {int(member): member.name for member in entries}
         self._decoders = {int(member): kind.decode for member, kind in entries.items() if kind is not PAD}
         self._encoders = {int(member): kind.encode for member, kind in entries.items()}
+        self._types = {
+            int(member): member | NLA_F_NESTED if nested_flag and isinstance(kind, (Nested, ListOf)) else int(member)
+            for member, kind in entries.items()
+        }
         self._pads = {int(member) for member, kind in entries.items() if kind is PAD}
 
     def __repr__(self) -> str:
@@ -148,7 +156,7 @@ class AttributeSet:
             if encoder is None:
                 raise EncodeError(f"there is no attribute {number}")
             try:
-                parts.append(attribute(number, encoder(value)))
+                parts.append(attribute(self._types[number], encoder(value)))
             except EncodeError as error:
                 raise error.within(self._names[number]) from None
         parts.extend(attribute(type_, payload) for type_, payload in unknown)

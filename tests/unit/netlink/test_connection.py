@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,12 @@ def test_unknown_family(toy: Any, connection: Connection) -> None:
         connection.family("late")
     toy.service.add_family("late", {})
     assert connection.family("late").name == "late"
+
+
+def test_a_fixed_message_type_is_not_looked_up(connection: Connection) -> None:
+    request = replace(list_families(), family=c.GENL_ID_CTRL)
+    assert [family.name for family in connection.dump(request)] == ["nlctrl", "toy"]
+    assert connection.transact(replace(get_family("toy"), family=c.GENL_ID_CTRL)) == connection.family("toy")
 
 
 def test_groups(toy: Any, connection: Connection) -> None:

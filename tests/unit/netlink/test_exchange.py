@@ -269,3 +269,33 @@ class TestSubscription:
     def test_bad_event(self) -> None:
         with pytest.raises(DecodeError):
             Subscription(TOY, text).feed(reply(b"bad!"))
+
+
+class TestFixedTypes:
+    """Protocols without families: nfnetlink numbers its messages itself, and answers with other numbers."""
+
+    GET, NEW = 0x101, 0x100
+
+    def request(self) -> Request[str]:
+        return Request(self.GET, b"ask", text, operation="ask the table", reply_type=self.NEW)
+
+    def test_a_transaction_is_answered_in_the_type_of_replies(self) -> None:
+        exchange = Transaction(self.request(), self.GET, 5, PORT)
+        assert next(split(exchange.datagram)).type == self.GET
+        exchange.feed(reply(b"yes", type=self.NEW) + ack())
+        assert exchange.result() == "yes"
+
+    def test_a_transaction_refuses_its_own_type(self) -> None:
+        exchange = Transaction(self.request(), self.GET, 5, PORT)
+        exchange.feed(reply(b"yes", type=self.GET) + ack())
+        with pytest.raises(DecodeError, match="type 257 where 256 belongs"):
+            exchange.result()
+
+    def test_a_batch(self) -> None:
+        exchange = Batch([self.request()], {self.GET: self.GET}, 5, PORT)
+        exchange.feed(reply(b"yes", type=self.NEW) + ack())
+        assert exchange.results() == ["yes"]
+
+    def test_a_dump(self) -> None:
+        exchange = Dump(self.request(), self.GET, 5, PORT)
+        assert exchange.feed(reply(b"row", type=self.NEW) + done()) == ["row"]

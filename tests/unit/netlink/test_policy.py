@@ -8,6 +8,7 @@ import pytest
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import RawAttr, attribute
+from dpif.netlink.constants import NLA_F_NESTED
 from dpif.netlink.policy import (
     BE16,
     BE32,
@@ -184,6 +185,15 @@ def test_an_inner_decoded_value_is_encoded_with_its_unknown_attributes() -> None
     value = Decoded({Inner.ID: 0}, (RawAttr(9, b"x"),))
     buffer = OUTER.encode({Outer.NAME: "a", Outer.TUNNEL: value})
     assert OUTER.decode(buffer).values[Outer.TUNNEL] == value
+
+
+def test_nested_attributes_are_marked_where_a_set_asks_for_it() -> None:
+    marked = AttributeSet("MARKED", OUTER.entries, nested_flag=True)
+    payload = marked.encode({Outer.NUMBER: 7, Outer.TUNNEL: {Inner.ID: 1}, Outer.ITEMS: [{Inner.ID: 2}]})
+    assert payload == OUTER.encode({Outer.NUMBER: 7}) + attribute(
+        Outer.TUNNEL | NLA_F_NESTED, INNER.encode({Inner.ID: 1})
+    ) + attribute(Outer.ITEMS | NLA_F_NESTED, attribute(1, INNER.encode({Inner.ID: 2})))
+    assert marked.decode(NAME + payload) == OUTER.decode(NAME + payload)
 
 
 def test_the_last_of_two_counts_unless_they_must_be_unique() -> None:
