@@ -34,7 +34,7 @@ NR_CPU_IDS: Final = 1
 DEFAULT_MASKS_CACHE_SIZE: Final = 256
 MAX_MASKS_CACHE_SIZE: Final = 4096
 """What the kernel has room for (PCPU_MIN_UNIT_SIZE by the size of an entry)."""
-SUPPORTED_FEATURES: Final = (
+SUPPORTED_FEATURES: Final = int(  # a number, since the complement of a flag has known bits only
     DatapathFeature.UNALIGNED | DatapathFeature.VPORT_PIDS | DatapathFeature.DISPATCH_UPCALL_PER_CPU
 )
 MAX_UPCALL_PACKET: Final = 0xFFFF - 4
