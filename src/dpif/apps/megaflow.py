@@ -112,11 +112,12 @@ def encode_outputs(ports: Iterable[int]) -> bytes:
 class Megaflow:
     """A flow of the switch.
 
-    ``key`` and ``mask`` are encoded; ``outputs`` are the ports of its actions; ``packets`` those that had matched
-    when somebody last looked, and ``hit_at`` when that number last grew.
+    ``key`` and ``mask`` are encoded; ``outputs`` are the ports of its actions; ``installed`` says that
+    the datapath has it; ``packets`` had matched when somebody last looked, and ``hit_at`` is when that number last
+    grew.
     """
 
-    __slots__ = ("hit_at", "identity", "key", "mask", "outputs", "packets", "ufid")
+    __slots__ = ("hit_at", "identity", "installed", "key", "mask", "outputs", "packets", "ufid")
 
     def __init__(self, identity: Identity, key: bytes, now: float) -> None:
         self.identity = identity
@@ -124,6 +125,7 @@ class Megaflow:
         self.key = key
         self.mask = _MASKS[len(identity.tags)]
         self.outputs: tuple[int, ...] = ()
+        self.installed = False
         self.packets = 0
         self.hit_at = now
 

@@ -306,8 +306,8 @@ class Switch:
     def _remember(self, identity: Identity, key: bytes, outputs: tuple[int, ...], now: float) -> None:
         """Make a decision a flow, if there is room.
 
-        One that is there already is written again, once per batch: who came up all the same found it missing in
-        the datapath, or came up before it was installed, and then this does no harm.
+        One that is there already is written again, once per batch: a packet that came up all the same did so
+        before the flow was installed, and then this does no harm, or finds out that somebody removed it.
         """
         flow = self._flows.get(identity)
         if flow is None:
@@ -346,8 +346,8 @@ class Switch:
     def _carry_out(self, operations: Iterable[Operation] = ()) -> None:
         """Bring the datapath's flows in line with the decisions, then do what is asked, all in one batch.
 
-        A flow that the datapath refuses is forgotten, so that the next packet tries again. Other failures are of
-        the moment: a flow to delete that is gone, a packet for a port that is.
+        A flow that the datapath refuses, or that somebody removed from it, is forgotten, so that the next packet
+        tries again. Other failures are of the moment: a flow to delete that is gone, a packet for a port that is.
         """
         removals = self._revise()
         unwritten, self._unwritten = self._unwritten, set()
@@ -356,7 +356,8 @@ class Switch:
         for flow, result in zip(unwritten, results[len(removals) :], strict=False):
             if not result.ok:
                 self._flows.remove(flow)
-                self._counts.refused += 1
+                self._counts.refused += not flow.installed
+            flow.installed = True
 
     # -- growing old -----------------------------------------------------------------------------------------
 
@@ -400,7 +401,13 @@ def _is_reserved(station: bytes) -> bool:
 
 
 def _put(flow: Megaflow) -> Put:
-    return Put(flow.key, _actions(flow.outputs), flow.mask, ufid=flow.ufid)
+    """Return what writes the flow: anew, or by a change of the one that is there.
+
+    One request for both would not do: with it the kernel does not know a flow again that wildcards a part of the
+    key which it always fills in, as the EtherType is here (ovs_flow_cmp).
+    """
+    create = not flow.installed
+    return Put(flow.key, _actions(flow.outputs), flow.mask, ufid=flow.ufid, create=create, modify=not create)
 
 
 @functools.lru_cache(maxsize=1024)
