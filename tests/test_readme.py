@@ -46,25 +46,16 @@ def test_the_command_line_tour(tmp_path: Path) -> None:
         "DPIF_SOCKET": str(tmp_path / "dpif.sock"),
         "NO_COLOR": "1",
     }
-    server: subprocess.Popen[bytes] | None = None
-    try:
-        for command, expected in steps:
-            if command.endswith("&"):
-                server = subprocess.Popen(
-                    command.removesuffix("&").split(), env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    assert steps.pop(0)[0] == "dpif serve &"
+    with subprocess.Popen(["dpif", "serve"], env=environment, stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            server.stdout.readline()  # it says where it listens once it does
+            for command, expected in steps:
+                done = subprocess.run(
+                    command, shell=True, env=environment, capture_output=True, text=True, timeout=30, cwd=tmp_path
                 )
-                assert server.stdout is not None
-                server.stdout.readline()  # it says where it listens once it does
-                continue
-            done = subprocess.run(
-                command, shell=True, env=environment, capture_output=True, text=True, timeout=30, cwd=tmp_path
-            )
-            assert done.stderr == "", command
-            assert done.stdout == expected, command
-            assert done.returncode == 0, command
-    finally:
-        if server is not None:
+                assert (done.stdout, done.stderr, done.returncode) == (expected, "", 0), command
+        finally:
             server.send_signal(signal.SIGTERM)
-            assert server.wait(10) == 0
-            if server.stdout is not None:
-                server.stdout.close()
+    assert server.returncode == 0
