@@ -188,8 +188,8 @@ class MplsStack(AttrType[tuple[Mpls, ...]]):
     max_labels = 3
 
     def decode(self, data: bytes) -> tuple[Mpls, ...]:
-        """Cut into entries."""
-        if not data or len(data) % Mpls.SIZE:
+        """Cut into entries; the kernel sends none of a stack that a packet cuts short."""
+        if len(data) % Mpls.SIZE:
             raise DecodeError(f"expected a multiple of {Mpls.SIZE} bytes, found {len(data)}")
         return tuple([Mpls.from_bytes(data[at : at + Mpls.SIZE]) for at in range(0, len(data), Mpls.SIZE)])
 
