@@ -127,9 +127,7 @@ class NetlinkError(DpifError, OSError):
     extended ack points at (else None).
     """
 
-    def __init__(
-        self, code: int, operation: str = "", explanation: str = "", bad_offset: int | None = None
-    ) -> None:
+    def __init__(self, code: int, operation: str = "", explanation: str = "", bad_offset: int | None = None) -> None:
         OSError.__init__(self, code, os.strerror(code))
         self.operation = operation
         self.explanation = explanation
