@@ -45,12 +45,13 @@ def from_match(key: FlowKey, mask: FlowKey | None, features: Features = LINUX_6_
     Without a mask every attribute of the key is matched exactly, and what the key lacks is wildcarded. Raise
     `RuleBroken` where the kernel refuses the pair.
     """
-    value, attrs = _read_vlans(0, _collect({}, key, Role.KEY), Role.KEY, 0)
+    latest: _Attrs = {}
+    value, attrs = _read_vlans(0, _collect({}, key, Role.KEY, latest), Role.KEY, 0, latest)
     value = _read(value, attrs, Role.KEY, 0, features)
     role = Role.EXACT if mask is None else Role.MASK
     flat = _TUNNEL_BITS if mask is None and get(value, "tun_proto") else 0
     flat |= _ALWAYS_MATCHED
-    flat, mask_attrs = _read_vlans(flat, _collect({}, mask or key, role), role, value)
+    flat, mask_attrs = _read_vlans(flat, _collect({}, mask or key, role, latest), role, value, latest)
     flat = _read(flat, mask_attrs, role, value, features)
     _validate(value, attrs, flat, mask_attrs)
     return value, flat
@@ -62,7 +63,7 @@ def metadata(key: FlowKey, features: Features = LINUX_6_1) -> int:
     The model is ovs_nla_get_flow_metadata: with an EtherType and no Ethernet header the packet starts with its
     network header.
     """
-    attrs = _collect({}, key, Role.KEY)
+    attrs = _collect({}, key, Role.KEY, {})
     if not features.ct_zones:
         attrs.pop(KeyAttr.CT_ZONE, None)
     return _read_metadata(0, attrs, Role.KEY, 0)
@@ -90,8 +91,11 @@ def _name(number: int) -> str:
 _UNSUPPORTED = frozenset({KeyAttr.PACKET_TYPE, KeyAttr.ND_EXTENSIONS, KeyAttr.TUNNEL_INFO})
 
 
-def _collect(found: _Attrs, nest: FlowKey, role: Role) -> _Attrs:
-    """Return the attributes of `nest` with those `found` outside it; a mask without a bit set is left out."""
+def _collect(found: _Attrs, nest: FlowKey, role: Role, latest: _Attrs) -> _Attrs:
+    """Return the attributes of `nest` with those `found` outside it; a mask without a bit set is left out.
+
+    `latest` gets them too. It lasts over key and mask, for the kernel has one array for all that it parses.
+    """
     attrs = dict(found)
     for number, kept in nest.kept():
         if number not in FlowKey.ATTRS or number in _UNSUPPORTED:
@@ -99,7 +103,7 @@ def _collect(found: _Attrs, nest: FlowKey, role: Role) -> _Attrs:
         if number in attrs:
             raise RuleBroken("duplicate-attribute", f"{_name(number)} is there twice, inside and outside encap(...)")
         if role is Role.KEY or not _is_zero(number, kept, role):
-            attrs[number] = kept
+            attrs[number] = latest[number] = kept
     return attrs
 
 
@@ -116,24 +120,28 @@ def _is_zero(number: int, kept: Any, role: Role) -> bool:
 # VLAN tags
 
 
-def _read_vlans(flat: int, attrs: _Attrs, role: Role, key: int) -> tuple[int, _Attrs]:
+def _read_vlans(flat: int, attrs: _Attrs, role: Role, key: int, latest: _Attrs) -> tuple[int, _Attrs]:
     """Read up to two VLAN tags; return what is inside them with the attributes of the outside."""
-    flat, attrs = _read_vlan(flat, attrs, role, key, "eth.vlan")
+    flat, attrs = _read_vlan(flat, attrs, role, key, "eth.vlan", latest)
     if get(flat if role is Role.KEY else key, "eth.vlan.tci") & VLAN_CFI:
-        return _read_vlan(flat, attrs, role, key, "eth.cvlan")
+        return _read_vlan(flat, attrs, role, key, "eth.cvlan", latest)
     return flat, attrs
 
 
-def _read_vlan(flat: int, attrs: _Attrs, role: Role, key: int, tag: str) -> tuple[int, _Attrs]:
-    is_tagged = _has_vlan(attrs) if role is Role.KEY else _has_vlan_mask(attrs, role, key, tag)
+def _read_vlan(flat: int, attrs: _Attrs, role: Role, key: int, tag: str, latest: _Attrs) -> tuple[int, _Attrs]:
+    is_tagged = _has_vlan(attrs) if role is Role.KEY else _has_vlan_mask(attrs, role, key, tag, latest)
     if not is_tagged:
         return flat, attrs
     place = VLAN_PLACE if tag == "eth.vlan" else CVLAN_PLACE
-    tci, tpid = attrs.pop(KeyAttr.VLAN), attrs.pop(KeyAttr.ETHERTYPE)
+    tci, tpid = latest[KeyAttr.VLAN], latest[KeyAttr.ETHERTYPE]
     exact = role is Role.EXACT
     flat = flat & ~place.bits | (place.bits if exact else place.flat(tci))
     flat = put(flat, f"{tag}.tpid", 0xFFFF if exact else tpid)
-    return flat, _collect(attrs, attrs.pop(KeyAttr.ENCAP), role)
+    outside = {number: kept for number, kept in attrs.items() if number not in _TAG}
+    return flat, _collect(outside, attrs[KeyAttr.ENCAP], role, latest)
+
+
+_TAG = frozenset({KeyAttr.VLAN, KeyAttr.ETHERTYPE, KeyAttr.ENCAP})
 
 
 def _tci(attrs: _Attrs) -> int:
@@ -159,17 +167,20 @@ def _has_vlan(attrs: _Attrs) -> bool:
     return True
 
 
-def _has_vlan_mask(attrs: _Attrs, role: Role, key: int, tag: str) -> bool:
-    """Tell whether a mask looks inside a tag, and check that it matches the tag's presence and type."""
+def _has_vlan_mask(attrs: _Attrs, role: Role, key: int, tag: str, latest: _Attrs) -> bool:
+    """Tell whether a mask looks inside a tag, and check that it matches the tag's presence and type.
+
+    Where it lacks a mask for the tag, the kernel by mistake takes the tag that it parsed last for one.
+    """
     if KeyAttr.ENCAP not in attrs:
         return False
     if not get(key, f"{tag}.tci") & VLAN_CFI:
         raise RuleBroken("vlan-mask", "the mask has encap(...), but the key has no VLAN tag there")
     if role is Role.EXACT:
         return True
-    if attrs.get(KeyAttr.ETHERTYPE) != 0xFFFF:
+    if latest.get(KeyAttr.ETHERTYPE) != 0xFFFF:
         raise RuleBroken("vlan-mask", "a mask with encap(...) must match the VLAN's eth_type exactly (0xffff)")
-    if not _tci(attrs) & VLAN_CFI:
+    if not _tci(latest) & VLAN_CFI:
         raise RuleBroken("vlan-mask", "a mask with encap(...) must match the cfi bit of vlan(...)")
     return True
 
