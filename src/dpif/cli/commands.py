@@ -158,6 +158,7 @@ COMMANDS = (
         "flows:dump_flows",
         ("dpif dump-flows", "dpif dump-flows --names dp0", "dpif -m dump-flows dp0"),
         _FLOWS,
+        "With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif.",
         options=("more", "names", "no_names"),
     ),
     Command(

@@ -166,12 +166,15 @@ def get_flow(context: Context) -> None:
 
 def dump_flows(context: Context) -> None:
     """List all flows."""
-    datapath, words = context.open_optional(_without_settings(context.words), most=1)
+    words, of_thread = _settings(context.words)
+    datapath, rest = context.open_optional(words, most=1)
     with datapath:
-        if words:
-            raise UsageError(f"unexpected argument '{words[0]}'; {context.command.synopsis}")
-        names = _port_names(context, datapath)
+        if rest:
+            raise UsageError(f"unexpected argument '{rest[0]}'; {context.command.synopsis}")
+        if of_thread:
+            return  # these datapaths have no flows of a thread
         with context.failing("Failed to dump flows from datapath"):
+            names = _port_names(context, datapath)
             try:
                 for flow in datapath.flows:
                     context.print(_line(flow, context, names))
@@ -179,8 +182,8 @@ def dump_flows(context: Context) -> None:
                 context.note("the flow table changed while it was read: flows may be missing, or be there twice")
 
 
-def _without_settings(words: list[str]) -> list[str]:
-    """Return the words without ``pmd=N``, which means nothing here; raise `CommandError` for what cannot be."""
+def _settings(words: list[str]) -> tuple[list[str], bool]:
+    """Return the words without ``pmd=N``, and whether that was there; raise `CommandError` for what cannot be."""
     rest = []
     for word in words:
         name, _, value = word.partition("=")
@@ -192,7 +195,7 @@ def _without_settings(words: list[str]) -> list[str]:
             rest.append(word)
         elif not re.fullmatch(r"-1|\d+", value):
             raise CommandError(f"pmd={value} is not the number of a CPU core")
-    return rest
+    return rest, len(rest) < len(words)
 
 
 def _port_names(context: Context, datapath: Datapath) -> Mapping[int, str] | None:

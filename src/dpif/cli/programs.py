@@ -75,3 +75,20 @@ def lab(context: Context) -> int:
     except (lab.LabUnavailable, lab.LabFailed, lab.LabTimeout) as error:
         context.report(f"lab: {error}")
         return error.exit_status
+
+
+def serve(context: Context) -> None:
+    """Serve datapaths in user space to other processes; Ctrl-C ends it, and them."""
+    from dpif.userspace.server import serve as serve_until_signal
+
+    def ready(path: str) -> None:
+        context.note(f"serving datapaths at {path}, to be named netdev@NAME; Ctrl-C ends it")
+
+    serve_until_signal(context.options.socket, ready=ready)
+
+
+def demo(context: Context) -> int:
+    """Run the demonstration; return its exit status."""
+    from dpif.apps.demo import main
+
+    return main()

@@ -1,0 +1,136 @@
+"""``dpif`` and ``ovs-dpctl`` given the same command lines on the same kernel print the same and exit the same.
+
+The command lines, and where the two are meant to differ, are in ``cli_scenario.txt``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dpif.cli import main
+from dpif.testing import netns
+
+SCENARIO = Path(__file__).with_name("cli_scenario.txt")
+
+
+class Outcome(NamedTuple):
+    """What a command line printed on stdout, and its exit status."""
+
+    stdout: str
+    status: int
+
+
+class Step(NamedTuple):
+    """A command line of the scenario; ``reason`` is why the two differ there."""
+
+    line: int
+    words: str
+    reason: str
+
+
+Tool = Callable[[list[str]], Outcome]
+
+
+def dpctl(argv: list[str]) -> Outcome:
+    done = subprocess.run(
+        ["ovs-dpctl", *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60
+    )
+    return Outcome(done.stdout, done.returncode)
+
+
+def dpif(argv: list[str]) -> Outcome:
+    stdout = io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(io.StringIO()) as stderr:
+        status = main(argv)
+    assert "internal error" not in stderr.getvalue(), stderr.getvalue()
+    assert stderr.getvalue().count("\n") >= (status != 0), "a failure is explained"
+    return Outcome(stdout.getvalue(), status)
+
+
+def run(tool: Tool) -> Iterator[tuple[Step, Outcome]]:
+    """Run the scenario with one tool."""
+    reason = ""
+    for number, line in enumerate(SCENARIO.read_text().splitlines(), 1):
+        match line[:2]:
+            case "# " | "#":
+                continue
+            case "! ":
+                netns.run("sh", "-c", line[2:])
+            case "> ":
+                send(*line[2:].split())
+            case "~ ":
+                reason = line[2:]
+            case _ if line or reason:
+                yield Step(number, line, reason), tool(shlex.split(line))
+                reason = ""
+
+
+def send(device: str, packet: str) -> None:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind((device, 0))
+        sender.send(bytes.fromhex(packet))
+
+
+@contextlib.contextmanager
+def start() -> Iterator[None]:
+    """Make what the scenario starts with, and take everything away at the end."""
+    pairs = (("v0", "w0"), ("v1", "w1"))
+    try:
+        for port, end in pairs:
+            netns.ip("link", "add", port, "type", "veth", "peer", "name", end)
+            netns.ip("link", "set", end, "up")
+        yield
+    finally:
+        for name in netns.run("ovs-dpctl", "dump-dps").split():
+            netns.run("ovs-dpctl", "del-dp", name)
+        for port, _ in pairs:
+            netns.delete_link(port)
+
+
+def comparable(step: Step, outcome: Outcome) -> Outcome:
+    lines = re.sub(r"used:[0-9.]+s", "used:SOME", outcome.stdout).splitlines()
+    return outcome._replace(stdout="\n".join(sorted(lines) if "dump-flows" in step.words else lines))
+
+
+def run_from_start(tool: Tool) -> list[tuple[Step, Outcome]]:
+    with start():
+        return [(step, comparable(step, outcome)) for step, outcome in run(tool)]
+
+
+@pytest.fixture
+def quiet_kernel() -> Iterator[None]:
+    """No IPv6 on new devices: they would send packets of their own."""
+    setting = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
+    before = setting.read_text()
+    setting.write_text("1")
+    yield
+    setting.write_text(before)
+
+
+@pytest.mark.timeout(600)
+def test_the_scenario(quiet_kernel: None) -> None:
+    expected = run_from_start(dpctl)
+    found = run_from_start(dpif)
+    assert len(expected) > 100
+    if wrong := describe(expected, found):
+        pytest.fail(wrong, pytrace=False)
+
+
+def describe(expected: list[tuple[Step, Outcome]], found: list[tuple[Step, Outcome]]) -> str:
+    """Return in words where the two do not agree though they should, or agree though they should not."""
+    wrong = []
+    for (step, theirs), (_, ours) in zip(expected, found, strict=True):
+        if (theirs == ours) == bool(step.reason):
+            verdict = "agree, but should not" if theirs == ours else f"{theirs} became {ours}"
+            wrong.append(f"line {step.line}: {step.words}: {verdict}")
+    return "\n".join(wrong)
