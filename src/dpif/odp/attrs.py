@@ -188,25 +188,9 @@ class PortNumber(Scalar[int]):
 
     def scan(self, scanner: Scanner) -> tuple[Raw, Raw]:
         """Take a number, with or without a mask, or a name that the scanner knows."""
-        name = scan_port_name(scanner)
-        return super().scan(scanner) if name is None else (name, self.kind.full)
-
-
-def scan_port_name(scanner: Scanner) -> int | None:
-    """Take a port name and return its number; None when a number stands there."""
-    start = end = scanner.position
-    text = scanner.text
-    while end < len(text) and text[end] not in "(),/ \t\r\n":
-        end += 1
-    token = text[start:end]
-    if not token or (token[0].isdigit() and token not in scanner.port_names):
-        return None
-    if token not in scanner.port_names:
-        if scanner.port_names:
-            scanner.unknown(token, scanner.port_names, "port", start)
-        scanner.fail(f"expected a port number, found {token!r}", "port names are not known here")
-    scanner.position = end
-    return scanner.port_names[token]
+        if scanner.known_port() or not scanner.at_digit():
+            return scanner.port(), self.kind.full
+        return super().scan(scanner)
 
 
 class Structure(AttrType[S]):

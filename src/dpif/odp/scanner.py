@@ -20,6 +20,7 @@ _DIGITS = {
     16: re.compile(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]+"),
 }
 _BASES = {0: "decimal, 0x hexadecimal or 0 octal", 10: "decimal or 0x hexadecimal", 16: "hexadecimal"}
+_TOKEN = re.compile(r"[^(),/ \t\r\n]+")
 _PORT_NAME = re.compile(r"[^(),/ \t\r\n]+(?![^,) \t\r\n])")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MAX_DEPTH = 32
@@ -123,6 +124,28 @@ class Scanner:
             return ""
         match = _PORT_NAME.match(self.text, self.position)
         return match.group() if match and match.group() in self.port_names else ""
+
+    def at_digit(self) -> bool:
+        """Tell whether a digit comes next."""
+        return self.text[self.position : self.position + 1].isdigit()
+
+    def port(self) -> int:
+        """Take a port number, or the name of a known port."""
+        name = self.known_port()
+        if name:
+            self.position += len(name)
+            return self.port_names[name]
+        if not self.at_digit():
+            self._no_port()
+        return self.integer(0xFFFFFFFF, "a port number")
+
+    def _no_port(self) -> NoReturn:
+        start = self.position
+        word = self.match(_TOKEN)
+        if word and self.port_names:
+            self.unknown(word, self.port_names, "port", start)
+        self.position = start
+        self.fail(f"expected a port number, found {self.found()}", "port names are not known here" if word else "")
 
     def unknown(self, name: str, possible: Iterable[str], what: str, position: int) -> NoReturn:
         """Raise for `name`, which is none of the `possible` ones; suggest the closest."""

@@ -304,7 +304,7 @@ def _decode(number: int, data: bytes, start: int) -> Action:
 
 
 def _scan_one(scanner: Scanner) -> Action:
-    if scanner.text[scanner.position].isdigit() or scanner.known_port():
+    if scanner.at_digit() or scanner.known_port():
         return Action.by_number[ActionAttr.OUTPUT].scan(scanner)
     start = scanner.position
     word = scanner.word("an action such as a port number or push_vlan(vid=1,pcp=0)")

@@ -11,7 +11,7 @@ import re
 import struct
 from typing import Any, ClassVar, Self
 
-from dpif.odp.attrs import Opaque, Style, scan_port_name
+from dpif.odp.attrs import Opaque, Style
 from dpif.odp.constants import VLAN_CFI, CookieType, SampleDirection, SlowPathReason
 from dpif.odp.kinds import PORT, U16, U32, Flags, OtherOrder, Raw, UInt
 from dpif.odp.scanner import Scanner
@@ -77,8 +77,7 @@ class Cookie(Record, order="="):
     @classmethod
     def _scan_field(cls, scanner: Scanner, fields: dict[str, Raw]) -> None:
         field = cls.scan_name(scanner)
-        port = scan_port_name(scanner) if field.kind is PORT else None
-        fields[field.name] = field.kind.scan(scanner) if port is None else port
+        fields[field.name] = scanner.port() if field.kind is PORT else field.kind.scan(scanner)
 
     @classmethod
     def _of_fields(cls, scanner: Scanner, fields: dict[str, Raw]) -> Self:

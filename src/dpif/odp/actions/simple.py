@@ -69,11 +69,7 @@ class Output(_Number, number=ActionAttr.OUTPUT):
     @classmethod
     def scan(cls, scanner: Scanner) -> Action:
         """Take a bare number, or the name of a known port."""
-        name = scanner.known_port()
-        if name:
-            scanner.expect(name)
-            return cls(scanner.port_names[name])
-        return cls(scanner.integer(0xFFFFFFFF, "a port number"))
+        return cls(scanner.port())
 
 
 class Recirc(_Number, number=ActionAttr.RECIRC, word="recirc"):
@@ -138,6 +134,14 @@ class TunnelPop(_Number, number=ActionAttr.TUNNEL_POP, word="tnl_pop"):
     def show(self, style: Style) -> str:
         """The port's name is shown where it is known."""
         return f"tnl_pop({style.port(self.value)})"
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take a number, or the name of a known port, in parentheses."""
+        scanner.expect("(")
+        port = scanner.port()
+        scanner.expect(")")
+        return cls(port)
 
 
 class _Bare(Action):

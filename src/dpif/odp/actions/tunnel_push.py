@@ -6,7 +6,11 @@ import struct
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
+from dpif.odp.actions.tunnel_headers import scan_headers, show_headers
+from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr
+from dpif.odp.kinds import U32
+from dpif.odp.scanner import Scanner
 
 _FIXED = struct.Struct("=4I")
 TNL_PUSH_HEADER_SIZE = 512
@@ -25,9 +29,9 @@ class TunnelPush(Action, number=ActionAttr.TUNNEL_PUSH, word="tnl_push"):
     def __init__(self, tnl_port: int, out_port: int, tnl_type: int, header: bytes) -> None:
         if len(header) > TNL_PUSH_HEADER_SIZE:
             raise EncodeError(f"{len(header)} bytes of headers are more than {TNL_PUSH_HEADER_SIZE}", "TunnelPush")
-        self.tnl_port = tnl_port
-        self.out_port = out_port
-        self.tnl_type = tnl_type
+        self.tnl_port: int = U32.raw(tnl_port)
+        self.out_port: int = U32.raw(out_port)
+        self.tnl_type: int = U32.raw(tnl_type)
         self.header = bytes(header)
 
     def payload(self) -> bytes:
@@ -43,4 +47,31 @@ class TunnelPush(Action, number=ActionAttr.TUNNEL_PUSH, word="tnl_push"):
         header = data[_FIXED.size :]
         if header_len != len(header) or header_len > TNL_PUSH_HEADER_SIZE:
             raise DecodeError(f"{len(header)} bytes of headers where {header_len} were announced")
+        return cls(tnl_port, out_port, tnl_type, header)
+
+    def show(self, style: Style) -> str:
+        """Return the ports and, layer by layer, the headers."""
+        headers = show_headers(self.tnl_type, self.header)
+        return (
+            f"tnl_push(tnl_port({style.port(self.tnl_port)}),header(size={len(self.header)},type={self.tnl_type},"
+            f"{headers}),out_port({style.port(self.out_port)}))"
+        )
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the same; the size must be that of the headers that follow it."""
+        scanner.expect("(tnl_port(")
+        tnl_port = scanner.port()
+        scanner.expect("),header(size=")
+        start = scanner.position
+        size = scanner.integer(TNL_PUSH_HEADER_SIZE)
+        scanner.expect(",type=")
+        tnl_type = scanner.integer(0xFFFFFFFF)
+        scanner.expect(",")
+        header = scan_headers(scanner, tnl_type)
+        if len(header) != size:
+            scanner.fail(f"the headers have {len(header)} bytes, not {size}", position=start)
+        scanner.expect("),out_port(")
+        out_port = scanner.port()
+        scanner.expect("))")
         return cls(tnl_port, out_port, tnl_type, header)
