@@ -1,0 +1,80 @@
+"""An engine without messages: a datapath with ports in memory, a clock that stands still, upcalls in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from dpif.odp.actions import Actions, parse_actions
+from dpif.odp.check import check_actions
+from dpif.odp.key import parse_match
+from dpif.odp.match import from_match
+from dpif.userspace.devices import FACTORIES
+from dpif.userspace.devices.memory import MemoryDevice
+from dpif.userspace.engine.datapath import Datapath, DatapathFlow
+from dpif.userspace.engine.namespace import Namespace, PortRequest
+from dpif.userspace.engine.upcall import Upcall
+
+PORT_ID = 77
+NETDEV = 1
+ANY_RECIRC_ID = "any recirc_id,"
+
+
+class Engine:
+    """A datapath ``dp`` with ports 1 to 3, whose hosts are ``hosts[1]`` to ``hosts[3]``."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.upcalls: list[Upcall] = []
+        self.takes_upcalls = True
+        self.namespace = Namespace(FACTORIES, lambda: self.now, Random(1))
+        self.namespace.upcall_sink = self._take_upcall
+        self.dp = self.add_datapath("dp0")
+        self.hosts = {number: self.add_host(f"h{number}") for number in (1, 2, 3)}
+
+    def _take_upcall(self, upcall: Upcall) -> bool:
+        if self.takes_upcalls:
+            self.upcalls.append(upcall)
+        return self.takes_upcalls
+
+    def add_datapath(self, name: str) -> Datapath:
+        dp = Datapath(self.namespace)
+        self.namespace.add_datapath(dp, name, PORT_ID)
+        return dp
+
+    def device(self, name: str) -> MemoryDevice:
+        device = MemoryDevice(self.namespace, name)
+        self.namespace.add_device(device)
+        return device
+
+    def add_host(self, name: str, dp: Datapath | None = None) -> MemoryDevice:
+        device = self.device(name)
+        self.namespace.add_port(dp or self.dp, PortRequest(name, NETDEV, (PORT_ID,)))
+        return device
+
+    def flow(
+        self, match: str, actions: str | Actions, *, ufid: bytes | None = None, exclusive: bool = True
+    ) -> DatapathFlow:
+        """Put a flow; one that names no ``recirc_id`` is for packets that were not recirculated."""
+        if "recirc_id" not in match:
+            match = f"recirc_id(0),{match}"
+        value, mask = from_match(*parse_match(match.removeprefix(ANY_RECIRC_ID)))
+        parsed = parse_actions(actions) if isinstance(actions, str) else actions
+        check_actions(parsed, value & mask)
+        return self.dp.put_flow(value, mask, ufid, parsed, exclusive=exclusive)
+
+    def out(self, number: int) -> list[bytes]:
+        """Return what came out of port `number` since the last time."""
+        packets = []
+        while (packet := self.hosts[number].recv()) is not None:
+            packets.append(packet)
+        return packets
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = Engine()
+    yield made
+    made.namespace.close()
