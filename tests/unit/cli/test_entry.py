@@ -1,0 +1,111 @@
+"""Whatever happens ends in an exit status and a line, never in a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dpif import __version__
+from dpif.cli import datapaths, main
+from dpif.userspace import UserspaceSystem
+
+from .conftest import Run
+
+
+def start(*words: str, stdin: int | None = None, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dpif", *words]
+    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"dpif {__version__}\n", "")
+
+
+@pytest.mark.parametrize("seconds", ["0", "x", "-1", "nan", "inf"])
+def test_a_timeout_that_is_none(run: Run, seconds: str) -> None:
+    assert run(f"--timeout={seconds}", "list-commands") == (
+        2,
+        "",
+        f"dpif: value {seconds} on -t or --timeout is invalid\n",
+    )
+
+
+def raise_in(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let the command dump-dps raise."""
+
+    def handler(context: object) -> None:
+        raise error
+
+    monkeypatch.setattr(datapaths, "dump_dps", handler)
+
+
+def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    raise_in(monkeypatch, KeyboardInterrupt())
+    assert run("dump-dps") == (130, "", "")
+
+
+def test_an_internal_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DPIF_DEBUG", raising=False)
+    raise_in(monkeypatch, KeyError("x"))
+    assert run("dump-dps") == (1, "", "dpif: internal error: KeyError: 'x' (DPIF_DEBUG=1 shows where)\n")
+
+
+def test_an_internal_error_can_be_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPIF_DEBUG", "1")
+    raise_in(monkeypatch, KeyError("x"))
+    with pytest.raises(KeyError):
+        main(["dump-dps"])
+
+
+def test_an_error_of_the_system_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    raise_in(monkeypatch, PermissionError(13, "Permission denied", "some/file"))
+    assert run("dump-dps") == (1, "", "dpif: some/file (Permission denied)\n")
+
+
+def test_time_is_over(system: UserspaceSystem, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    monkeypatch.setattr(datapaths, "dump_dps", lambda context: signal.pause())
+    assert run("-t", "0.01", "dump-dps") == (142, "", "dpif: the time given by --timeout is over\n")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_reader_that_has_gone_ends_it_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with start("list-commands", stdout=writer) as process:
+        os.close(writer)
+        _, stderr = process.communicate()
+    assert (process.returncode, stderr) == (141, b"")
+
+
+def test_flows_from_a_pipe_are_carried_out_as_they_come(br0: str, run: Run, tmp_path: Path) -> None:
+    flow = "in_port({}),eth(),eth_type(0x0806),arp()"
+    with start("-s", "add-flows", br0, "-", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in (1, 2):
+            process.stdin.write(f"{flow.format(number)} drop\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline() == b"packets:0, bytes:0, used:never\n"
+            assert len(run("dump-flows", br0).stdout.splitlines()) == number
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_serve_says_where_and_ends_by_a_signal(tmp_path: Path, run: Run) -> None:
+    path = str(tmp_path / "socket")
+    with start("serve", "--socket", path) as server:
+        assert server.stderr is not None
+        assert path in server.stderr.readline().decode()
+        assert run("--socket", path, "add-dp", "netdev@br0") == (0, "", "")
+        assert run("--socket", path, "dump-dps").stdout == "netdev@br0\n"
+        assert "a server listens there already" in run("serve", "--socket", path).stderr
+        server.send_signal(signal.SIGINT)
+        assert server.wait() == 0
+    assert not Path(path).exists()

@@ -1,0 +1,64 @@
+"""The tables of commands and options hold together."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shlex
+
+import pytest
+
+from dpif.cli.arguments import build_parser, help_text, parse
+from dpif.cli.commands import BY_NAME, COMMANDS, Command
+from dpif.cli.options import ALL, GENERAL, OWN, SHARED
+
+each_command = pytest.mark.parametrize("command", COMMANDS, ids=[command.name for command in COMMANDS])
+
+
+def test_names_are_unique() -> None:
+    assert len(BY_NAME) == len(COMMANDS)
+
+
+def test_flags_are_unique() -> None:
+    flags = [flag for option in ALL.values() for flag in option.flags]
+    assert len(set(flags)) == len(flags)
+    assert len(ALL) == len(GENERAL) + len(SHARED) + len(OWN)
+
+
+@each_command
+def test_the_handler_takes_a_context(command: Command) -> None:
+    module, _, function = command.handler.partition(":")
+    handler = getattr(importlib.import_module(f"dpif.cli.{module}"), function)
+    assert list(inspect.signature(handler).parameters) == ["context"]
+
+
+@each_command
+def test_examples_are_well_formed(command: Command) -> None:
+    assert command.examples
+    for example in command.examples:
+        program, *words = shlex.split(example)
+        assert program == "dpif"
+        assert parse(words).command is command
+
+
+@each_command
+def test_the_help_shows_usage_options_and_examples(command: Command) -> None:
+    text = help_text(command)
+    assert text.startswith(f"usage: dpif {command.name}")
+    for example in command.examples:
+        assert example in text
+    for key in (*command.options, *GENERAL):
+        assert ALL[key].flags[-1] in text
+
+
+@each_command
+def test_every_command_takes_the_options_of_ovs_dpctl(command: Command) -> None:
+    flags = [option.flags[-1] for option in SHARED.values() if not option.takes_value]
+    assert build_parser(command).parse_known_args(flags)[1] == []
+
+
+def test_the_help_of_all_lists_every_command() -> None:
+    text = help_text(None)
+    for command in COMMANDS:
+        assert f"  {command.name} " in text
+        assert command.summary in text
