@@ -31,11 +31,14 @@ class State:
         return cls(key, features, 0)
 
     def inside(self) -> Self:
-        """Return a copy for the actions inside an action."""
-        copy = type(self)(self.key, self.features, self.depth + 1)
-        copy.mac_proto, copy.eth_type = self.mac_proto, self.eth_type
-        copy.vlan_tci, copy.mpls_labels = self.vlan_tci, self.mpls_labels
-        return copy
+        """Return the state for the actions inside an action.
+
+        They find the EtherType, tag and labels of this place, but are taken to find the Ethernet header that
+        the packet came with: that is how the kernel does it.
+        """
+        state = type(self)(self.key, self.features, self.depth + 1)
+        state.eth_type, state.vlan_tci, state.mpls_labels = self.eth_type, self.vlan_tci, self.mpls_labels
+        return state
 
     @property
     def found(self) -> str:

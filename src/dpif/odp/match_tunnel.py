@@ -118,37 +118,36 @@ def _check_value(flat: int, present: set[int], flags: int) -> None:
 
 
 def _read_options(flat: int, number: int, data: bytes, role: Role, key: int) -> int:
-    length = len(data)
+    """Place options at the low end of their field; what their length is said to be depends on their kind."""
     if number == TunnelKeyAttr.VXLAN_OPTS:
-        data = _vxlan_options(data)
-        length = len(data)
-    elif length > TUN_OPTS_MAX:
-        raise RuleBroken("tunnel-options", f"tunnel options have at most {TUN_OPTS_MAX} bytes, not {length}")
-    if number == TunnelKeyAttr.GENEVE_OPTS:
-        if length % 4:
-            raise RuleBroken("tunnel-options", f"geneve options come in words of 4 bytes, not {length} bytes")
-        if role is not Role.KEY and length != get(key, "tun_opts_len"):
-            raise RuleBroken(
-                "tunnel-options",
-                f"the mask of geneve options must be as long as their value: {get(key, 'tun_opts_len')} bytes",
-            )
-    elif number == TunnelKeyAttr.ERSPAN_OPTS:
-        length = _ERSPAN_METADATA_SIZE
-    if role is Role.EXACT:
+        data = _vxlan_options(data, role)
+    elif role is Role.EXACT:
         data = b"\xff" * len(data)
+    if len(data) > TUN_OPTS_MAX:
+        raise RuleBroken("tunnel-options", f"tunnel options have at most {TUN_OPTS_MAX} bytes, not {len(data)}")
+    if number == TunnelKeyAttr.GENEVE_OPTS:
+        _check_geneve_length(len(data), role, key)
+    length = _ERSPAN_METADATA_SIZE if number == TunnelKeyAttr.ERSPAN_OPTS else len(data)
     flat = put(flat, "tun_opts_len", length if role is Role.KEY else 0xFF)
-    # The kernel overwrites the last bytes only; there is nothing else in them yet.
     return put(flat, "tun_opts", int.from_bytes(data, "big"))
 
 
-def _vxlan_options(nest: bytes) -> bytes:
-    """Return ``struct vxlan_metadata``: the group policy, zero when it is absent."""
+def _check_geneve_length(length: int, role: Role, key: int) -> None:
+    if length % 4:
+        raise RuleBroken("tunnel-options", f"geneve options come in words of 4 bytes, not {length} bytes")
+    expected = get(key, "tun_opts_len")
+    if role is not Role.KEY and length != expected:
+        raise RuleBroken("tunnel-options", f"the mask of geneve options must have {expected} bytes, as its value has")
+
+
+def _vxlan_options(nest: bytes, role: Role) -> bytes:
+    """Return ``struct vxlan_metadata``: the group policy, zero when it is absent (then its mask is, too)."""
     policy = bytes(_GBP.size)
     try:
         for number, start, end in walk(nest):
             if number != VxlanExt.GBP or end - start != _GBP.size:
                 raise RuleBroken("tunnel-options", "vxlan(...) has a gbp(...) of 4 bytes and nothing else")
-            policy = nest[start:end]
+            policy = b"\xff" * _GBP.size if role is Role.EXACT else nest[start:end]
     except DecodeError as error:
         raise RuleBroken("tunnel-options", f"the attributes of vxlan(...) are malformed: {error}") from None
     return policy
