@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -20,6 +20,7 @@ from dpif.odp.key import FlowKey, format_key
 from dpif.testing import netns
 from dpif.testing.netns import Host
 from dpif.testing.traffic import exchange_udp, ping, send_tcp
+from dpif.testing.waiting import eventually
 
 HANDFUL = 6
 
@@ -44,16 +45,6 @@ def running(dp: Datapath, hosts: list[Host], options: SwitchOptions | None = Non
         finally:
             switch.stop()
             thread.join()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until something that another thread does has happened."""
-    pause = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        pause.wait(0.01)
-    pytest.fail("it did not happen within 10 s")
 
 
 def test_hundred_pings_lose_nothing_and_only_a_handful_come_up(dp: Datapath, two_hosts: list[Host]) -> None:
