@@ -82,9 +82,7 @@ def test_a_whole_header_is_set(engine: Engine) -> None:
 
 def test_a_change_is_seen_by_the_next_lookup(engine: Engine) -> None:
     engine.flow(TO_UDP, "set(ipv4(dst=10.0.0.9)),set(udp(dst=99)),recirc(1)")
-    engine.flow(
-        "recirc_id(1),in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.9,proto=17,frag=no),udp(dst=99)", "2"
-    )
+    engine.flow("recirc_id(1),in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.9,proto=17,frag=no),udp(dst=99)", "2")
     engine.hosts[1].send(UDP)
     assert engine.out(2) == [build.ethernet(A, B, build.udp(IP4[0], "10.0.0.9", 1000, 99, b"payload"))]
 
@@ -150,7 +148,9 @@ def test_popping_no_tag_changes_nothing(engine: Engine) -> None:
 
 def test_a_label_is_pushed_set_and_popped(engine: Engine) -> None:
     engine.flow(TO_UDP, "push_mpls(label=16,tc=0,ttl=64,bos=1,eth_type=0x8847),2,recirc(1)")
-    engine.flow(f"recirc_id(1),{TO_MPLS}", "set(mpls(label=17,tc=0,ttl=64,bos=1)),2,pop_mpls(eth_type=0x800),recirc(2)")
+    engine.flow(
+        f"recirc_id(1),{TO_MPLS}", "set(mpls(label=17,tc=0,ttl=64,bos=1)),2,pop_mpls(eth_type=0x800),recirc(2)"
+    )
     engine.flow(f"recirc_id(2),{TO_UDP}", "3")
     engine.hosts[1].send(UDP)
     assert engine.out(2) == [MPLS, build.ethernet(A, B, build.mpls(17, build.udp(*IP4, 1000, 53, b"payload")))]
@@ -276,6 +276,16 @@ def test_a_hash_is_matched_after_recirculation(engine: Engine) -> None:
 
 
 def test_capabilities_name_what_there_is() -> None:
-    assert {"output", "userspace", "set", "set_masked", "push_vlan", "pop_vlan", "trunc", "sample", "clone"} <= CAPABILITIES
+    assert {
+        "output",
+        "userspace",
+        "set",
+        "set_masked",
+        "push_vlan",
+        "pop_vlan",
+        "trunc",
+        "sample",
+        "clone",
+    } <= CAPABILITIES
     assert {"recirc", "hash"} <= CAPABILITIES
     assert not {"ct", "meter", "push_nsh"} & CAPABILITIES
