@@ -11,6 +11,8 @@ import pytest
 from dpif.odp.constants import DummyAttr, VportType
 from dpif.packet import build, capture
 from dpif.userspace.devices.packet_socket import attach_linux_device
+from dpif.userspace.devices.pcap import PcapDevice
+from dpif.userspace.engine.datapath import Datapath
 from dpif.userspace.engine.namespace import PortRequest
 from dpif.userspace.engine.port import Port
 from dpif.userspace.loop import Loop
@@ -130,12 +132,9 @@ def test_a_device_is_made_once() -> None:
         assert system.device("h1") is system.device("h1")
 
 
-def test_the_name_of_another_kind_of_device_is_taken(engine: Engine) -> None:
+def test_the_name_of_another_kind_of_device_is_taken() -> None:
     with UserspaceSystem() as system:
-        device = system.device("cap")
-        device.close()
-        from dpif.userspace.devices.pcap import PcapDevice
-
+        system.device("cap").close()
         system.namespace.add_device(PcapDevice(system.namespace, "cap"))
         with pytest.raises(FileExistsError):
             system.device("cap")
@@ -146,8 +145,6 @@ def test_a_thread_deals_with_what_comes_by_itself(tmp_path: Path) -> None:
     with UserspaceSystem() as system:
         system.start()
         system.start()
-        from dpif.userspace.engine.datapath import Datapath
-
         with system.namespace.lock:
             dp = Datapath(system.namespace)
             system.namespace.add_datapath(dp, "dp0", 0)
