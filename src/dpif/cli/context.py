@@ -7,19 +7,21 @@ status becomes 1). A failure that ends it is a `CommandError`. How a datapath is
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import dpif
-from dpif._open import TYPES, split_name
-from dpif.cli.commands import Command
 from dpif.cli.errors import CommandError, describe
-from dpif.client.datapath import Datapath
 from dpif.errors import DpifError, NetlinkError, NoSuchObject, Unavailable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from dpif.cli.commands import Command
+    from dpif.client.datapath import Datapath
 
 
 class Printable(Protocol):
@@ -112,6 +114,8 @@ class Context:
 
     def names_datapath(self, word: str) -> bool:
         """Tell whether `word` names a datapath that exists; ``type@name`` of a type that is not there is an error."""
+        from dpif._open import TYPES, split_name  # brings the whole client, which some commands do without
+
         type_, name = split_name(word)
         if type_ not in TYPES:
             return False

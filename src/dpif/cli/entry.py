@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from dpif._version import __version__
 from dpif.cli.errors import CommandError, UsageError, describe
 from dpif.errors import DpifError
 
@@ -55,17 +56,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
+    if list(argv) in (["-V"], ["--version"]):
+        return _say_version()  # without waiting for a parser
+
     from dpif.cli.arguments import help_text, parse
 
     invocation = parse(argv)
     if invocation.options.help:
         sys.stdout.write(help_text(invocation.command))
-    elif invocation.options.version:
-        from dpif._version import __version__
+        sys.stdout.flush()
+        return 0
+    return _say_version() if invocation.options.version else _execute(invocation)
 
-        sys.stdout.write(f"dpif {__version__}\n")
-    else:
-        return _execute(invocation)
+
+def _say_version() -> int:
+    sys.stdout.write(f"dpif {__version__}\n")
     sys.stdout.flush()
     return 0
 
