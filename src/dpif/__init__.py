@@ -106,7 +106,8 @@ __getattr__, __dir__ = lazy(
     {
         **dict.fromkeys(("Datapath", "Stats"), "client.datapath"),
         **dict.fromkeys(("Delete", "Execute", "Get", "Put", "Result"), "client.operations"),
-        **dict.fromkeys(("Port", "PortAdded", "PortChanged", "PortRemoved"), "client.ports"),
+        "Port": "client.port",
+        **dict.fromkeys(("PortAdded", "PortChanged", "PortRemoved"), "client.watch"),
         "Flow": "client.flows",
         "Upcall": "client.upcalls",
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),

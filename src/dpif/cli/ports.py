@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.devices import bring_up
-from dpif.cli.tunnels import TUNNELS, device_name, type_of
+from dpif.client.tunnels import TUNNELS
 from dpif.errors import AlreadyExists, DpifError, NoSuchObject, ParseError
 
 if TYPE_CHECKING:
@@ -78,12 +78,9 @@ def add_interfaces(context: Context, datapath: Datapath, texts: Sequence[str]) -
 
 def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
     type_ = interface.type or "system"
-    if type_ in TUNNELS:
-        name, options = _tunnel(interface)
-    else:
-        name, options = interface.name, interface.no_options()
+    options = _tunnel_options(interface) if type_ in TUNNELS else interface.no_options()
     try:
-        port = datapath.ports.add(name, type=type_, number=interface.number or None, options=options)
+        port = datapath.ports.add(interface.name, type=type_, number=interface.number or None, options=options)
     except NoSuchObject as error:
         context.report(f"{interface.name}: failed to open network device", error)
         return
@@ -100,8 +97,8 @@ def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
             bring_up(port.name)
 
 
-def _tunnel(interface: Interface) -> tuple[str, Mapping[str, object]]:
-    """Return name and options of the port that serves all tunnels of a type."""
+def _tunnel_options(interface: Interface) -> Mapping[str, object]:
+    """Return the options of the port that serves all tunnels of a type."""
     usual = TUNNELS[interface.type or ""].udp_port
     options: dict[str, object] = {}
     for key, value in interface.options.items():
@@ -114,9 +111,7 @@ def _tunnel(interface: Interface) -> tuple[str, Mapping[str, object]]:
             options["gbp"] = True
         else:
             raise ParseError(f"unknown option {key}={value} of a {interface.type} port")
-    udp_port = options.setdefault("dst_port", usual) if usual else 0
-    assert isinstance(udp_port, int)
-    return device_name(interface.type or "", udp_port), options
+    return options
 
 
 def set_if(context: Context) -> None:
@@ -134,7 +129,7 @@ def _check(context: Context, datapath: Datapath, interface: Interface) -> None:
     except NoSuchObject as error:
         context.report(f"{interface.name}: failed to query port in {context.words[0]}", error)
         return
-    present = type_of(port)
+    present = port.type
     if interface.type not in (None, present):
         raise ParseError(f"can't change type from {present} to {interface.type}")
     if interface.number not in (None, port.number):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.devices import counter
-from dpif.cli.tunnels import configuration, type_of
+from dpif.cli.tunnels import configuration
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
-    from dpif.client.ports import Port
+    from dpif.client.port import Port
     from dpif.odp.messages.datapath import DatapathRecord
 
 
@@ -77,7 +77,7 @@ class PortView(NamedTuple):
             yield from self.counters.lines()
 
     def _kind(self) -> str:
-        type_ = type_of(self.port)
+        type_ = self.port.type
         if type_ == "system":
             return ""
         settings = ", ".join(f"{key}={value}" for key, value in configuration(self.port).items())

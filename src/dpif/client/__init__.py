@@ -26,16 +26,20 @@ in `dpif._open`.
 
 from __future__ import annotations
 
-from dpif.client.datapath import Datapath, Stats
+from dpif.client.datapath import Datapath, Stats, queue_to_priority
+from dpif.client.features import Features
 from dpif.client.flows import Flow, Flows
 from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result
-from dpif.client.ports import Port, PortAdded, PortChanged, PortEvent, PortRemoved, Ports, PortWatch
-from dpif.client.upcalls import Upcall, Upcalls
+from dpif.client.port import Port
+from dpif.client.ports import Ports, find_port, is_internal_device
+from dpif.client.upcalls import Upcall, UpcallHandlers, Upcalls
+from dpif.client.watch import PortAdded, PortChanged, PortEvent, PortRemoved, PortWatch
 
 __all__ = [
     "Datapath",
     "Delete",
     "Execute",
+    "Features",
     "Flow",
     "Flows",
     "Get",
@@ -51,5 +55,9 @@ __all__ = [
     "Result",
     "Stats",
     "Upcall",
+    "UpcallHandlers",
     "Upcalls",
+    "find_port",
+    "is_internal_device",
+    "queue_to_priority",
 ]

@@ -7,16 +7,24 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from dpif.client.dispatch import Dispatch, available_cpus, cpu_count, recommended_handlers
+from dpif.client.features import Features, probe_features
 from dpif.client.flows import Flows
 from dpif.client.operations import Execute, Operation, Result, result_of
-from dpif.client.ports import Ports
-from dpif.client.upcalls import Upcalls
+from dpif.client.port import Port
+from dpif.client.ports import Ports, is_internal_device
+from dpif.client.upcalls import UpcallHandlers, Upcalls
 from dpif.client.values import ActionsLike, KeyLike
-from dpif.errors import NetlinkError
+from dpif.errors import EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
-from dpif.odp.constants import DatapathCmd, DatapathFeature
+from dpif.odp.actions import Output
+from dpif.odp.constants import OVSP_LOCAL, DatapathCmd, DatapathFeature
+from dpif.odp.key import FlowKey
 from dpif.odp.messages.datapath import DatapathRecord
+
+_MAX_QUEUES = 0xF000
+_TC_MAJOR = 1 << 16
 
 
 class Stats(NamedTuple):
@@ -51,8 +59,8 @@ class Datapath:
         self.ifindex = record.dp_ifindex
         self.ports = Ports(self)
         self.flows = Flows(self)
-        self.upcall_pid = 0
-        """The netlink port id that new ports send their upcalls to; 0 unless somebody here listens per vport."""
+        self.dispatch: Dispatch | None = None
+        """How misses are dispatched to who listens through this handle; None when nobody does."""
 
     def __str__(self) -> str:
         return f"{self.type}@{self.name}"
@@ -134,13 +142,39 @@ class Datapath:
         answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in todo])
         return [result_of(operation, answer) for operation, answer in zip(todo, answers, strict=True)]
 
-    def upcalls(self, *, miss: bool = True, action: bool = True) -> Upcalls:
+    def send_packet(self, port: Port | int, packet: bytes) -> None:
+        """Send a packet out of a port; success says nothing about delivery."""
+        number = port if isinstance(port, int) else port.number
+        self.execute(packet, [Output(number)], FlowKey(in_port=OVSP_LOCAL))
+
+    def is_internal_device(self, name: str) -> bool:
+        """Tell whether a network device is an internal port, of this datapath or of another of the same peer."""
+        return is_internal_device(self.connection, name)
+
+    def features(self) -> Features:
+        """Find out what the datapath can do, leaving nothing behind; see `Features`."""
+        return probe_features(self.connection, self.read())
+
+    def upcalls(self, *, miss: bool = True, action: bool = True, dispatch: str | None = None) -> Upcalls:
         """Listen to the packets that the datapath hands up; close the listener to hand the place back.
 
         With `miss` its misses are directed here, away from whoever got them before. With `action` alone nothing
-        is written: ``userspace(pid=…)`` actions name the listener's ``port_id``.
+        is written: ``userspace(pid=…)`` actions name the listener's ``port_id``. `dispatch` is ``per-cpu`` or
+        ``per-vport``, by default the first where the datapath can. Per vport, ports whose numbers differ modulo
+        16 have queues of their own, so that one that is flooded does not take from the others.
         """
-        return Upcalls(self, miss=miss, action=action)
+        return Upcalls.start(self, miss=miss, action=action, dispatch=dispatch)
+
+    def upcall_handlers(
+        self, count: int | None = None, *, miss: bool = True, action: bool = True, dispatch: str | None = None
+    ) -> UpcallHandlers:
+        """Listen as `upcalls` does with several handlers, for as many threads or forked processes.
+
+        Without `count` there are as many as suit the CPUs that this process may run on.
+        """
+        if count is None:
+            count = recommended_handlers(available_cpus(), cpu_count())
+        return UpcallHandlers(self, count, miss=miss, action=action, dispatch=dispatch)
 
 
 def _reply(connection: Connection, record: DatapathRecord, operation: str, flags: int = 0) -> DatapathRecord:
@@ -169,3 +203,13 @@ def list_datapaths(connection: Connection) -> list[DatapathRecord]:
     """Return the record of every datapath of the peer."""
     record = DatapathRecord(command=DatapathCmd.GET)
     return connection.dump_all(record.request("listing datapaths"))
+
+
+def queue_to_priority(queue: int) -> int:
+    """Return the packet priority that puts packets into a queue of the ``htb`` or ``hfsc`` that OVS sets up.
+
+    That is the handle 1:(queue + 1) of a traffic control class; a queue of 0xf000 or more has none.
+    """
+    if not 0 <= queue < _MAX_QUEUES:
+        raise EncodeError(f"{queue} is not a queue with a priority; there are 0 to {_MAX_QUEUES - 1}")
+    return _TC_MAJOR | (queue + 1)

@@ -1,10 +1,14 @@
-"""Who gets a datapath's misses: naming a netlink port id as their receiver, and giving the place back.
+"""Who gets a datapath's misses: naming netlink port ids as their receivers, and giving the place back.
 
-Two ways. *Per CPU* (Linux 5.15): the datapath has one list of port ids, one for each CPU. *Per vport*: every
-port has its own, so that a port that somebody adds later must be told too (`adopt`). Only listening writes any
-of this; a look never does. What was set before is preserved: features are changed by adding to the present ones,
-since a SET without them would clear them, and `restore` puts back what was there, unless somebody else took over
-meanwhile.
+Two ways. *Per CPU* (Linux 5.15): the datapath has one list of port ids, one for each CPU; handler ``i`` of ``n`` gets
+those of the CPUs ``i``, ``i + n``, … *Per vport*: every port has port ids of its own, so that a port that somebody
+adds later must be told too (`adopt`). A handler then has 16 sockets, of which port ``p`` uses number ``p & 15``, so
+that the flood of one port fills a queue that most others do not share. A port takes turns between several handlers,
+as far as the datapath takes several ids; ports are spread over the handlers all the same.
+
+Only listening writes any of this; a look never does. What was set before is preserved: features are changed by
+adding to the present ones, since a SET without them would clear them, and `restore` puts back what was there, unless
+somebody else took over meanwhile.
 """
 
 from __future__ import annotations
@@ -12,21 +16,38 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
-from dpif.errors import NetlinkError, NoSuchObject
+from dpif.client.channels import Channels
+from dpif.errors import EncodeError, NetlinkError, NoSuchObject
 from dpif.odp.constants import DatapathFeature
 from dpif.odp.messages.datapath import DatapathRecord
 
 if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
-    from dpif.client.ports import Port
+    from dpif.client.port import Port
+
+SOCKETS: Final = 16
+"""How many sockets a handler has per vport; a power of two."""
+PER_CPU: Final = "per-cpu"
+PER_VPORT: Final = "per-vport"
+_ANY_PID: Final = 0xFFFFFFFF
 
 
 class Dispatch(Protocol):
-    """One way to direct misses to a port id; made active by `choose_dispatch`."""
+    """One way to direct misses to handlers; made active by `choose_dispatch`."""
 
     name: str
+
+    def pids_for(self, number: int | None) -> tuple[int, ...]:
+        """Return the upcall port ids that a port of this number must have (None: not known yet)."""
+        ...
+
+    def pid_of(self, number: int) -> int:
+        """Return the port id to name in a ``userspace`` action of a flow from this port."""
+        ...
 
     def adopt(self, port: Port | int) -> None:
         """Direct the misses of a port that was attached by somebody else."""
@@ -37,31 +58,42 @@ class Dispatch(Protocol):
         ...
 
 
-def choose_dispatch(datapath: Datapath, port_id: int) -> Dispatch:
-    """Direct the misses of `datapath` to `port_id`: per CPU where the datapath can, else per vport."""
+def choose_dispatch(datapath: Datapath, handlers: Sequence[Channels], wanted: str | None = None) -> Dispatch:
+    """Direct the misses of `datapath` to `handlers`: as is wanted, else per CPU where it can, else per vport."""
+    if wanted not in (None, PER_CPU, PER_VPORT):
+        raise EncodeError(f"unknown dispatch {wanted!r}; one of: {PER_CPU}, {PER_VPORT}")
     before = datapath.read()
-    try:
-        return PerCpu(datapath, port_id, before)
-    except NetlinkError as error:
-        if error.errno != errno.EOPNOTSUPP:
-            raise
-    return PerVport(datapath, port_id, before)
+    if wanted != PER_VPORT:
+        try:
+            return PerCpu(datapath, handlers, before)
+        except NetlinkError as error:
+            if error.errno != errno.EOPNOTSUPP or wanted == PER_CPU:
+                raise
+    return PerVport(datapath, handlers, before)
 
 
 class PerCpu:
-    """Misses go to the port id of the CPU that they happen on; here the same for all."""
+    """Misses go to the port id of the CPU that they happen on."""
 
-    name = "per-cpu"
+    name = PER_CPU
 
-    def __init__(self, datapath: Datapath, port_id: int, before: DatapathRecord) -> None:
+    def __init__(self, datapath: Datapath, handlers: Sequence[Channels], before: DatapathRecord) -> None:
         self._dp = datapath
         self._before = before
         features = (before.user_features or 0) | DatapathFeature.UNALIGNED | DatapathFeature.DISPATCH_UPCALL_PER_CPU
-        self._pids = (port_id,) * _cpu_count()
+        self._pids = tuple(handlers[cpu % len(handlers)].port_id for cpu in range(max(cpu_count(), len(handlers))))
         datapath.write(user_features=features & ~DatapathFeature.VPORT_PIDS, per_cpu_pids=self._pids)
 
+    def pids_for(self, number: int | None) -> tuple[int, ...]:
+        """Return no id: the datapath's list holds for every port."""
+        return (0,)
+
+    def pid_of(self, number: int) -> int:
+        """Return an id that is none: the kernel wants one there and goes by the CPU."""
+        return _ANY_PID
+
     def adopt(self, port: Port | int) -> None:
-        """Nothing to do: the list holds for every port."""
+        """Nothing to do."""
 
     def restore(self) -> None:
         """Put back features and port ids, unless these are no longer ours."""
@@ -72,35 +104,88 @@ class PerCpu:
 
 
 class PerVport:
-    """Each port has a port id of its own; here the same for all, those added through this handle included."""
+    """Each port has port ids of its own; those added through this handle get theirs at once."""
 
-    name = "per-vport"
+    name = PER_VPORT
 
-    def __init__(self, datapath: Datapath, port_id: int, before: DatapathRecord) -> None:
+    def __init__(self, datapath: Datapath, handlers: Sequence[Channels], before: DatapathRecord) -> None:
         self._dp = datapath
-        self._port_id = port_id
-        self._before: dict[int, tuple[int, ...]] = {}
-        features = (before.user_features or 0) | DatapathFeature.UNALIGNED
-        datapath.write(user_features=features & ~DatapathFeature.DISPATCH_UPCALL_PER_CPU)
-        datapath.upcall_pid = port_id
-        for port in datapath.ports:
-            self._before[port.number] = port.upcall_pids
+        self._features_before = before
+        self._pids_before: dict[int, tuple[int, ...]] = {}
+        for handler in handlers:
+            handler.widen(SOCKETS)
+        self._ids = [handler.port_ids for handler in handlers]
+        features = (before.user_features or 0) | DatapathFeature.UNALIGNED | DatapathFeature.VPORT_PIDS
+        self._features = features & ~DatapathFeature.DISPATCH_UPCALL_PER_CPU
+        datapath.write(user_features=self._features)  # from here on ports tell all their ids
+        ports = list(datapath.ports)
+        self._width = self._find_width(ports)
+        for port in ports:
+            self._pids_before[port.number] = port.upcall_pids
             with contextlib.suppress(NoSuchObject):
-                datapath.ports.set_upcall_pids(port, (port_id,))
+                self.adopt(port)
+
+    def _find_width(self, ports: Sequence[Port]) -> int:
+        """Return how many ids a port may have: no more than the datapath counts CPUs, which it does not tell."""
+        width = min(len(self._ids), cpu_count())
+        if width > 1:
+            try:
+                self._dp.ports.set_upcall_pids(ports[0], (ports[0].upcall_pids or (0,)) * width)
+            except NetlinkError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                return 1
+        return width
+
+    def pids_for(self, number: int | None) -> tuple[int, ...]:
+        """Return one id of each handler that has a turn at this port."""
+        number = number or 0
+        handlers = range(number, number + self._width)
+        return tuple(self._ids[handler % len(self._ids)][number % SOCKETS] for handler in handlers)
+
+    def pid_of(self, number: int) -> int:
+        """Return the first of the port's ids."""
+        return self.pids_for(number)[0]
 
     def adopt(self, port: Port | int) -> None:
-        """Give the port our id."""
-        self._dp.ports.set_upcall_pids(port, (self._port_id,))
+        """Give the port our ids."""
+        number = port if isinstance(port, int) else port.number
+        self._dp.ports.set_upcall_pids(number, self.pids_for(number))
 
     def restore(self) -> None:
-        """Put back the port ids of the ports that still have ours."""
-        self._dp.upcall_pid = 0
+        """Put back the ids of the ports that still have ours, and the features."""
         with contextlib.suppress(NoSuchObject):
             for port in self._dp.ports:
-                if port.upcall_pids == (self._port_id,):
-                    self._dp.ports.set_upcall_pids(port, self._before.get(port.number) or (0,))
+                if port.upcall_pids == self.pids_for(port.number):
+                    self._dp.ports.set_upcall_pids(port, self._pids_before.get(port.number) or (0,))
+            if self._dp.user_features == self._features:
+                before = self._features_before
+                self._dp.write(user_features=before.user_features or 0, per_cpu_pids=before.per_cpu_pids)
 
 
-def _cpu_count() -> int:
-    """Return how many CPUs the kernel may ever use: a shorter list makes it warn."""
-    return max(os.sysconf("SC_NPROCESSORS_CONF"), os.cpu_count() or 1)
+def cpu_count() -> int:
+    """Return how many CPUs the kernel may ever use: with a list of port ids that is shorter it complains."""
+    with contextlib.suppress(OSError, ValueError):
+        possible = Path("/sys/devices/system/cpu/possible").read_text()
+        return int(possible.strip().replace(",", "-").rpartition("-")[2]) + 1
+    return os.cpu_count() or 1
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def recommended_handlers(active: int, total: int) -> int:
+    """Return how many handlers suit `active` CPUs to run on, of `total` that packets come in on.
+
+    Where they are fewer, the next prime above: a number that shares no factor with the queues of a network card
+    spreads them evenly (dpif_netlink_calculate_n_handlers).
+    """
+    if active >= total or total <= 2:
+        return max(active, 1)
+    return min(next(n for n in range(active + 1, 2 * active + 3) if _is_prime(n)), total)
+
+
+def _is_prime(number: int) -> bool:
+    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))

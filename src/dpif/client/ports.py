@@ -1,141 +1,45 @@
-"""The ports of a datapath: attach, detach, look up, list, and watch."""
+"""The ports of a datapath: attach, detach, look up, list, and watch.
+
+**Port numbers.** Where the caller leaves the choice, a handle gives numbers from a queue in which those that were
+freed wait longest (`port_numbers.py`): at first 1, 2, 3, … as the datapath itself would. A number that turns out to
+be taken is passed over. The refusal EBUSY has another cause too, a device that belongs to somebody else, and no
+number helps against that; so the ports are listed to see which it was. The list shows at once all other numbers
+that are taken, so that a new handle on a full datapath learns of them in one step. Beyond 1023 the datapath chooses.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from dpif.client.waiting import Listener
-from dpif.errors import EncodeError, NetlinkError, netlink_error
+from dpif.client.devices import switch_off_lro
+from dpif.client.port import Port, encode_options, type_number
+from dpif.client.port_numbers import MAX_PORTS, PortNumbers
+from dpif.client.tunnels import TUNNELS, check_options, device_name, make_device, remove_device
+from dpif.client.watch import PortWatch
+from dpif.errors import NetlinkError, NoSuchObject, netlink_error
+from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
-from dpif.netlink.exchange import Subscription
-from dpif.netlink.policy import Decoded
-from dpif.netlink.transport import Transport
-from dpif.odp.constants import (
-    DP_MAX_PORTS,
-    OVS_VPORT_FAMILY,
-    OVS_VPORT_MCGROUP,
-    TunnelAttr,
-    VportCmd,
-    VportType,
-    VportUpcallAttr,
-    VxlanExt,
-)
-from dpif.odp.messages.vport import VportRecord, VportStats
+from dpif.odp.constants import VportCmd, VportType
+from dpif.odp.messages.vport import VportRecord
 
 if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
 
-OVS_VPORT_MCGROUP_FALLBACK_ID = 33
-"""The group's number on kernels that do not tell group names (Linux before 2.6.37)."""
-
-_TYPE_NAMES = {VportType.NETDEV: "system", **{t: t.name.lower() for t in VportType if t > VportType.NETDEV}}
-_TYPE_NUMBERS = {name: number for number, name in _TYPE_NAMES.items()}
-
-
-def type_name(number: int) -> str:
-    """Return the name of a vport type as users write it: ``system`` for NETDEV, else the uapi name."""
-    return _TYPE_NAMES.get(VportType(number), "unknown") if number in set(VportType) else "unknown"
-
-
-def type_number(name: str) -> VportType:
-    """Return the vport type of a name; raise `EncodeError` for one that is not known."""
-    if name not in _TYPE_NUMBERS:
-        raise EncodeError(f"unknown port type {name!r}; one of: {', '.join(sorted(_TYPE_NUMBERS))}")
-    return _TYPE_NUMBERS[name]
-
-
-@dataclass(slots=True, frozen=True)
-class UpcallStats:
-    """Upcalls of one port that were delivered and that could not be (``enum ovs_vport_upcall_attr``)."""
-
-    success: int
-    fail: int
-
-
-@dataclass(slots=True, frozen=True)
-class Port:
-    """A port as the datapath described it.
-
-    ``number`` is its port number, ``type`` as in ``ovs-dpctl`` (``system``, ``internal``, ``vxlan``, …),
-    ``options`` those of a tunnel (``dst_port``, ``gbp``), ``stats`` seen from the datapath, ``upcall_stats``
-    None before Linux 6.2, ``ifindex`` and ``netnsid`` None where the datapath does not tell.
-    """
-
-    number: int
-    name: str
-    type: str
-    stats: VportStats | None = None
-    options: Mapping[str, int] | None = None
-    upcall_pids: tuple[int, ...] = ()
-    upcall_stats: UpcallStats | None = None
-    ifindex: int | None = None
-    netnsid: int | None = None
-
-    @classmethod
-    def of_record(cls, record: VportRecord) -> Port:
-        """Make one of a reply."""
-        assert record.port_no is not None
-        assert record.name is not None
-        assert record.type is not None
-        counts = record.upcall_stats.values if record.upcall_stats else None
-        return cls(
-            number=record.port_no,
-            name=record.name,
-            type=type_name(record.type),
-            stats=record.stats,
-            options=_options(record.options),
-            upcall_pids=record.upcall_pid or (),
-            upcall_stats=None
-            if counts is None
-            else UpcallStats(counts.get(VportUpcallAttr.SUCCESS, 0), counts.get(VportUpcallAttr.FAIL, 0)),
-            ifindex=record.ifindex,
-            netnsid=record.netnsid,
-        )
-
-    def same_place(self, other: Port) -> bool:
-        """Tell whether `other` is this port, counters aside."""
-        return (self.number, self.name, self.type, self.options, self.upcall_pids) == (
-            other.number,
-            other.name,
-            other.type,
-            other.options,
-            other.upcall_pids,
-        )
-
-
-def _options(options: Decoded | None) -> Mapping[str, int] | None:
-    if options is None:
-        return None
-    shown: dict[str, int] = {}
-    if TunnelAttr.DST_PORT in options.values:
-        shown["dst_port"] = options.values[TunnelAttr.DST_PORT]
-    extension = options.values.get(TunnelAttr.EXTENSION)
-    if extension is not None and VxlanExt.GBP in extension.values:
-        shown["gbp"] = 1
-    return shown
-
-
-def _encode_options(options: Mapping[str, object] | None) -> Decoded | None:
-    if not options:
-        return None
-    values: dict[int, object] = {}
-    for name, value in options.items():
-        if name == "dst_port":
-            values[TunnelAttr.DST_PORT] = value
-        elif name == "gbp":
-            values[TunnelAttr.EXTENSION] = {VxlanExt.GBP: bool(value)}
-        else:
-            raise EncodeError(f"unknown port option {name!r}; one of: dst_port, gbp")
-    return Decoded(values)
+__all__ = ["Ports", "find_port", "is_internal_device"]
 
 
 class Ports:
     """The ports of one datapath; iterate for all of them, ordered by number."""
 
+    max_ports = MAX_PORTS
+    """How many numbers `add` chooses from; a soft limit, for a datapath takes any number up to 65534."""
+
     def __init__(self, datapath: Datapath) -> None:
         self._dp = datapath
+        self._numbers = PortNumbers()
 
     def add(
         self,
@@ -147,29 +51,108 @@ class Ports:
     ) -> Port:
         """Attach a port: the network device `name` (``system``), or a new device of another type.
 
-        Without `number` the datapath gives the lowest free one. Raises `AlreadyExists` (attached already, or
-        the name is taken), `NoSuchObject` (no such device), `NetlinkError` with EBUSY (the number is taken, or
-        another datapath or bridge has the device), EFBIG (the number is 65535 or more).
+        A tunnel's device is named after its type and UDP port (``vxlan_sys_4789``), whatever `name` says; one that
+        is there already is shared when its options are the same. Devices are those of the calling thread's network
+        namespace.
+
+        Without `number` one is chosen (see the module). Raises `AlreadyExists` (attached already, or the name is
+        taken), `NoSuchObject` (no such device), `NetlinkError` with EBUSY (the number is taken, or another
+        datapath or bridge has the device), EFBIG (the number is 65535 or more).
         """
-        record = VportRecord(
-            command=VportCmd.NEW,
-            dp_ifindex=self._dp.ifindex,
-            name=name,
-            type=type_number(type),
-            port_no=number,
-            options=_encode_options(options),
-            upcall_pid=(self._dp.upcall_pid,),
-        )
-        return self._one(record, f"adding {name} to {self._dp.name}", NLM_F_ECHO)
+        if type in TUNNELS:
+            return self._add_tunnel(type, number, check_options(type, options))
+        vport_type = type_number(type)
+        if vport_type == VportType.NETDEV and self._dp.type == "system":
+            with contextlib.suppress(OSError):  # a device that cannot do it never did LRO, or is not there
+                switch_off_lro(name)
+        return self._attach(VportRecord(name=name, type=vport_type, options=encode_options(options)), number)
+
+    def _add_tunnel(self, type: str, number: int | None, options: Mapping[str, object]) -> Port:
+        """Attach the device of a tunnel; where the kernel makes none, a port of the tunnel's own vport type."""
+        name = device_name(type, options)
+        try:
+            made = self._dp.type == "system" and make_device(type, options)
+        except NetlinkError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            made = None
+        if self._dp.type != "system" or made is None:
+            return self._attach(
+                VportRecord(name=name, type=type_number(type), options=encode_options(options)), number
+            )
+        try:
+            return self._attach(VportRecord(name=name, type=VportType.NETDEV), number)
+        except BaseException:
+            if made:
+                remove_device(name, None)
+            raise
+
+    def _attach(self, record: VportRecord, number: int | None) -> Port:
+        port = self._attach_with_any(record) if number is None else self._attach_with(record, number)
+        if self._dp.dispatch and port.upcall_pids != self._dp.dispatch.pids_for(port.number):
+            self.set_upcall_pids(port, self._dp.dispatch.pids_for(port.number))  # the datapath chose the number
+        return port
+
+    def _attach_with_any(self, record: VportRecord) -> Port:
+        while True:
+            number = self._numbers.take()
+            try:
+                return self._new(record, number)
+            except NetlinkError as error:
+                if number is None:
+                    raise
+                if error.errno == errno.EFBIG or (error.errno == errno.EBUSY and self._is_in_use(number)):
+                    continue
+                self._numbers.give_back(number)
+                if error.errno == errno.EBUSY:
+                    raise _busy(error, "another datapath, bridge or bond has the device") from None
+                raise
+
+    def _attach_with(self, record: VportRecord, number: int) -> Port:
+        try:
+            return self._new(record, number)
+        except NetlinkError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            in_use = self._is_in_use(number)
+            explanation = (
+                f"port number {number} is taken" if in_use else "another datapath, bridge or bond has the device"
+            )
+            raise _busy(error, explanation) from None
+
+    def _new(self, record: VportRecord, number: int | None) -> Port:
+        record.command = VportCmd.NEW
+        record.dp_ifindex = self._dp.ifindex
+        record.port_no = number
+        record.upcall_pid = self._dp.dispatch.pids_for(number) if self._dp.dispatch else (0,)
+        port = self._one(record, f"adding {record.name} to {self._dp.name}", NLM_F_ECHO)
+        self._numbers.used(port.number)
+        return port
+
+    def _is_in_use(self, number: int) -> bool:
+        return any(port.number == number for port in self)
 
     def delete(self, port: Port | int | str) -> None:
-        """Detach a port given by its number, its name or itself; raise `NoSuchObject`, EINVAL for port 0."""
-        number = self._number(port)
-        record = VportRecord(command=VportCmd.DEL, dp_ifindex=self._dp.ifindex, port_no=number)
-        self._dp.connection.transact(record.request(f"deleting port {number} from {self._dp.name}"))
+        """Detach a port given by its number, its name or itself; raise `NoSuchObject`, EINVAL for port 0.
+
+        The device of a tunnel is deleted with it.
+        """
+        record = VportRecord(command=VportCmd.DEL, dp_ifindex=self._dp.ifindex)
+        if isinstance(port, str):
+            record.name = port
+        else:
+            record.port_no = port if isinstance(port, int) else port.number
+        what = port.number if isinstance(port, Port) else port
+        gone = self._one(record, f"deleting port {what} from {self._dp.name}", NLM_F_ECHO)
+        self._numbers.freed(gone.number)
+        if gone.type in TUNNELS and self._dp.type == "system":
+            remove_device(gone.name, gone.ifindex)
 
     def get(self, port: int | str) -> Port:
-        """Return the port of a number or a name; raise `NoSuchObject`."""
+        """Return the port of a number or a name; raise `NoSuchObject`.
+
+        A name is the one that the device had when it was attached.
+        """
         record = VportRecord(command=VportCmd.GET, dp_ifindex=self._dp.ifindex)
         if isinstance(port, int):
             record.port_no = port
@@ -179,14 +162,16 @@ class Ports:
 
     def set_upcall_pids(self, port: Port | int, pids: tuple[int, ...]) -> None:
         """Say which netlink port ids a port's upcalls go to; 0 for none (``OVS_VPORT_ATTR_UPCALL_PID``)."""
-        number = self._number(port)
+        number = port if isinstance(port, int) else port.number
         record = VportRecord(command=VportCmd.SET, dp_ifindex=self._dp.ifindex, port_no=number, upcall_pid=pids)
         self._dp.connection.transact(record.request(f"setting upcall pids of port {number}"))
 
     def __iter__(self) -> Iterator[Port]:
         record = VportRecord(command=VportCmd.GET, dp_ifindex=self._dp.ifindex)
         rows = self._dp.connection.dump_all(record.request(f"listing the ports of {self._dp.name}"))
-        return iter(sorted((Port.of_record(row) for row in rows), key=lambda port: port.number))
+        ports = {port.number: port for port in map(Port.of_record, rows)}
+        self._numbers.observed(ports.keys())  # only a list that came to its end says what is free
+        return iter(sorted(ports.values(), key=lambda port: port.number))
 
     def names(self) -> dict[int, str]:
         """Return the name of each port number, as `format_key` and `Actions.format` take it."""
@@ -194,98 +179,33 @@ class Ports:
 
     def watch(self) -> PortWatch:
         """Return a listener for changes of ports; it knows the present ports at once."""
-        group = self._dp.connection.group(OVS_VPORT_FAMILY, OVS_VPORT_MCGROUP, OVS_VPORT_MCGROUP_FALLBACK_ID)
-        type_id = self._dp.connection.family(OVS_VPORT_FAMILY).id
-        transport = self._dp.connection.dial()
-        try:
-            transport.join_group(group)
-            return PortWatch(self._dp, transport, Subscription(type_id, VportRecord.from_payload))
-        except BaseException:
-            transport.close()
-            raise
-
-    def _number(self, port: Port | int | str) -> int:
-        if isinstance(port, str):
-            return self.get(port).number
-        return port if isinstance(port, int) else port.number
+        return PortWatch(self._dp)
 
     def _one(self, record: VportRecord, operation: str, flags: int = 0) -> Port:
         reply = self._dp.connection.transact(record.request(operation, flags))
         if reply is None:
-            raise NetlinkError(0, operation, "the datapath acknowledged without a reply")
+            raise NetlinkError(errno.EPROTO, operation, "the datapath acknowledged without a reply")
         if reply.dp_ifindex != self._dp.ifindex:
-            raise netlink_error(19, operation, "the device belongs to another datapath")
+            raise netlink_error(errno.ENODEV, operation, "the device belongs to another datapath")
         return Port.of_record(reply)
 
 
-@dataclass(slots=True, frozen=True)
-class PortAdded:
-    """A port was attached."""
-
-    port: Port
-
-
-@dataclass(slots=True, frozen=True)
-class PortChanged:
-    """A port's settings changed."""
-
-    port: Port
+def find_port(connection: Connection, name: str) -> tuple[int, Port]:
+    """Return the port of a device's name in any datapath, after the datapath's ifindex; raise `NoSuchObject`."""
+    operation = f"looking for a port {name}"
+    reply = connection.transact(VportRecord(command=VportCmd.GET, name=name).request(operation))
+    if reply is None:
+        raise NetlinkError(errno.EPROTO, operation, "acknowledged without a reply")
+    return reply.dp_ifindex, Port.of_record(reply)
 
 
-@dataclass(slots=True, frozen=True)
-class PortRemoved:
-    """A port was detached, or its device went away."""
-
-    port: Port
-
-
-PortEvent: TypeAlias = PortAdded | PortChanged | PortRemoved
+def is_internal_device(connection: Connection, name: str) -> bool:
+    """Tell whether a network device is an internal port of some datapath."""
+    try:
+        return find_port(connection, name)[1].type == "internal"
+    except NoSuchObject:
+        return False
 
 
-class PortWatch(Listener[PortEvent]):
-    """Changes of a datapath's ports as events, none of them lost.
-
-    When notifications are lost (ENOBUFS) the watch lists the ports anew and reports the differences. ``ports``
-    maps numbers to ports as of the last event.
-    """
-
-    def __init__(self, datapath: Datapath, transport: Transport, subscription: Subscription[VportRecord]) -> None:
-        super().__init__(transport)
-        self._dp = datapath
-        self._subscription = subscription
-        self.ports: dict[int, Port] = {port.number: port for port in datapath.ports}
-
-    def _decode(self, datagram: bytes) -> list[PortEvent]:
-        events: list[PortEvent] = []
-        for record in self._subscription.feed(datagram):
-            if not isinstance(record, VportRecord) or record.dp_ifindex != self._dp.ifindex:
-                continue
-            if record.port_no is None or record.port_no >= DP_MAX_PORTS or record.name is None:
-                continue
-            if record.command == VportCmd.DEL:
-                events.extend(self._removed(record.port_no))
-            else:
-                events.extend(self._present(Port.of_record(record)))
-        return events
-
-    def _present(self, port: Port) -> list[PortEvent]:
-        known = self.ports.get(port.number)
-        self.ports[port.number] = port
-        if known is None:
-            return [PortAdded(port)]
-        if known.name != port.name:
-            return [PortRemoved(known), PortAdded(port)]
-        return [] if known.same_place(port) else [PortChanged(port)]
-
-    def _removed(self, number: int) -> list[PortEvent]:
-        known = self.ports.pop(number, None)
-        return [] if known is None else [PortRemoved(known)]
-
-    def _lost(self) -> list[PortEvent]:
-        now = {port.number: port for port in self._dp.ports}
-        events: list[PortEvent] = []
-        for number in self.ports.keys() - now.keys():
-            events.extend(self._removed(number))
-        for port in now.values():
-            events.extend(self._present(port))
-        return events
+def _busy(error: NetlinkError, explanation: str) -> NetlinkError:
+    return netlink_error(errno.EBUSY, error.operation, explanation)

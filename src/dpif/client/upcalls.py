@@ -1,20 +1,21 @@
 """Upcalls: the packets that a datapath hands to user space, and how they come to be handed to us.
 
 A packet that misses the flow table (*miss*) or meets a ``userspace`` action (*action*) is sent to a netlink
-port id. `Upcalls` owns a transport with such an id. To get misses it must be named as their receiver, which
-`dispatch.py` does, and undoes when it is closed.
+port id. `Upcalls` owns transports with such ids (`channels.py`). To get misses they must be named as their
+receivers, which `dispatch.py` does, and undoes in the end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, overload
 
-from dpif.client.dispatch import Dispatch, choose_dispatch
-from dpif.client.ports import Port
+from dpif.client.channels import Channels
+from dpif.client.dispatch import choose_dispatch
 from dpif.client.waiting import Listener
-from dpif.errors import DecodeError
+from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.exchange import Subscription
-from dpif.netlink.transport import Transport
 from dpif.odp.actions import Actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, PacketCmd
 from dpif.odp.key import FlowKey
@@ -23,6 +24,7 @@ from dpif.odp.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
+    from dpif.client.port import Port
 
 
 class Upcall:
@@ -84,39 +86,70 @@ class Upcall:
 
 
 class Upcalls(Listener[Upcall]):
-    """The upcalls of one datapath: an iterator, an async iterator, a `fileno()`; a context manager.
+    """Upcalls of one datapath: an iterator, an async iterator, a `fileno()`; a context manager.
 
-    ``overruns`` counts the times that the transport lost upcalls because nobody read them in time; the
-    datapath counts the packets themselves as lost.
+    The only handler, or one of several (`UpcallHandlers`). Its queues are bounded: what comes while they are full
+    is lost, and the datapath counts it. ``overruns`` counts the times that this handler was told so,
+    ``malformed`` the messages that could not be decoded.
     """
 
     def __init__(self, datapath: Datapath, *, miss: bool = True, action: bool = True) -> None:
         family = datapath.connection.family(OVS_PACKET_FAMILY)
-        super().__init__(datapath.connection.dial())
+        self.channels = Channels(datapath.connection.dial)
+        super().__init__(self.channels)
         self._dp = datapath
         self._wanted = {PacketCmd.MISS} if miss else set()
         if action:
             self._wanted.add(PacketCmd.ACTION)
         self._subscription = Subscription(family.id, PacketRecord.from_reply)
-        self._dispatch: Dispatch | None = None
+        self._place: Place | None = None
         self.overruns = 0
         self.malformed = 0
+
+    @classmethod
+    def start(cls, datapath: Datapath, *, miss: bool, action: bool, dispatch: str | None) -> Self:
+        """Listen as the only handler; see `Datapath.upcalls`."""
+        upcalls = cls(datapath, miss=miss, action=action)
         if miss:
             try:
-                self._dispatch = choose_dispatch(datapath, self.port_id)
+                upcalls._place = Place(datapath, [upcalls.channels], dispatch)
             except BaseException:
-                super().close()
+                upcalls.close()
                 raise
+        return upcalls
 
     @property
     def dispatch(self) -> str:
-        """How misses are dispatched: ``per-cpu``, ``per-vport``, or ``none`` when they were not asked for."""
-        return self._dispatch.name if self._dispatch else "none"
+        """How misses are dispatched: ``per-cpu``, ``per-vport``, or ``none`` when they do not come here alone."""
+        return self._place.dispatch.name if self._place else "none"
 
-    @property
-    def transport(self) -> Transport:
-        """The transport that upcalls arrive on."""
-        return self._transport
+    def pid_of(self, port: Port | int) -> int:
+        """Return the port id to name in a ``userspace`` action of a flow from `port`."""
+        return self._place.pid_of(port) if self._place else self.port_id
+
+    def adopt(self, port: Port | int) -> None:
+        """Direct the misses of a port that somebody else attached here too.
+
+        Needed where dispatch is per vport alone; ports attached through this datapath's handle are adopted.
+        """
+        if self._place:
+            self._place.dispatch.adopt(port)
+
+    def purge(self) -> int:
+        """Throw away the upcalls that are waiting; return how many there were."""
+        count = 0
+        while upcalls := self.poll(0.0):
+            count += len(upcalls)
+        return count
+
+    def close(self) -> None:
+        """Stop listening and hand the dispatch of upcalls back as it was."""
+        try:
+            if self._place:
+                place, self._place = self._place, None
+                place.give_back()
+        finally:
+            super().close()
 
     def _decode(self, datagram: bytes) -> list[Upcall]:
         upcalls = []
@@ -134,24 +167,95 @@ class Upcalls(Listener[Upcall]):
         self.overruns += 1
         return []
 
+
+class Place:
+    """The place as receiver of a datapath's misses, taken by handlers and given back."""
+
+    def __init__(self, datapath: Datapath, handlers: Sequence[Channels], dispatch: str | None) -> None:
+        self._dp = datapath
+        self._before = datapath.dispatch
+        self.dispatch = choose_dispatch(datapath, handlers, dispatch)
+        datapath.dispatch = self.dispatch
+
+    def pid_of(self, port: Port | int) -> int:
+        """Return the port id for a ``userspace`` action of a flow from `port`."""
+        return self.dispatch.pid_of(port if isinstance(port, int) else port.number)
+
+    def give_back(self) -> None:
+        """Hand the dispatch of upcalls back as it was."""
+        if self._dp.dispatch is self.dispatch:
+            self._dp.dispatch = self._before
+        self.dispatch.restore()
+
+
+class UpcallHandlers(Sequence[Upcalls]):
+    """Several handlers that share a datapath's upcalls, each with sockets and queues of its own.
+
+    A sequence of `Upcalls`, one for each thread, or for each process made by fork: closing one closes its sockets
+    and no more. A context manager; `close` hands the dispatch of upcalls back and closes all.
+    """
+
+    def __init__(
+        self, datapath: Datapath, count: int, *, miss: bool = True, action: bool = True, dispatch: str | None = None
+    ) -> None:
+        if count < 1:
+            raise EncodeError(f"{count} handlers are too few")
+        self._handlers: list[Upcalls] = []
+        self._place: Place | None = None
+        try:
+            for _ in range(count):
+                self._handlers.append(Upcalls(datapath, miss=miss, action=action))
+            if miss:
+                self._place = Place(datapath, [handler.channels for handler in self._handlers], dispatch)
+        except BaseException:
+            self.close()
+            raise
+
+    @overload
+    def __getitem__(self, index: int) -> Upcalls: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Upcalls]: ...
+
+    def __getitem__(self, index: int | slice) -> Upcalls | Sequence[Upcalls]:
+        return self._handlers[index]
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def dispatch(self) -> str:
+        """How misses are dispatched: ``per-cpu``, ``per-vport``, or ``none``."""
+        return self._place.dispatch.name if self._place else "none"
+
+    @property
+    def overruns(self) -> int:
+        """The times that handlers of this process were told of losses; each counts its own."""
+        return sum(handler.overruns for handler in self._handlers)
+
+    def pid_of(self, port: Port | int) -> int:
+        """Return the port id to name in a ``userspace`` action of a flow from `port`."""
+        return self._place.pid_of(port) if self._place else self._handlers[0].port_id
+
     def adopt(self, port: Port | int) -> None:
-        """Direct the misses of a port that somebody else attached here too.
-
-        Needed where dispatch is per vport alone; ports attached through this datapath's handle are adopted.
-        """
-        if self._dispatch:
-            self._dispatch.adopt(port)
-
-    def purge(self) -> int:
-        """Throw away the upcalls that are waiting; return how many there were."""
-        count = 0
-        while upcalls := self.poll(0.0):
-            count += len(upcalls)
-        return count
+        """Direct the misses of a port that somebody else attached here too; see `Upcalls.adopt`."""
+        if self._place:
+            self._place.dispatch.adopt(port)
 
     def close(self) -> None:
-        """Stop listening and hand the dispatch of upcalls back as it was."""
-        if self._dispatch:
-            dispatch, self._dispatch = self._dispatch, None
-            dispatch.restore()
-        super().close()
+        """Hand the dispatch of upcalls back as it was and close all handlers."""
+        try:
+            if self._place:
+                place, self._place = self._place, None
+                place.give_back()
+        finally:
+            for handler in self._handlers:
+                handler.close()

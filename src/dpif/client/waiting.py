@@ -1,8 +1,8 @@
 """What truly waits: messages that come on their own account, for loops of every style.
 
-A `Listener` owns one transport. It is an iterator that blocks, an async iterator that does not, and a file
-descriptor for an event loop of one's own; `poll` is what all three are made of. There is no other asynchronous
-surface in the library, since the answer to a request is there when the request was sent.
+A `Listener` owns one source of datagrams, such as a transport. It is an iterator that blocks, an async iterator
+that does not, and a file descriptor for an event loop of one's own; `poll` is what all three are made of. There is
+no other asynchronous surface in the library, since the answer to a request is there when the request was sent.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import errno
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Generic, Self, TypeVar
-
-from dpif.netlink.transport import Transport
+from typing import Generic, Protocol, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -22,13 +20,34 @@ _BURST = 64
 """How many datagrams one `poll` takes at most, so that who polls gets a turn at other work."""
 
 
+class Source(Protocol):
+    """What datagrams come from: a `Transport`, as far as a listener needs it."""
+
+    @property
+    def port_id(self) -> int:
+        """The netlink port id that the datagrams are sent to."""
+        ...
+
+    def recv(self, timeout: float | None = None) -> bytes:
+        """Return the next datagram, as `Transport.recv` does."""
+        ...
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when ``recv(0)`` would return or report a loss."""
+        ...
+
+    def close(self) -> None:
+        """Give up; a second call does nothing."""
+        ...
+
+
 class Listener(Generic[T]):
-    """Events from one transport; subclasses make them of datagrams in `_decode` and of losses in `_lost`.
+    """Events from one source; subclasses make them of datagrams in `_decode` and of losses in `_lost`.
 
     A context manager; after `close` its iterators end.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Source) -> None:
         self._transport = transport
         self._waiting: deque[T] = deque()
         self._closed = False

@@ -58,7 +58,8 @@ class Family(NamedTuple):
     """A generic netlink family as ``nlctrl`` describes it.
 
     ``id`` is the type of its messages, ``header_size`` the bytes between the generic header and the attributes,
-    ``groups`` maps the names of its multicast groups to their numbers.
+    ``groups`` maps the names of its multicast groups to their numbers; ``max_attribute`` is the highest attribute
+    number that the peer knows, 0 where it does not tell.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Family(NamedTuple):
     version: int
     header_size: int
     groups: Mapping[str, int]
+    max_attribute: int = 0
 
 
 class CtrlAttr(IntEnum):
@@ -136,6 +138,7 @@ def decode_family(payload: Buffer) -> Family:
         version=values.get(CtrlAttr.VERSION, 0),
         header_size=values.get(CtrlAttr.HDRSIZE, 0),
         groups={group[GroupAttr.NAME]: group[GroupAttr.ID] for group in groups},
+        max_attribute=values.get(CtrlAttr.MAXATTR, 0),
     )
 
 
