@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dpif.odp.messages.base import Record
+from dpif.odp.messages.ct_limit import CtLimitRecord, ZoneLimit
 from dpif.odp.messages.datapath import DatapathRecord, DatapathStats, MegaflowStats
 from dpif.odp.messages.flow import FlowCounters, FlowRecord
+from dpif.odp.messages.meter import MeterBand, MeterRecord
 from dpif.odp.messages.packet import PacketRecord
 from dpif.odp.messages.vport import VportRecord, VportStats
 
 __all__ = [
+    "CtLimitRecord",
     "DatapathRecord",
     "DatapathStats",
     "FlowCounters",
     "FlowRecord",
     "MegaflowStats",
+    "MeterBand",
+    "MeterRecord",
     "PacketRecord",
     "Record",
     "VportRecord",
     "VportStats",
+    "ZoneLimit",
 ]
