@@ -62,7 +62,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Kind(Protocol[T_co]):
-    """The type of an attribute's payload."""
+    """The type of an attribute's payload; one that is attributes again says so by ``holds_attributes = True``."""
 
     def decode(self, buffer: Buffer, start: int, end: int) -> T_co:
         """Return the value that stands at ``buffer[start:end]``; raise `DecodeError`."""
@@ -100,7 +100,7 @@ class AttributeSet:
         self._decoders = {int(member): kind.decode for member, kind in entries.items() if kind is not PAD}
         self._encoders = {int(member): kind.encode for member, kind in entries.items()}
         self._types = {
-            int(member): member | NLA_F_NESTED if nested_flag and isinstance(kind, (Nested, ListOf)) else int(member)
+            int(member): member | (NLA_F_NESTED if nested_flag and getattr(kind, "holds_attributes", False) else 0)
             for member, kind in entries.items()
         }
         self._pads = {int(member) for member, kind in entries.items() if kind is PAD}
@@ -321,6 +321,8 @@ class Structure(Generic[T]):
 class Nested:
     """Attributes within an attribute; the value is a `Decoded`, or to encode also a mapping alone."""
 
+    holds_attributes = True
+
     def __init__(self, attributes: AttributeSet) -> None:
         self._set = attributes
 
@@ -337,6 +339,8 @@ class Nested:
 
 class ListOf(Generic[T]):
     """A list in netlink's way: attributes of one kind whose numbers only count, from `first`; as a tuple."""
+
+    holds_attributes = True
 
     def __init__(self, kind: Kind[T], first: int = 1) -> None:
         self._kind = kind
