@@ -9,7 +9,6 @@ from dpif.odp.actions import Set, SetMasked
 from dpif.odp.check_state import State
 from dpif.odp.constants import FragType, KeyAttr, TunnelKeyAttr
 from dpif.odp.key import FlowKey
-from dpif.odp.match import check_nsh
 from dpif.odp.match_tunnel import tunnel_bits
 from dpif.odp.protocols import IP_ETHERTYPES
 from dpif.odp.rules import RuleBroken
@@ -18,7 +17,6 @@ from dpif.odp.tunnel import Tunnel
 from dpif.packet.constants import (
     ETH_P_IP,
     ETH_P_IPV6,
-    ETH_P_NSH,
     IPPROTO_SCTP,
     IPPROTO_TCP,
     IPPROTO_UDP,
@@ -133,13 +131,6 @@ def _mpls(kept: tuple[Any, ...], mask: Any, state: State) -> None:
         raise RuleBroken("mpls-labels", f"set(mpls(...)) sets the outermost label alone, not {len(kept)}")
 
 
-def _nsh(kept: Any, mask: Any, state: State) -> None:
-    if not state.features.set_nsh or mask is not None:
-        raise RuleBroken("set-attribute", "nsh(...) cannot be set")
-    _need_type(ETH_P_NSH, "nsh", state)
-    check_nsh(kept)
-
-
 _CHECKS: Mapping[int, Callable[[Any, Any, State], None]] = {
     KeyAttr.PRIORITY: _anything,
     KeyAttr.SKB_MARK: _anything,
@@ -153,5 +144,4 @@ _CHECKS: Mapping[int, Callable[[Any, Any, State], None]] = {
     KeyAttr.UDP: _transport(IPPROTO_UDP, "udp"),
     KeyAttr.SCTP: _transport(IPPROTO_SCTP, "sctp"),
     KeyAttr.MPLS: _mpls,
-    KeyAttr.NSH: _nsh,
 }

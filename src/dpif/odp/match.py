@@ -337,11 +337,6 @@ _NSH_BASE = Struct("!BBBBI")
 _NSH_BASE_FIELDS = ("nsh.flags", "nsh.ttl", "nsh.mdtype", "nsh.np", "nsh.path_hdr")
 
 
-def check_nsh(nsh: Nsh) -> None:
-    """Raise `RuleBroken` unless `nsh` is one that a packet can have."""
-    _read_nsh(0, nsh, Role.KEY)
-
-
 def _read_nsh(flat: int, nsh: Nsh, role: Role) -> int:
     """Read an NSH nest (nsh_key_put_from_nlattr)."""
     data = {number: Nsh.type_of(number).encode(kept) for number, kept in nsh.kept()}

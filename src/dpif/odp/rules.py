@@ -33,9 +33,9 @@ class Features(NamedTuple):
 
     ``ct_zones``, ``ct_timeout`` and ``nat`` are build options of the kernel's conntrack
     (``CONFIG_NF_CONNTRACK_ZONES``, ``CONFIG_NF_CONNTRACK_TIMEOUT``, ``CONFIG_NF_NAT``); ``newest_action`` is the
-    highest action number that it knows; ``hash_sym_l4`` whether ``OVS_HASH_ALG_SYM_L4`` is accepted; ``set_nsh``
-    whether an NSH header may be set; ``nesting`` how deep action lists may lie in one another; ``ct_helpers``
-    the names of its conntrack helpers, None where they are not known and any is taken for one.
+    highest action number that it knows; ``hash_sym_l4`` whether ``OVS_HASH_ALG_SYM_L4`` is accepted; ``nesting``
+    how deep action lists may lie in one another; ``ct_helpers`` the names of its conntrack helpers, None where
+    they are not known and any is taken for one.
 
     Two say whether mistakes in reading IPv6 extension headers were corrected, as late stable releases of Linux
     6.1 did: ``ah_follows_fragment``, that an authentication header is in sequence behind a fragment header (and
@@ -48,7 +48,6 @@ class Features(NamedTuple):
     nat: bool = True
     newest_action: int = ActionAttr.DEC_TTL
     hash_sym_l4: bool = False
-    set_nsh: bool = False
     nesting: int = 16
     ct_helpers: frozenset[str] | None = None
     ah_follows_fragment: bool = False
