@@ -103,6 +103,7 @@ class Scalar(AttrType[V]):
     def __init__(self, kind: Kind[V], order: str, *, maskable: bool = True) -> None:
         self.kind = kind
         self.maskable = maskable
+        self.order = order
         self._packer = struct.Struct(order + kind.code)
 
     def decode(self, data: bytes) -> Raw:

@@ -1,0 +1,285 @@
+"""Flow messages to lines of text, fast: one compiled template for each shape of message.
+
+The flows of a dump share shapes: the same attributes of the same lengths, the same mask. The first message of a
+shape takes the slow way (`format_flow_line`) and compiles a *template*: a function that reads the values that the
+line shows at their offsets, by one `struct` call for each byte order, and puts them between the texts that never
+change. Every later message of the shape is told by one masked comparison of all its bytes but the values, and
+rendered by one call.
+
+::
+
+    message   headers | KEY: in_port eth … | USED | STATS | MASK: … | ACTIONS: …
+    compared  ======= | ===  ==  ===  ==   | ==   | ==    | ======= | ==
+    read              |    1    2      2   |   12 |   3 4 |         |   by its bytes, from a table
+
+Both ways give the same line; a property test says so. Scalars and plain structures are read directly, whatever else
+there is (flags, VLAN tags, tunnels, what we do not know) is formatted by its own type and remembered by its bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from dpif.netlink.attributes import Buffer, walk
+from dpif.odp.attrs import Scalar, Structure, Style
+from dpif.odp.constants import FlowAttr, KeyAttr
+from dpif.odp.flow_text import format_flow_line, format_tcp_flags
+from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.kinds import Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt
+from dpif.odp.messages.base import OVS_HDRLEN
+from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.structs import Struct
+
+MAX_TEMPLATES: Final = 1024
+"""More shapes than this take the slow way: then it is not shapes that the flows share."""
+MAX_REMEMBERED: Final = 4096
+"""Texts of action lists and of odd attributes that are remembered at a time."""
+
+Template = Callable[[Buffer], str]
+
+
+class _Value(NamedTuple):
+    """A value in a line: where it stands, how it is read, and the expression that shows it, with ``{0}`` for it."""
+
+    offset: int
+    code: str
+    order: str
+    expression: str
+    names: dict[str, Any]
+
+
+_Piece = str | _Value
+
+
+def milliseconds() -> int:
+    """Return the time by which the kernel says when a flow was used."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class FlowLines:
+    """Lines of flow messages in one style; as ``Request.decode`` it makes a dump yield lines.
+
+    `clock` tells milliseconds on the datapath's monotonic clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        verbose: bool = False,
+        port_names: Mapping[int, str] | None = None,
+        clock: Callable[[], int] = milliseconds,
+    ) -> None:
+        self._style = Style(verbose, port_names)
+        self._clock = clock
+        self._masks: dict[int, list[int]] = {}  # what to compare, by the message's length
+        self._templates: dict[int, Template] = {}
+
+    def __call__(self, payload: Buffer) -> str:
+        """Return the line of one message."""
+        number = int.from_bytes(payload, "little")
+        for mask in self._masks.get(len(payload), ()):
+            template = self._templates.get(number & mask)
+            if template is not None:
+                return template(payload)
+        return self._first(payload, number)
+
+    def _first(self, payload: Buffer, number: int) -> str:
+        """Return the line the slow way, and compile a template for its like."""
+        record = FlowRecord.from_reply(payload)
+        line = format_flow_line(record, self._clock(), verbose=self._style.verbose, port_names=self._style.port_names)
+        whole = record.key and record.mask is not None and record.actions is not None
+        if whole and len(self._templates) < MAX_TEMPLATES:
+            shape = _Shape(payload, record, self._style)
+            masks = self._masks.setdefault(len(payload), [])
+            mask = shape.comparison_mask()
+            if mask not in masks:
+                masks.append(mask)
+            self._templates[number & mask] = shape.compile(self._clock)
+        return line
+
+
+class _Shape:
+    """What the messages like one message have in common."""
+
+    def __init__(self, payload: Buffer, record: FlowRecord, style: Style) -> None:
+        self._size = len(payload)
+        self._style = style
+        self._at = {number: (start, end) for number, start, end in walk(payload, OVS_HDRLEN)}
+        self._inside = {number: (start, end) for number, start, end in walk(payload, *self._at[FlowAttr.KEY])}
+        self._key = record.flow_key() or FlowKey()
+        self._mask = record.flow_mask() or FlowMask()
+        self._has_flags = bool(record.tcp_flags)
+
+    def comparison_mask(self) -> int:
+        """Return the bits of the message that must be the same: all but those of values."""
+        mask = (1 << 8 * self._size) - 1
+        changing = [
+            self._at[n] for n in (FlowAttr.STATS, FlowAttr.USED, FlowAttr.UFID, FlowAttr.ACTIONS) if n in self._at
+        ]
+        if self._has_flags:
+            changing.append(self._at[FlowAttr.TCP_FLAGS])
+        for start, end in [*changing, *self._inside.values()]:
+            mask &= ~(((1 << 8 * (end - start)) - 1) << 8 * start)
+        return mask
+
+    def compile(self, clock: Callable[[], int]) -> Template:
+        """Return the function that renders a message of this shape."""
+        pieces = [*self._ufid(), *self._flow_key(), *self._counters(clock), *self._actions()]
+        return _compile(pieces)
+
+    def _ufid(self) -> Iterator[_Piece]:
+        if self._style.verbose and FlowAttr.UFID in self._at:
+            from dpif.odp.ufid import Ufid
+
+            yield self._odd(self._at[FlowAttr.UFID], lambda data: str(Ufid(data)))
+            yield ", "
+
+    def _flow_key(self) -> Iterator[_Piece]:
+        parts = [part for number, kept in self._key.kept() if (part := self._attribute(number, kept))]
+        if self._mask.eth_type is not None and self._key.eth_type is None:
+            parts.append([f"eth_type(0/0x{self._mask.eth_type:04x})"])
+        for index, part in enumerate(parts):
+            # As in `format_key`: Open vSwitch puts no comma behind an eth() that comes first.
+            yield "," if index and not (index == 1 and parts[0] == ["eth()"]) else ""
+            yield from part
+
+    def _attribute(self, number: int, kept: Any) -> list[_Piece]:
+        """Return what shows one attribute of the key, nothing for one that is not shown; see `Nest.show`."""
+        type_ = self._key.type_of(number)
+        bits = self._mask.get_kept(number)
+        wildcarded = bits is None or type_.is_zero(bits)
+        if wildcarded and not self._style.verbose and not type_.always_shown:
+            hidden_ethernet = number == KeyAttr.ETHERNET and self._key.packet_type is None
+            return ["eth()"] if hidden_ethernet else []
+        bits = type_.zero(kept) if bits is None else bits
+        start, end = self._inside[number]
+        attr = FlowKey.ATTRS.get(number)
+        name = attr.text_name if attr else f"key{number}"
+        if isinstance(type_, Structure) and type_.cls.show is Struct.show:
+            return [f"{name}(", *self._fields(type_.cls, start, bits), ")"]
+        if type(type_) is Scalar:
+            return [f"{name}(", *_field(type_.kind, start, type_.order, bits), ")"]
+        style = self._style
+        return [f"{name}(", self._odd((start, end), lambda data: type_.show(type_.decode(data), bits, style)), ")"]
+
+    def _fields(self, cls: type[Struct], start: int, mask: Struct) -> Iterator[_Piece]:
+        """Yield what shows the fields of a structure; see `Struct.show`."""
+        offsets = {}
+        for field in cls.FIELDS:
+            offsets[field.index] = start
+            start += field.kind.size
+        shown = [
+            field
+            for field in cls.TEXT
+            if (self._style.verbose and not field.kind.bare) or mask.raw[field.index] != field.kind.zero
+        ]
+        for field in shown:
+            yield f"{'' if field is shown[0] else ','}{field.text_name}="
+            yield from _field(field.kind, offsets[field.index], "!", mask.raw[field.index])
+
+    def _counters(self, clock: Callable[[], int]) -> Iterator[_Piece]:
+        """Yield what shows packets, bytes, last use and TCP flags; see `format_counters`."""
+        if FlowAttr.STATS in self._at:
+            start, _ = self._at[FlowAttr.STATS]
+            yield ", packets:"
+            yield _Value(start, "Q", "=", "{{{0}}}", {})
+            yield ", bytes:"
+            yield _Value(start + 8, "Q", "=", "{{{0}}}", {})
+        else:
+            yield ", packets:0, bytes:0"
+        if FlowAttr.USED in self._at:
+            yield ", used:"
+            used = "{{max(clock() - {0}, 0) / 1000:.3f}}s"
+            yield _Value(self._at[FlowAttr.USED][0], "Q", "=", used, {"clock": clock})
+        else:
+            yield ", used:never"
+        if self._has_flags:
+            yield ", flags:"
+            yield _Value(self._at[FlowAttr.TCP_FLAGS][0], "B", "=", "{{tcp_flags({0})}}", {"tcp_flags": _tcp_flags})
+        yield ", dp:ovs, actions:" if self._style.verbose else ", actions:"
+
+    def _actions(self) -> Iterator[_Piece]:
+        from dpif.odp.actions import Actions
+
+        style = self._style
+        yield self._odd(self._at[FlowAttr.ACTIONS], lambda data: Actions.from_bytes(data).show(style))
+
+    def _odd(self, place: tuple[int, int], show: Callable[[bytes], str]) -> _Piece:
+        """Return what is shown by `show`, and remembered by its bytes."""
+        start, end = place
+        name = f"odd_{start}"
+        if start == end:
+            return show(b"")
+        remembered = functools.lru_cache(MAX_REMEMBERED)(show)
+        return _Value(start, f"{end - start}s", "=", "{{" + name + "({0})}}", {name: remembered})
+
+
+def _field(kind: Kind[Any], offset: int, order: str, mask: Any) -> Iterator[_Piece]:
+    """Yield what shows one field; see `Kind.show_masked`."""
+    yield _value(kind, offset, order)
+    if not kind.is_full(mask):
+        yield f"/{kind.show_mask(mask)}"
+
+
+def _value(kind: Kind[Any], offset: int, order: str) -> _Value:
+    """Return how a field's value is read and shown: the frequent kinds in place, the others by themselves."""
+    if isinstance(kind, MacKind):
+        return _Value(offset, kind.code, order, "{{{0}.hex(colon)}}", {"colon": ":"})
+    if isinstance(kind, Ipv4Kind):
+        return _Value(offset, "4s", order, "{{ipv4({0})}}", {"ipv4": socket.inet_ntoa})
+    if isinstance(kind, Ipv6Kind):
+        return _Value(offset, kind.code, order, "{{ipv6({0})}}", {"ipv6": _ipv6})
+    if type(kind) is UInt and kind.base == "d":
+        return _Value(offset, kind.code, order, "{{{0}}}", {})
+    if type(kind) is UInt and kind.base == "x":
+        return _Value(offset, kind.code, order, "{{hex({0}) if {0} else 0}}", {})
+    name = f"show_{offset}"
+    return _Value(offset, kind.code, order, "{{" + name + "({0})}}", {name: kind.show})
+
+
+@functools.lru_cache(MAX_REMEMBERED)
+def _ipv6(packed: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET6, packed)
+
+
+@functools.lru_cache(256)
+def _tcp_flags(flags: int) -> str:
+    return format_tcp_flags(flags)
+
+
+def _compile(pieces: list[_Piece]) -> Template:
+    """Return ``lambda payload: f"…"``, with the values unpacked by one call for each byte order."""
+    values = sorted((piece for piece in pieces if isinstance(piece, _Value)), key=lambda value: value.offset)
+    names: dict[str, Any] = {}
+    lines = ["def line(payload):"]
+    for order, unpack in (("=", "host"), ("!", "network")):
+        group = [value for value in values if value.order == order]
+        if group:
+            names[unpack] = struct.Struct(_format(order, group)).unpack_from
+            targets = "".join(f"v{value.offset}, " for value in group)
+            lines.append(f"    {targets}= {unpack}(payload)")
+    shown = ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            shown += piece.replace("{", "{{").replace("}", "}}")
+        else:
+            names.update(piece.names)
+            shown += piece.expression.format(f"v{piece.offset}")
+    lines.append(f"    return f{shown!r}")
+    exec("\n".join(lines), names)
+    template: Template = names["line"]
+    return template
+
+
+def _format(order: str, values: list[_Value]) -> str:
+    """Return the `struct` format that reads `values` at their offsets, with padding between."""
+    format_, at = order, 0
+    for value in values:
+        format_ += f"{value.offset - at}x{value.code}"
+        at = value.offset + struct.calcsize("=" + value.code)
+    return format_
