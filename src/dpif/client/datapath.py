@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
+from dpif.client.ct_limits import CtLimits
 from dpif.client.dispatch import Dispatch, available_cpus, cpu_count, recommended_handlers
 from dpif.client.features import Features, probe_features
 from dpif.client.flows import Flows
+from dpif.client.meters import Meters
 from dpif.client.operations import Execute, Operation, Result, result_of
 from dpif.client.port import Port
 from dpif.client.ports import Ports, is_internal_device
@@ -22,6 +24,9 @@ from dpif.odp.actions import Output
 from dpif.odp.constants import OVSP_LOCAL, DatapathCmd, DatapathFeature
 from dpif.odp.key import FlowKey
 from dpif.odp.messages.datapath import DatapathRecord
+
+if TYPE_CHECKING:
+    from dpif.conntrack.table import Conntrack
 
 _MAX_QUEUES = 0xF000
 _TC_MAJOR = 1 << 16
@@ -59,6 +64,9 @@ class Datapath:
         self.ifindex = record.dp_ifindex
         self.ports = Ports(self)
         self.flows = Flows(self)
+        self.meters = Meters(self)
+        self.ct_limits = CtLimits(self)
+        self._conntrack: Conntrack | None = None
         self.dispatch: Dispatch | None = None
         """How misses are dispatched to who listens through this handle; None when nobody does."""
 
@@ -79,6 +87,8 @@ class Datapath:
     def close(self) -> None:
         """Close the connection; the datapath stays as it is."""
         self.connection.close()
+        if self._conntrack is not None:
+            self._conntrack.close()
 
     def destroy(self) -> None:
         """Delete the datapath with all its ports and flows; devices of other owners survive."""
@@ -119,9 +129,45 @@ class Datapath:
         """The features that are switched on now."""
         return DatapathFeature(self.read().user_features or 0)
 
+    def set_features(self, add: DatapathFeature | int, *, remove: DatapathFeature | int = 0) -> DatapathFeature:
+        """Switch features on, and off, leaving the others as they are; return those that are on now.
+
+        Raises `NetlinkError` with EOPNOTSUPP for a feature that the datapath does not know.
+        """
+        present = self.read().user_features or 0
+        return DatapathFeature(self.write(user_features=(present | add) & ~remove).user_features or 0)
+
     def masks_cache_size(self) -> int | None:
         """Return the size of the mask cache in entries, None where the datapath has none."""
         return self.read().masks_cache_size
+
+    def set_masks_cache_size(self, entries: int) -> int:
+        """Change the size of the mask cache; 0 switches it off. Return the size, `entries` or more.
+
+        A size is rounded up to a power of two. Raises `NetlinkError` with ERANGE for one that is too large, with
+        EOPNOTSUPP where the datapath has no mask cache (Linux before 5.9).
+        """
+        operation = f"changing the mask cache of {self.name}"
+        before = self.read()
+        if before.masks_cache_size is None:
+            raise NetlinkError(errno.EOPNOTSUPP, operation)
+        size = 1 << (entries - 1).bit_length() if entries > 0 else entries
+        after = self.write(user_features=before.user_features or 0, masks_cache_size=size).masks_cache_size
+        if after != size:
+            raise NetlinkError(errno.EINVAL, operation, f"the size is {after} in spite of {size}")
+        return size
+
+    @property
+    def conntrack(self) -> Conntrack:
+        """The connections that the kernel tracks in this network namespace, for all its datapaths.
+
+        Raises `NetlinkError` with EOPNOTSUPP on a datapath in user space.
+        """
+        if self._conntrack is None:
+            from dpif.client.conntrack import open_conntrack  # few ask for it, and all would wait for the import
+
+            self._conntrack = open_conntrack(self.type)
+        return self._conntrack
 
     def execute(
         self, packet: bytes, actions: ActionsLike, key: KeyLike | None = None, *, probe: bool = False
