@@ -89,6 +89,6 @@ def serve(context: Context) -> None:
 
 def demo(context: Context) -> int:
     """Run the demonstration; return its exit status."""
-    from dpif.apps.demo import main
+    from dpif.demo import run
 
-    return main()
+    return run()
