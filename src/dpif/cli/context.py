@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import dpif
 from dpif.cli.errors import CommandError, describe
-from dpif.errors import DpifError, NetlinkError, NoSuchObject, Unavailable
+from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 
 if TYPE_CHECKING:
     import argparse
@@ -90,7 +90,7 @@ class Context:
         try:
             return dpif.open(name, create=create, socket=self.options.socket)
         except NoSuchObject as error:
-            raise NetlinkError(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
+            raise netlink_error(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
 
     def open_first(self) -> tuple[Datapath, list[str]]:
         """Open the datapath that the first word names; return it and the other words."""
@@ -108,7 +108,7 @@ class Context:
             name, rest = self._only_datapath(), list(words)
         else:
             explanation = self._whereabouts(words[0])
-            raise CommandError(describe("datapath not found", NetlinkError(errno.EINVAL, explanation=explanation)))
+            raise CommandError(describe("datapath not found", netlink_error(errno.EINVAL, explanation=explanation)))
         with self.failing("opening datapath"):
             return self.open(name), rest
 

@@ -96,16 +96,3 @@ def test_flows_from_a_pipe_are_carried_out_as_they_come(br0: str, run: Run, tmp_
             assert len(run("dump-flows", br0).stdout.splitlines()) == number
         process.stdin.close()
         assert process.wait() == 0
-
-
-def test_serve_says_where_and_ends_by_a_signal(tmp_path: Path, run: Run) -> None:
-    path = str(tmp_path / "socket")
-    with start("serve", "--socket", path) as server:
-        assert server.stderr is not None
-        assert path in server.stderr.readline().decode()
-        assert run("--socket", path, "add-dp", "netdev@br0") == (0, "", "")
-        assert run("--socket", path, "dump-dps").stdout == "netdev@br0\n"
-        assert "a server listens there already" in run("serve", "--socket", path).stderr
-        server.send_signal(signal.SIGINT)
-        assert server.wait() == 0
-    assert not Path(path).exists()

@@ -1,0 +1,107 @@
+"""The commands that run until they are told to end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dpif import lab
+from dpif.userspace import UserspaceSystem
+
+from .conftest import Run
+
+FRAME = bytes.fromhex("ffffffffffff020000000001080600010800060400010200000000010a0000010000000000000a000002")
+
+
+@contextmanager
+def running(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command line in a process of its own, from its first line on stderr on."""
+    command = [sys.executable, "-m", "dpif", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            first = process.stderr.readline()
+            assert "Ctrl-C ends it" in first, first + process.stderr.read()
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Do as Ctrl-C does; return the exit status and the rest of what the process said."""
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate()
+    return process.returncode, stdout, stderr
+
+
+def test_serve_says_where_and_ends_by_a_signal(tmp_path: Path, run: Run) -> None:
+    path = str(tmp_path / "socket")
+    with running("serve", "--socket", path) as server:
+        assert run("--socket", path, "add-dp", "netdev@br0") == (0, "", "")
+        assert run("--socket", path, "dump-dps").stdout == "netdev@br0\n"
+        assert "a server listens there already" in run("serve", "--socket", path).stderr
+        assert interrupt(server) == (0, "", "")
+    assert not Path(path).exists()
+
+
+def test_the_switch_makes_a_datapath_and_takes_it_away(system: UserspaceSystem, run: Run) -> None:
+    with running("switch", "netdev@br0", "h1", "h2") as switch:
+        assert run("show").stdout.endswith("  port 1: h1\n  port 2: h2\n")
+        system.device("h1").send(FRAME)
+        status, stdout, stderr = interrupt(switch)
+    assert (status, stderr) == (0, "")
+    assert "3 ports" in stdout.splitlines()[-1]
+    assert run("dump-dps").stdout == ""
+
+
+def test_the_switch_leaves_what_was_there(br0: str, run: Run) -> None:
+    with running("switch", br0, "h3") as switch:
+        assert run("show").stdout.endswith("  port 3: h3\n")
+        assert interrupt(switch)[0] == 0
+    assert run("show").stdout.endswith("  port 2: h2\n")
+
+
+def test_the_switch_may_keep_what_it_made(system: UserspaceSystem, run: Run) -> None:
+    with running("switch", "--keep", "netdev@br0", "h1") as switch:
+        assert interrupt(switch)[0] == 0
+    assert run("show").stdout.endswith("  port 1: h1\n")
+
+
+def test_a_switch_that_cannot_start(br0: str, run: Run) -> None:
+    ran = run("switch", br0, "nosuchdevice")
+    assert ran.status == 1
+    assert ran.stderr.splitlines()[-1].startswith(f"dpif: switching on {br0} (No such device)")
+
+
+def test_the_lab_gets_its_arguments(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def note(command: list[str], **settings: object) -> int:
+        calls.append((command, settings))
+        return 7
+
+    monkeypatch.setattr(lab, "run", note)
+    assert run("lab", "-t", "9.5", "--module", "dummy", "--module", "vxlan", "ls", "-l").status == 7
+    assert run("lab", "--mem", "1G").status == 7
+    assert calls == [
+        (["ls", "-l"], {"timeout": 9.5, "memory": "2G", "modules": ["dummy", "vxlan"]}),
+        ([], {"timeout": None, "memory": "1G", "modules": ()}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(lab.LabUnavailable("install user-mode-linux"), 125), (lab.LabFailed("it died"), 125), (lab.LabTimeout(3), 124)],
+)
+def test_a_lab_that_fails(run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int) -> None:
+    def fail(command: list[str], **settings: object) -> int:
+        raise error
+
+    monkeypatch.setattr(lab, "run", fail)
+    assert run("lab", "true") == (status, "", f"dpif: lab: {error}\n")
