@@ -40,6 +40,8 @@ MAX_FRAME: Final = 1 << 20
 """Bytes of the longest frame; a datagram has fewer."""
 SOCKET_VARIABLE: Final = "DPIF_SOCKET"
 """The environment variable that names the socket."""
+_ANSWER_TIMEOUT: Final = 30.0
+"""Seconds that a server may take to say hello, or to change a membership."""
 _SOCKET_NAME: Final = "dpif.sock"
 _ONE: Final = struct.Struct("=I")
 _NUMBERS: Final = (_ONE, struct.Struct("=II"), struct.Struct("=III"))
@@ -118,6 +120,7 @@ class UnixTransport:
     def __init__(self, path: str | None = None) -> None:
         self._path = default_socket_path() if path is None else path
         self._socket, self._port_id = _connect(self._path)
+        self._socket.settimeout(None)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._closing = threading.Event()
@@ -179,9 +182,13 @@ class UnixTransport:
 
     def _change_membership(self, kind: FrameKind, group: int, operation: str) -> None:
         connection, _ = _connect(self._path)
-        with connection:
+        try:
             connection.send(pack_frame(kind, self._port_id, group))
             answer, numbers = unpack_frame(connection.recv(MAX_FRAME))
+        except OSError as error:
+            raise _unavailable(self._path, error) from None
+        finally:
+            connection.close()
         if answer != FrameKind.DONE or len(numbers) != 1:
             raise self._gone()
         if numbers[0]:
@@ -205,6 +212,7 @@ def _connect(path: str) -> tuple[socket.socket, int]:
         require_private(fallback_directory())
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        connection.settimeout(_ANSWER_TIMEOUT)
         connection.connect(path)
         kind, numbers = unpack_frame(connection.recv(MAX_FRAME))
     except OSError as error:
@@ -219,4 +227,6 @@ def _connect(path: str) -> tuple[socket.socket, int]:
 def _unavailable(path: str, error: OSError) -> Unavailable:
     if error.errno in (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR):
         return Unavailable(f"no userspace datapath is served at {path}; start one with: dpif serve")
-    return Unavailable(f"cannot reach the userspace datapath at {path}: {error.strerror or error}", error.errno or 0)
+    return Unavailable(
+        f"cannot reach the userspace datapath at {path}: {error.strerror or error}", error.errno or errno.EIO
+    )

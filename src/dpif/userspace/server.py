@@ -260,7 +260,7 @@ def _listen(path: str) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise Unavailable(f"cannot serve at {path}: {error.strerror or error}", error.errno or 0) from None
+        raise Unavailable(f"cannot serve at {path}: {error.strerror or error}", error.errno or errno.EIO) from None
     return listener
 
 
