@@ -40,8 +40,8 @@ def encode_match(
         mask = parsed_mask if mask is None else mask
         key = parsed
     return Match(
-        key if isinstance(key, bytes) else key.to_bytes(),
-        mask if mask is None or isinstance(mask, bytes) else mask.to_bytes(),
+        key if isinstance(key, bytes) else key.without_packet_type().to_bytes(),
+        mask if mask is None or isinstance(mask, bytes) else mask.without_packet_type().to_bytes(),
         None if ufid is None else Ufid(ufid),
     )
 

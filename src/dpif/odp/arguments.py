@@ -18,8 +18,9 @@ def show_argument(attr: Attr[Any], kept: Any, mask: Any | None, style: Style) ->
     """Return the text of one argument; `mask` None means exact."""
     if isinstance(attr.type, Empty):
         return attr.text_name
-    shown = attr.type.show(kept, mask, style)
-    return f"{attr.text_name}({shown})" if attr.type.enclosed else f"{attr.text_name}={shown}"
+    if attr.type.enclosed:
+        return attr.type.show_named(attr.text_name, kept, mask, style)
+    return f"{attr.text_name}={attr.type.show(kept, mask, style)}"
 
 
 def scan_argument(attr: Attr[Any], scanner: Scanner) -> tuple[Any, Any]:

@@ -92,6 +92,10 @@ class AttrType(Generic[V]):
         """Return the text between the parentheses; `mask` None means exact."""
         raise NotImplementedError
 
+    def show_named(self, name: str, kept: Any, mask: Any | None, style: Style) -> str:
+        """Return the text with the attribute's name before it."""
+        return f"{name}({self.show(kept, mask, style)})"
+
     def scan(self, scanner: Scanner) -> tuple[Any, Any]:
         """Take the text between the parentheses; return value and mask."""
         raise NotImplementedError

@@ -64,7 +64,8 @@ def milliseconds() -> int:
 class FlowLines:
     """Lines of flow messages in one style; as ``Request.decode`` it makes a dump yield lines.
 
-    `clock` tells milliseconds on the datapath's monotonic clock.
+    `clock` tells milliseconds on the datapath's monotonic clock. `complete` is given each record that is not rendered
+    by a template, and may add what it lacks; for None instead of a record the line is empty.
     """
 
     def __init__(
@@ -73,9 +74,11 @@ class FlowLines:
         verbose: bool = False,
         port_names: Mapping[int, str] | None = None,
         clock: Callable[[], int] = milliseconds,
+        complete: Callable[[FlowRecord], FlowRecord | None] = lambda record: record,
     ) -> None:
         self._style = Style(verbose, port_names)
         self._clock = clock
+        self._complete = complete
         self._masks: dict[int, list[int]] = {}  # what to compare, by the message's length
         self._templates: dict[int, Template] = {}
 
@@ -90,9 +93,11 @@ class FlowLines:
 
     def _first(self, payload: Buffer, number: int) -> str:
         """Return the line the slow way, and compile a template for its like."""
-        record = FlowRecord.from_reply(payload)
-        line = format_flow_line(record, self._clock(), verbose=self._style.verbose, port_names=self._style.port_names)
-        whole = record.key and record.mask is not None and record.actions is not None
+        received = FlowRecord.from_reply(payload)
+        record = self._complete(received)
+        if record is None:
+            return ""
+        whole = record is received and record.key and record.mask is not None and record.actions is not None
         if whole and len(self._templates) < MAX_TEMPLATES:
             shape = _Shape(payload, record, self._style)
             masks = self._masks.setdefault(len(payload), [])
@@ -100,7 +105,7 @@ class FlowLines:
             if mask not in masks:
                 masks.append(mask)
             self._templates[number & mask] = shape.compile(self._clock)
-        return line
+        return format_flow_line(record, self._clock(), verbose=self._style.verbose, port_names=self._style.port_names)
 
 
 class _Shape:
@@ -165,7 +170,7 @@ class _Shape:
         if type(type_) is Scalar:
             return [f"{name}(", *_field(type_.kind, start, type_.order, bits), ")"]
         style = self._style
-        return [f"{name}(", self._odd((start, end), lambda data: type_.show(type_.decode(data), bits, style)), ")"]
+        return [self._odd((start, end), lambda data: type_.show_named(name, type_.decode(data), bits, style))]
 
     def _fields(self, cls: type[Struct], start: int, mask: Struct) -> Iterator[_Piece]:
         """Yield what shows the fields of a structure; see `Struct.show`."""

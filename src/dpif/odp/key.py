@@ -91,6 +91,19 @@ class FlowKey(Nest):
             shown += f",eth_type(0/0x{mask.eth_type:04x})"
         return shown
 
+    def without_packet_type(self) -> Self:
+        """Return the key as the kernel is asked for it: it knows no ``packet_type``.
+
+        A packet with an Ethernet header has one said by that; of another the type becomes its ``eth_type``.
+        """
+        if KeyAttr.PACKET_TYPE not in self._kept:
+            return self
+        key = self.replace(packet_type=None)
+        packet_type = self.packet_type
+        if packet_type is None or KeyAttr.ETHERNET in self._kept:
+            return key
+        return key.replace(eth_type=packet_type.id)
+
     def _show_wildcarded(self, number: int) -> Iterator[str]:
         """A wildcarded ``eth()`` still says that this is an Ethernet packet, unless packet_type says so."""
         if number == KeyAttr.ETHERNET and KeyAttr.PACKET_TYPE not in self._kept:

@@ -218,8 +218,15 @@ class MplsStack(AttrType[tuple[Mpls, ...]]):
         """Ask each entry."""
         return all(entry.is_full() for entry in mask)
 
+    def show_named(self, name: str, kept: tuple[Mpls, ...], mask: tuple[Mpls, ...] | None, style: Style) -> str:
+        """Return the text; the C tool does not close the parenthesis where it has something to complain about."""
+        shown = self.show(kept, mask, style)
+        return f"{name}({shown}" if shown.startswith("(") else f"{name}({shown})"
+
     def show(self, kept: tuple[Mpls, ...], mask: tuple[Mpls, ...] | None, style: Style) -> str:
         """Show the entries one after the other."""
+        if not kept:
+            return "(bad key length 0)"
         if mask is None or self.is_full(mask):
             return ",".join([entry.show() for entry in kept])
         if len(kept) != len(mask):

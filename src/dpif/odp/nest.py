@@ -280,7 +280,7 @@ class Nest(Attributes):
 
     def _show_one(self, number: int, kept: Any, mask: Any | None, style: Style) -> Iterator[str]:
         """Yield the text of one attribute."""
-        yield f"{self._text_name(number)}({self.type_of(number).show(kept, mask, style)})"
+        yield self.type_of(number).show_named(self._text_name(number), kept, mask, style)
 
     def _show_wildcarded(self, number: int) -> Iterator[str]:
         """Yield what stands for a wildcarded attribute in plain text: as a rule nothing."""
@@ -294,7 +294,7 @@ class Nest(Attributes):
     def show_masked(self, mask: Self) -> str:
         """Return the text of every attribute under `mask`, also of those that it wildcards."""
         return ",".join(
-            f"{self._text_name(number)}({self.type_of(number).show(kept, mask.get_kept(number), PLAIN)})"
+            self.type_of(number).show_named(self._text_name(number), kept, mask.get_kept(number), PLAIN)
             for number, kept in self.kept()
         )
 

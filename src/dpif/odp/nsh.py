@@ -58,12 +58,17 @@ class Nsh(Nest):
     md2 = Attr(NshKeyAttr.MD2, Opaque())
 
     def show(self, mask: Self | None, style: Style = PLAIN) -> str:
-        """Return the fields that `mask` matches, whatever the style; those that `mask` lacks are exact."""
+        """Return the fields that `mask` matches, whatever the style.
+
+        What `mask` lacks is exact, and so is metadata that the key lacks, whatever `mask` says of it.
+        """
         base = self.base or NshBase()
         context = self.md1 or NshContext()
         if mask is None:
             return f"{base.show()},{context.show()}" if base.mdtype == NSH_M_TYPE1 else base.show()
-        parts = (base.show(mask.base or NshBase.full()), context.show(mask.md1 or NshContext.full()))
+        base_mask = (mask.base if self.base else None) or NshBase.full()
+        context_mask = (mask.md1 if self.md1 else None) or NshContext.full()
+        parts = (base.show(base_mask), context.show(context_mask))
         return ",".join(part for part in parts if part)
 
     @classmethod

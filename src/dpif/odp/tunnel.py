@@ -94,6 +94,8 @@ class Tunnel(Nest):
                 values[int(attr.number)], masks[int(attr.number)] = scan_argument(attr, scanner)
             if not scanner.take(","):
                 break
+        if TunnelKeyAttr.VXLAN_OPTS in masks and cls.vxlan.type.is_zero(masks[TunnelKeyAttr.VXLAN_OPTS]):
+            del masks[TunnelKeyAttr.VXLAN_OPTS]  # as the C tool, which sends no policy without a bit
         return cls.of_kept(values), cls.of_kept(masks)
 
     @classmethod

@@ -6,7 +6,7 @@ Each is a value of its own with its text; `tunnel.py` says where they stand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Opaque, Structure, Style
@@ -23,6 +23,11 @@ class Gbp(BitStruct, size=4, order="=", text=("id", "flags")):
     reserved = Field(U8, shift=24)
     flags = Field(U8X, shift=16)
     id = Field(U16, shift=0)
+
+    @classmethod
+    def full(cls) -> Self:
+        """The reserved bits are not matched."""
+        return super().full().replace(reserved=0)
 
 
 class VxlanOptions(Nest):

@@ -104,10 +104,11 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
 
     def show(self, style: Style) -> str:
         """Return ``set(attribute(…))`` with the fields that are set."""
-        mask = self.mask
-        if mask.nsh is not None:  # in a key's mask what is missing is exact, here it is not set
+        key, mask = self.key, self.mask
+        if key.nsh is not None and mask.nsh is not None:  # a match would be exact where these lack an attribute
+            key = key.replace(nsh=_NO_NSH.replace(**dict(key.nsh.items())))
             mask = mask.replace(nsh=_NO_NSH.replace(**dict(mask.nsh.items())))
-        return f"set({self.key.show_masked(mask)})"
+        return f"set({key.show_masked(mask)})"
 
 
 def _single(key: FlowKey, action: str) -> None:
