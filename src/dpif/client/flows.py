@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.client.operations import Delete, Get, Put, explain_refusal
 from dpif.client.values import ActionsLike, KeyLike, MaskLike
-from dpif.errors import NetlinkError, NoSuchObject
+from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
 from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, UfidFlag
 from dpif.odp.key import FlowKey, FlowMask, format_key
@@ -76,6 +76,13 @@ class Flow:
         key = self.key
         name = self.ufid if key is None else format_key(key, self.mask)
         return f"<Flow {name}, packets:{self.packets}, actions:{self.actions}>"
+
+
+class Snapshot(NamedTuple):
+    """The flows of a datapath; ``interrupted`` when some may be missing or there twice."""
+
+    flows: list[Flow]
+    interrupted: bool
 
 
 class Flows:
@@ -158,6 +165,22 @@ class Flows:
                     continue
             else:
                 yield Flow(row)
+
+    def snapshot(self, *, terse: bool = False, retries: int = 3) -> Snapshot:
+        """Return all flows at once, as `dump` gives them.
+
+        When the datapath says that its table changed meanwhile, try again up to `retries` times, and then return
+        what the last try gave, as interrupted. (The kernel's datapath never says so.)
+        """
+        flows: list[Flow] = []
+        for _ in range(retries + 1):
+            flows = []
+            try:
+                flows.extend(self.dump(terse=terse))
+            except DumpInterrupted:
+                continue
+            return Snapshot(flows, interrupted=False)
+        return Snapshot(flows, interrupted=True)
 
     def _flow(self, operation: Put | Get | Delete) -> Flow:
         request = operation.request(self._dp.ifindex, want_reply=True)

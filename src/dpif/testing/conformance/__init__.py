@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from dpif.testing.conformance.batches import Batches
 from dpif.testing.conformance.datapaths import Datapaths
+from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
 from dpif.testing.conformance.harness import Harness, Host
 from dpif.testing.conformance.looks import Looks
 from dpif.testing.conformance.notifications import Notifications
 from dpif.testing.conformance.packets import Forwarding, PacketActions
-from dpif.testing.conformance.ports import PortErrors, PortLife
+from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
 from dpif.testing.conformance.upcalls import UpcallDelivery
 
 SUITE = (
@@ -34,11 +35,15 @@ SUITE = (
     FlowErrors,
     FlowTable,
     Forwarding,
+    Handlers,
     Looks,
     Notifications,
     PacketActions,
+    PerCpuDispatch,
+    PerVportDispatch,
     PortErrors,
     PortLife,
+    PortNumbering,
     UpcallDelivery,
 )
 

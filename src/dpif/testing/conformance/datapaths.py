@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 
 from dpif.netlink.constants import NLM_F_ECHO
 from dpif.odp.constants import DatapathCmd, DatapathFeature
 from dpif.odp.messages import DatapathRecord
-from dpif.testing.conformance.harness import Harness, refused
+from dpif.testing.conformance.harness import Harness, refused, two_ports
 
 
 class Datapaths:
@@ -91,6 +92,50 @@ class Datapaths:
         bare = DatapathRecord(command=DatapathCmd.SET, dp_ifindex=dp.ifindex)
         dp.connection.transact(bare.request("change nothing", NLM_F_ECHO))
         assert dp.user_features == 0
+
+    def test_old_clients_clear_the_features_of_a_datapath_in_their_way(self, harness: Harness) -> None:
+        """Trap T11: who speaks version 1 and finds the name taken clears them; version 2 does not."""
+        dp = harness.open("conf0", create=True)
+        dp.write(user_features=DatapathFeature.UNALIGNED)
+        with refused(errno.EEXIST):
+            harness.open("conf0", create=True)
+        assert dp.user_features == DatapathFeature.UNALIGNED
+        old = DatapathRecord(command=DatapathCmd.NEW, version=1, name="conf0", upcall_pid=0)
+        with refused(errno.EEXIST):
+            dp.connection.transact(old.request("an old client"))
+        assert not dp.read().user_features
+
+    def test_what_it_can_do_is_found_without_a_trace(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        before = dp.read()
+        features = dp.features()
+        assert dp.read() == before
+        assert list(dp.flows) == []
+        assert features.ufid
+        assert features.recirc
+        assert features.trunc
+        assert features.clone
+        assert features.set_masked
+        assert features.sample_nesting >= 3
+        assert features.mpls_depth >= 1
+        assert features.per_cpu_dispatch
+        assert features.masks_cache
+        assert not features.psample or features.drop  # psample is the younger
+
+    def test_what_it_says_it_can_do_it_does(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        features = dp.features()
+        ipv4 = "in_port(1),eth(),eth_type(0x0800),ipv4()"
+        for known, key, actions in (
+            (features.ct_zone, f"ct_zone(1),{ipv4}", "2"),
+            (features.ct_mark, f"ct_mark(0x1),{ipv4}", "2"),
+            (features.psample, ipv4, "psample(group=1)"),
+            (features.check_pkt_len, ipv4, "check_pkt_len(size=100,gt(1),le(2))"),
+            (features.ct_clear, ipv4, "ct_clear,2"),
+        ):
+            with contextlib.nullcontext() if known else refused(errno.EINVAL, f"{key} {actions}"):
+                dp.flows.add(key, actions)
+                dp.flows.flush()
 
     def test_unknown_features_are_refused(self, harness: Harness) -> None:
         dp = harness.open("conf0", create=True)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import errno
 import re
+import struct
+from typing import Any
+
+import pytest
 
 import dpif
 from dpif.client import Put
-from dpif.netlink.constants import NLM_F_ECHO
-from dpif.odp.constants import FlowCmd
+from dpif.netlink.connection import Connection
+from dpif.netlink.constants import NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_DONE
+from dpif.netlink.message import pack_message
+from dpif.netlink.transport import Transport
+from dpif.odp.actions import Output
+from dpif.odp.constants import OVS_FLOW_FAMILY, FlowCmd
 from dpif.odp.key import FlowKey, format_key
 from dpif.odp.messages import FlowRecord
 from dpif.odp.ufid import Ufid
@@ -18,6 +26,8 @@ from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_
 ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
 IPV4 = "in_port(1),eth(),eth_type(0x0800),ipv4()"
 UDP = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp(dst=53)"
+LONG = 4080
+"""As many outputs as a flow takes, and more than the kernel puts into a list."""
 FRAME = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"x"))
 
 
@@ -170,6 +180,68 @@ class FlowTable:
         assert (named.key, named.mask, named.actions) == (None, None, None)
         assert plain.key is not None  # a flow that only its key names always tells it
         assert (plain.mask, plain.actions) == (None, None)
+
+    def test_actions_that_a_list_left_out_are_fetched(self, harness: Harness) -> None:
+        """Row 25: the kernel leaves out actions that do not fit its buffer."""
+        dp, _, _ = two_ports(harness)
+        dp.flows.add(ARP, [Output(2)] * LONG)
+        dp.flows.add(UDP, "2")
+        lengths = {len(flow.actions) for flow in dp.flows}  # type: ignore[arg-type]
+        assert lengths == {1, LONG}
+
+    def test_an_interrupted_list_is_repeated_and_then_flagged(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        dp.flows.add(ARP, "2")
+        snapshot = dp.flows.snapshot()
+        assert (len(snapshot.flows), snapshot.interrupted) == (1, False)
+        dial = dp.connection.dial
+        dp.connection.close()
+        for interrupted, expected in ((3, False), (4, True)):
+            left = [interrupted]
+            dp.connection = Connection(lambda: Interrupting(dial(), left))  # noqa: B023 - called in this turn
+            snapshot = dp.flows.snapshot(retries=3)
+            assert (len(snapshot.flows), snapshot.interrupted) == (1, expected)
+            dp.connection.close()
+
+    def test_success_may_be_silent(self, harness: Harness) -> None:
+        """Trap T8: asked for neither an echo nor an acknowledgement, a command that succeeds says nothing."""
+        dp, _, _ = two_ports(harness)
+        record = FlowRecord(
+            command=FlowCmd.NEW, dp_ifindex=dp.ifindex, key=dpif.parse_key(ARP).to_bytes(), actions=b""
+        )
+        transport = dp.connection.dial()
+        type_id = dp.connection.family(OVS_FLOW_FAMILY).id
+        for flags, answers in ((0, 0), (NLM_F_ECHO, 1), (NLM_F_ACK, 1), (NLM_F_ECHO | NLM_F_ACK, 2)):
+            transport.send(pack_message(type_id, NLM_F_REQUEST | flags, 7, transport.port_id, record.to_payload()))
+            for _ in range(answers):
+                transport.recv(2)
+            with pytest.raises(BlockingIOError):
+                transport.recv(0)
+        transport.close()
+        assert dp.flows.get(ARP).actions == dpif.Actions([])
+
+
+class Interrupting:
+    """A transport to a datapath that says of as many dumps as `left` holds that its table changed meanwhile."""
+
+    def __init__(self, inner: Transport, left: list[int]) -> None:
+        self._inner = inner
+        self._left = left
+
+    def recv(self, timeout: float | None = None) -> bytes:
+        """Mark the last message of a dump."""
+        datagram = bytearray(self._inner.recv(timeout))
+        start = 0
+        while start < len(datagram):
+            length, kind, flags = struct.unpack_from("=IHH", datagram, start)
+            if kind == NLMSG_DONE and self._left[0]:
+                self._left[0] -= 1
+                struct.pack_into("=H", datagram, start + 6, flags | NLM_F_DUMP_INTR)
+            start += (length + 3) & ~3
+        return bytes(datagram)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 class FlowErrors:

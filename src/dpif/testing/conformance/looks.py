@@ -11,7 +11,7 @@ from dpif.errors import NoSuchObject
 from dpif.netlink.constants import GENL_ID_CTRL
 from dpif.netlink.message import split
 from dpif.netlink.transport import Transport
-from dpif.odp.constants import DatapathCmd
+from dpif.odp.constants import OVS_VPORT_FAMILY, DatapathCmd
 from dpif.testing.conformance.harness import Harness, two_ports
 
 GET = DatapathCmd.GET
@@ -34,6 +34,8 @@ READING: dict[str, Callable[[Datapath], Any]] = {
     "list flows tersely": lambda dp: list(dp.flows.dump(terse=True)),
     "flow": lambda dp: dp.flows.get(ARP),
     "no such flow": lambda dp: _without_error(lambda: dp.flows.get(ufid=bytes(16))),
+    "flows at once": lambda dp: dp.flows.snapshot(),
+    "internal device": lambda dp: dp.is_internal_device(dp.name),
     "listen to actions": lambda dp: dp.upcalls(miss=False).close(),
 }
 
@@ -62,6 +64,18 @@ class Recorder:
         return getattr(self._inner, name)
 
 
+def count_requests(dp: Datapath) -> list[int]:
+    """Return the list to which the command of every request through this handle will be added."""
+    sent: list[int] = []
+    dial = dp.connection.dial
+    dp.connection.close()
+    dp.connection = type(dp.connection)(lambda: Recorder(dial(), sent))
+    dp.read()  # looks the families up
+    dp.connection.family(OVS_VPORT_FAMILY)
+    sent.clear()
+    return sent
+
+
 class Looks:
     """Reading calls, each by itself."""
 
@@ -69,11 +83,8 @@ class Looks:
         made, _, _ = two_ports(harness)
         made.flows.add(ARP, "2")
         for name, look in READING.items():
-            sent: list[int] = []
             dp = harness.open("conf0")
-            dial = dp.connection.dial
-            dp.connection.close()
-            dp.connection = type(dp.connection)(lambda: Recorder(dial(), sent))  # noqa: B023 - called in this turn
+            sent = count_requests(dp)
             look(dp)
             dp.connection.close()
             assert sent, name

@@ -66,3 +66,28 @@ class Notifications:
             dp.ports.add(host.name)
             assert watch.fileno() >= 0
             assert isinstance(next(watch), PortAdded)
+
+    def test_the_end_of_the_datapath_is_heard(self, harness: Harness) -> None:
+        """Trap T12: one made anew under the same name is another, and this watch does not hear of it."""
+        dp, _, _ = two_ports(harness)
+        with dp.ports.watch() as watch:
+            dp.destroy()
+            assert heard(watch) == [("removed", 2), ("removed", 1), ("removed", 0)]
+            assert watch.is_gone
+            new = harness.open("conf0", create=True)
+            new.ports.add(harness.host().name)
+            assert heard(watch) == []
+
+    def test_after_a_loss_the_differences_are_told(self, harness: Harness) -> None:
+        """Trap T4: ENOBUFS is "something changed", and what was told before it no longer counts."""
+        dp, first, second = two_ports(harness)
+        with dp.ports.watch() as watch:
+            dp.ports.delete(2)
+            dp.ports.add(second.name, number=9)
+            dp.ports.delete(9)
+            dp.ports.add(second.name, number=7)
+            assert [(type(event), event.port.number) for event in watch._lost()] == [(PortRemoved, 2), (PortAdded, 7)]
+            assert heard(watch) == []
+            assert (set(watch.ports), watch.overruns) == ({0, 1, 7}, 1)
+            dp.ports.delete(first.name)
+            assert heard(watch) == [("removed", 1)]

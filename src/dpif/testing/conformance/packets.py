@@ -125,6 +125,14 @@ class PacketActions:
         dp.execute(UDP4, "2", dpif.FlowKey(in_port=99))
         dp.execute(UDP4, "userspace(pid=4711)")
 
+    def test_a_packet_is_sent_out_of_a_port(self, harness: Harness) -> None:
+        """``vport_send``, interface.md section 1.4."""
+        dp, first, second = two_ports(harness)
+        dp.send_packet(2, UDP4)
+        dp.send_packet(dp.ports.get(1), TAGGED)
+        assert second.recv() == UDP4
+        assert first.recv() == TAGGED
+
     def test_a_packet_shorter_than_an_ethernet_header_is_refused(self, harness: Harness) -> None:
         dp, _, _ = two_ports(harness)
         with refused(errno.ERANGE):

@@ -4,10 +4,101 @@ from __future__ import annotations
 
 import errno
 
+import pytest
+
+from dpif.client import Datapath, find_port
+from dpif.errors import NetlinkError
 from dpif.netlink.constants import NLM_F_ECHO
 from dpif.odp.constants import VportCmd, VportType
 from dpif.odp.messages import VportRecord
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
+from dpif.testing.conformance.looks import count_requests
+
+
+def attach_raw(dp: Datapath, name: str, port_no: int | None = None) -> VportRecord:
+    """Attach a device by a plain request; return the reply."""
+    record = VportRecord(
+        command=VportCmd.NEW,
+        dp_ifindex=dp.ifindex,
+        name=name,
+        type=VportType.NETDEV,
+        port_no=port_no,
+        upcall_pid=(0,),
+    )
+    reply = dp.connection.transact(record.request(f"attach {name}", NLM_F_ECHO))
+    assert reply is not None
+    return reply
+
+
+class PortNumbering:
+    """Numbers where the caller leaves the choice: interface.md sections 1.1 and 1.2."""
+
+    def test_a_freed_number_is_used_last(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        dp.ports.delete(1)
+        third = harness.host()
+        assert dp.ports.add(first.name).number == 3
+        assert dp.ports.add(third.name).number == 4
+        assert [port.number for port in dp.ports] == [0, 2, 3, 4]
+
+    def test_numbers_taken_by_others_are_passed_over(self, harness: Harness) -> None:
+        """One look at the ports tells of all of them."""
+        harness.open("conf0", create=True)
+        for number in range(1, 8):
+            attach_raw(harness.open("conf0"), harness.host().name, port_no=number)
+        dp = harness.open("conf0")
+        requests = count_requests(dp)
+        assert dp.ports.add(harness.host().name).number == 8
+        assert requests.count(VportCmd.NEW) == 2
+
+    def test_a_device_of_somebody_else_costs_no_numbers(self, harness: Harness) -> None:
+        """Trap T1: EBUSY says that the number is taken, or that the device is."""
+        dp, first, _ = two_ports(harness)
+        other = harness.open("conf1", create=True)
+        requests = count_requests(other)
+        with refused(errno.EBUSY):
+            other.ports.add(first.name)
+        assert len(requests) <= 3
+        dp.ports.delete(1)
+        assert other.ports.add(first.name).number == 1
+
+    def test_a_refusal_says_which_it_was(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        other = harness.open("conf1", create=True)
+        with pytest.raises(NetlinkError, match="another datapath, bridge or bond has the device"):
+            other.ports.add(first.name)
+        with pytest.raises(NetlinkError, match="another datapath, bridge or bond has the device"):
+            other.ports.add(first.name, number=7)
+        with pytest.raises(NetlinkError, match="port number 2 is taken"):
+            dp.ports.add(harness.host().name, number=2)
+
+    def test_any_refusal_costs_no_number(self, harness: Harness) -> None:
+        dp = harness.open("conf0", create=True)
+        for _ in range(3):
+            with refused(errno.ENODEV):
+                dp.ports.add("nosuchdev")
+        assert dp.ports.add(harness.host().name).number == 1
+
+    def test_numbers_freed_by_others_come_back_with_a_list(self, harness: Harness) -> None:
+        """Row 17; a list that does not come to its end tells nothing of the kind (trap T3)."""
+        dp, first, _ = two_ports(harness)
+        harness.open("conf0").ports.delete(1)
+        list(dp.ports)
+        remaining = [dp.ports._numbers.take() for _ in range(dp.ports.max_ports - 2)]
+        assert remaining[-1] == 1
+        assert 2 not in remaining
+        assert dp.ports._numbers.take() is None
+        assert dp.ports.add(first.name).number == 1  # chosen by the datapath, as there is none left
+
+    def test_a_list_that_fails_frees_no_numbers(self, harness: Harness) -> None:
+        """Trap T3."""
+        dp, _, _ = two_ports(harness)
+        dp.destroy()
+        with refused(errno.ENODEV):
+            list(dp.ports)
+        assert dp.ports._numbers.take() == 3
+        remaining = {dp.ports._numbers.take() for _ in range(dp.ports.max_ports)}
+        assert not remaining & {1, 2}
 
 
 class PortLife:
@@ -22,10 +113,11 @@ class PortLife:
         assert dp.ports.get(host.name).number == 1
 
     def test_the_lowest_free_number_is_given(self, harness: Harness) -> None:
+        """By the datapath, when it is left the choice; 0 leaves it as well."""
         dp = harness.open("conf0", create=True)
         assert dp.ports.add(harness.host().name, number=2).number == 2
-        assert dp.ports.add(harness.host().name).number == 1
-        assert dp.ports.add(harness.host().name).number == 3
+        assert [attach_raw(dp, harness.host().name).port_no for _ in range(2)] == [1, 3]
+        assert attach_raw(dp, harness.host().name, port_no=0).port_no == 4
 
     def test_the_highest_number_is_65534(self, harness: Harness) -> None:
         dp = harness.open("conf0", create=True)
@@ -151,6 +243,15 @@ class PortErrors:
         reply = dp.connection.transact(record.request("find"))
         assert reply is not None
         assert (reply.dp_ifindex, reply.port_no) == (dp.ifindex, 1)
+        ifindex, port = find_port(dp.connection, first.name)
+        assert (ifindex, port.number) == (dp.ifindex, 1)
+
+    def test_internal_devices_are_told_from_others(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        other = harness.open("conf1", create=True)
+        other.ports.add("conf1i", type="internal")
+        for name, internal in (("conf0", True), ("conf1i", True), (first.name, False), ("nosuchdev", False)):
+            assert dp.is_internal_device(name) == internal, name
 
     def test_changing(self, harness: Harness) -> None:
         dp, _, _ = two_ports(harness)
