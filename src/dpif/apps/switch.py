@@ -204,11 +204,11 @@ class Switch:
         )
 
     def describe(self) -> str:
-        """Return the counters as one line of text."""
+        """Return the counters as one line, which fits a terminal; behind + and - flows installed and expired."""
         c = self.counters
         return (
-            f"{c.ports} ports  {c.macs} MACs  {c.flows} flows | {c.upcalls} packets came up, {c.switched} switched "
-            f"by flows, {c.lost} lost | flows: {c.installed} installed, {c.changed} changed, {c.expired} expired"
+            f"came up {c.upcalls}, by flows {c.switched}, lost {c.lost} | "
+            f"flows {c.flows} (+{c.installed} -{c.expired}), MACs {c.macs}, ports {c.ports}"
         )
 
     # -- the loop --------------------------------------------------------------------------------------------
