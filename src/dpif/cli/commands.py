@@ -51,7 +51,9 @@ _ABOUT = "About"
 _NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
 _IFACE = """\
 An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new
-device of the host; vxlan, geneve, gre), port_no=N (else the lowest free number), dst_port=N (of a tunnel)."""
+device of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel).
+A netdev@ datapath also has the types tap (a new TAP device of the host) and dummy (rx_pcap=FILE is played into the
+datapath, tx_pcap=FILE records what it sends there)."""
 _FLOW = """\
 A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
 matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as

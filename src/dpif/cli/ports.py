@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _FROM_FLOWS = {"remote_ip": "flow", "local_ip": "flow", "key": "flow"}
 """What a tunnel port of a datapath always has, and may be said."""
+_CAPTURES = "dummy"
+"""The type of a port whose packets are read from a capture file and written to one."""
 
 
 class Interface(NamedTuple):
@@ -26,11 +29,10 @@ class Interface(NamedTuple):
     number: int | None
     options: Mapping[str, str]
 
-    def no_options(self) -> Mapping[str, object]:
-        """Return the options of a device that has none; raise `ParseError` when some were given."""
+    def no_options(self) -> None:
+        """Raise `ParseError` when options were given to a device that has none."""
         if self.options:
             raise ParseError("arguments provided to device that is not configurable")
-        return {}
 
 
 def parse_interface(text: str) -> Interface:
@@ -78,7 +80,7 @@ def add_interfaces(context: Context, datapath: Datapath, texts: Sequence[str]) -
 
 def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
     type_ = interface.type or "system"
-    options = _tunnel_options(interface) if type_ in TUNNELS else interface.no_options()
+    options = _options(interface, type_)
     try:
         port = datapath.ports.add(interface.name, type=type_, number=interface.number or None, options=options)
     except NoSuchObject as error:
@@ -97,6 +99,16 @@ def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
             bring_up(port.name)
 
 
+def _options(interface: Interface, type_: str) -> Mapping[str, object]:
+    """Return the options of a port as the library takes them; raise `ParseError`."""
+    if type_ in TUNNELS:
+        return _tunnel_options(interface)
+    if type_ == _CAPTURES:  # files of whoever serves the datapath, in a directory of its own
+        return {key: os.path.abspath(value) for key, value in interface.options.items()}
+    interface.no_options()
+    return {}
+
+
 def _tunnel_options(interface: Interface) -> Mapping[str, object]:
     """Return the options of the port that serves all tunnels of a type."""
     usual = TUNNELS[interface.type or ""].udp_port
@@ -107,8 +119,8 @@ def _tunnel_options(interface: Interface) -> Mapping[str, object]:
                 raise ParseError(f"{key}={value}: a datapath's tunnels take it from the flows; say {key}=flow")
         elif key == "dst_port" and usual:
             options[key] = _number(key, value)
-        elif key == "exts" and value == "gbp":
-            options["gbp"] = True
+        elif key == "exts" and value in ("gbp", "gpe"):
+            options[value] = True
         else:
             raise ParseError(f"unknown option {key}={value} of a {interface.type} port")
     return options

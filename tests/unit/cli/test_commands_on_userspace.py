@@ -11,6 +11,7 @@ from dpif.userspace import UserspaceSystem
 
 from .conftest import Ran, Run
 
+CAPTURES = Path(__file__).parents[2] / "captures"
 ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
 FRAME = bytes.fromhex("ffffffffffff020000000001080600010800060400010200000000010a0000010000000000000a000002")
 UFID = "ufid:00112233-4455-6677-8899-aabbccddeeff"
@@ -128,6 +129,15 @@ def test_ports_come_and_go(br0: str, run: Run) -> None:
 def test_ports_that_cannot_be_added(br0: str, run: Run, interface: str, message: str) -> None:
     failed(run("add-if", br0, interface), message)
     assert run("show", br0).stdout.endswith("  port 2: h2\n")
+
+
+def test_a_port_that_plays_a_capture(br0: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CAPTURES)
+    run("add-flow", br0, "in_port(3),eth()", "drop")
+    assert run("add-if", br0, "played,type=dummy,rx_pcap=dnscap.pcap") == (0, "", "")
+    failed(run("add-if", br0, "p,type=dummy,rx_pcap=nosuchfile"), "p: failed to open network device (No such file")
+    failed(run("add-if", br0, "p,type=dummy,bogus=1"), "unknown port option 'bogus'")
+    assert "  port 3: played (dummy)\n" in run("show", br0).stdout
 
 
 def test_one_port_that_fails_does_not_stop_the_others(system: UserspaceSystem, run: Run) -> None:

@@ -56,7 +56,7 @@ def test_the_switch_makes_a_datapath_and_takes_it_away(system: UserspaceSystem, 
         system.device("h1").send(FRAME)
         status, stdout, stderr = interrupt(switch)
     assert (status, stderr) == (0, "")
-    assert "3 ports" in stdout.splitlines()[-1]
+    assert "ports 3" in stdout.splitlines()[-1]
     assert run("dump-dps").stdout == ""
 
 
