@@ -281,6 +281,18 @@ def test_datapaths_wired_to_each_other_take_turns(engine: Engine) -> None:
     assert order == ["second", "third", "answer"]
 
 
+def test_a_packet_whose_datapath_goes_meanwhile_is_lost(engine: Engine) -> None:
+    engine.flow(ALL_IP, "2,userspace(pid=5)")
+
+    def end(packet: bytes) -> None:
+        engine.hosts[2].send(packet)
+        engine.namespace.remove_datapath(engine.dp)
+
+    engine.hosts[2].on_packet = end
+    engine.hosts[1].send(UDP)
+    assert [upcall.command for upcall in engine.upcalls] == [PacketCmd.ACTION]
+
+
 def test_a_program_that_fails_does_not_stop_the_datapath(engine: Engine) -> None:
     engine.flow(ALL_IP, "2")
 

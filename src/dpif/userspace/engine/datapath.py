@@ -13,7 +13,7 @@ from errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ERANGE
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from dpif.odp.actions import Actions
-from dpif.odp.constants import DP_MAX_PORTS, OVSP_LOCAL, DatapathFeature, PacketCmd
+from dpif.odp.constants import DP_MAX_PORTS, DatapathFeature, PacketCmd
 from dpif.odp.extract import extract_flat
 from dpif.odp.rules import RuleBroken
 from dpif.odp.swkey import FIELDS
@@ -54,10 +54,13 @@ DatapathFlow: TypeAlias = Flow[Program]
 
 
 class Datapath:
-    """One datapath of a `Namespace`; ``ports`` holds its ports by number, ``table`` its flows.
+    """One datapath of a `Namespace`, which gives it life and its ``local`` port.
 
+    ``ports`` holds its ports by number, ``table`` its flows.
     ``masks_cache_size`` is kept for those who ask; there is no such cache.
     """
+
+    local: Port
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
@@ -71,11 +74,6 @@ class Datapath:
         self.n_hit = 0
         self.n_missed = 0
         self.n_lost = 0
-
-    @property
-    def local(self) -> Port:
-        """The local port, which is there as long as the datapath."""
-        return self.ports[OVSP_LOCAL]
 
     @property
     def name(self) -> str:

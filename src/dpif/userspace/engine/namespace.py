@@ -75,7 +75,7 @@ class Namespace:
         """Bring a datapath to life: make its local port, named `name`. EEXIST when the name is taken."""
         request = PortRequest(name, VportType.INTERNAL, (upcall_port_id,), OVSP_LOCAL, ifindex)
         try:
-            self._attach(datapath, request, OVSP_LOCAL)
+            datapath.local = self._attach(datapath, request, OVSP_LOCAL)
         except OSError as error:
             if error.errno == EBUSY:
                 raise refusal(EEXIST, str(error.strerror)) from None

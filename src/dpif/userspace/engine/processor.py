@@ -70,7 +70,8 @@ class Processor:
         try:
             while self._waiting:
                 port, packet = self._waiting.popleft()
-                port.datapath.receive(port, packet)
+                if port.device.port is port:  # it is still there
+                    port.datapath.receive(port, packet)
         finally:
             self._is_busy = False
 

@@ -27,9 +27,10 @@ class Flow(Generic[P]):
 
     ``key`` is the unmasked key that the flow was made with, ``value`` the masked one; ``ufid`` is None for a
     key-identified flow. ``used`` is the clock's reading, in seconds, when the last packet matched; None: never.
+    ``note`` is for whoever describes flows to others and would rather not work out the same again.
     """
 
-    __slots__ = ("bytes", "key", "mask", "packets", "program", "tcp_flags", "ufid", "used", "value")
+    __slots__ = ("bytes", "key", "mask", "note", "packets", "program", "tcp_flags", "ufid", "used", "value")
 
     def __init__(self, key: int, mask: int, ufid: bytes | None, program: P) -> None:
         self.key = key
@@ -37,6 +38,7 @@ class Flow(Generic[P]):
         self.value = key & mask
         self.ufid = ufid
         self.program = program
+        self.note: object = None
         self.clear()
 
     def clear(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from errno import EINVAL, ERANGE
-from typing import Final
+from typing import Final, NamedTuple
 
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_EXCL
 from dpif.netlink.service import Call, Command, Refusal
@@ -132,16 +132,32 @@ def _ufid(request: FlowRecord) -> bytes | None:
     return request.ufid
 
 
+class _EncodedMatch(NamedTuple):
+    """What a flow matches, as it is told; it never changes, and whoever watches flows asks for it time and again."""
+
+    key: bytes
+    mask: bytes
+
+
+def _encoded_match(flow: DatapathFlow) -> _EncodedMatch:
+    """Return the flow's key (unmasked, or masked when the flow has a UFID) and mask."""
+    match = flow.note
+    if not isinstance(match, _EncodedMatch):
+        key = flow.key if flow.ufid is None else flow.value
+        match = _EncodedMatch(to_key(key).to_bytes(), mask_to_key(flow.value, flow.mask).to_bytes())
+        flow.note = match
+    return match
+
+
 def _payload(flow: DatapathFlow, request: FlowRecord, command: int) -> bytes:
     """Return the record of a flow, its attributes in the kernel's order (ovs_flow_cmd_fill_info)."""
     omitted = request.ufid_flags or 0
+    match = _encoded_match(flow)
     attributes: dict[int, object] = {FlowAttr.UFID: flow.ufid}
-    if flow.ufid is None:
-        attributes[FlowAttr.KEY] = to_key(flow.key).to_bytes()
-    elif not omitted & UfidFlag.OMIT_KEY:
-        attributes[FlowAttr.KEY] = to_key(flow.value).to_bytes()
+    if flow.ufid is None or not omitted & UfidFlag.OMIT_KEY:
+        attributes[FlowAttr.KEY] = match.key
     if not omitted & UfidFlag.OMIT_MASK:
-        attributes[FlowAttr.MASK] = mask_to_key(flow.value, flow.mask).to_bytes()
+        attributes[FlowAttr.MASK] = match.mask
     if flow.used is not None:
         attributes[FlowAttr.USED] = int(flow.used * 1000)
     if flow.packets:
