@@ -20,7 +20,7 @@ from dpif.netlink.attributes import attribute
 from dpif.netlink.exchange import Request, Subscription
 from dpif.odp.constants import OVS_PACKET_FAMILY, ActionAttr, PacketCmd, UserspaceAttr
 from dpif.odp.emit import to_key
-from dpif.odp.extract import extract, extract_for
+from dpif.odp.extraction import extract, extract_for
 from dpif.odp.key import FlowKey, parse_key
 from dpif.odp.messages import PacketRecord
 from dpif.odp.rules import Features, RuleBroken

@@ -18,7 +18,7 @@ from dpif.odp.actions import Actions, Ct
 from dpif.odp.check import check_actions
 from dpif.odp.constants import FlowCmd, KeyAttr, TunnelKeyAttr
 from dpif.odp.emit import mask_to_key, to_key
-from dpif.odp.extract import extract
+from dpif.odp.extraction import extract
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.match import from_match
 from dpif.odp.messages import FlowRecord

@@ -1,7 +1,7 @@
 """What the kernel's rules say when they are broken, and which rules a kernel has.
 
 A kernel refuses a flow with a bare EINVAL. The modules beside this one (`match.py` for keys and masks,
-`check.py` for actions, `extract.py` for packets) follow the same rules in the same order and raise
+`check.py` for actions, `extraction` for packets) follow the same rules in the same order and raise
 `RuleBroken` in its place, which names the rule and says what to do. This file knows no rule itself.
 """
 

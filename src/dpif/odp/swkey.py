@@ -7,7 +7,7 @@ read from the left; conntrack labels as the number whose bit 0 is label 0. Tunne
 int of a packet without a tunnel is short.
 
 This file knows bits only. `places.py` says in which fields the values of an attribute lie, `emit.py` turns the
-flat form into attributes, `match.py` attributes into the flat form, `extract.py` a packet.
+flat form into attributes, `match.py` attributes into the flat form, `extraction` a packet.
 """
 
 from __future__ import annotations

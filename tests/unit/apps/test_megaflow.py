@@ -5,7 +5,7 @@ import pytest
 from dpif.apps.megaflow import Identity, Megaflow, MegaflowTable, encode_outputs, identify
 from dpif.errors import DecodeError
 from dpif.odp.actions import Actions
-from dpif.odp.extract import extract
+from dpif.odp.extraction import extract
 from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key
 from dpif.packet.build import arp_request, ethernet, vlan
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from dpif.odp.constants import FragType, Ipv6ExtHdr
-from dpif.odp.extract import extract, extract_flat, extract_for
+from dpif.odp.extraction import extract, extract_flat, extract_for
 from dpif.odp.key import FlowKey, parse_key
 from dpif.odp.layers import Arp, Icmp, Ipv4, Ipv6, NeighborDiscovery, Tcp, Udp
 from dpif.odp.match import explain_match

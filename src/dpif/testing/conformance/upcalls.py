@@ -7,7 +7,7 @@ import asyncio
 import dpif
 from dpif.client import Upcall
 from dpif.odp.actions import Trunc, Userspace
-from dpif.odp.extract import extract
+from dpif.odp.extraction import extract
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
 from dpif.testing.conformance.packets import TAGGED, UDP4, UDP4_FLOW, UDP6

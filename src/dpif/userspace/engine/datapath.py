@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from dpif.odp.actions import Actions
 from dpif.odp.constants import DP_MAX_PORTS, DatapathFeature, PacketCmd
-from dpif.odp.extract import extract_flat
+from dpif.odp.extraction import extract_flat
 from dpif.odp.rules import RuleBroken
 from dpif.odp.swkey import FIELDS
 from dpif.userspace.engine.execute import compile_actions

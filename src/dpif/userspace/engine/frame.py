@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dpif.odp.extract import extract_flat
+from dpif.odp.extraction import extract_flat
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, METADATA, bits, get
 from dpif.packet.constants import VLAN_ETHERTYPES
 from dpif.packet.layout import Layout, locate

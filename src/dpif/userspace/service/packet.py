@@ -11,7 +11,7 @@ from dpif.odp.actions import Actions
 from dpif.odp.check import check_actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, OVS_PACKET_VERSION, PacketAttr, PacketCmd
 from dpif.odp.emit import to_key
-from dpif.odp.extract import extract_for
+from dpif.odp.extraction import extract_for
 from dpif.odp.key import FlowKey
 from dpif.odp.messages import PacketRecord
 from dpif.odp.messages.base import pack_headers

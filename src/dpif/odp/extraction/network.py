@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from struct import Struct
 
 from dpif.odp.constants import FragType
-from dpif.odp.extract_ipv6 import ipv6_bits
-from dpif.odp.extract_transport import TRANSPORT4_BITS
+from dpif.odp.extraction.ipv6 import ipv6_bits
+from dpif.odp.extraction.transport import TRANSPORT4_BITS
 from dpif.odp.rules import Features, RuleBroken
 from dpif.odp.swkey import CT_ORIG4, FIELDS, MPLS_LABEL_DEPTH, NSH_MD_TYPE1
 from dpif.packet.constants import (

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from struct import Struct
 
 from dpif.odp.constants import FragType, Ipv6ExtHdr
-from dpif.odp.extract_transport import TRANSPORT6_BITS
+from dpif.odp.extraction.transport import TRANSPORT6_BITS
 from dpif.odp.protocols import ND_TYPES
 from dpif.odp.rules import Features
 from dpif.odp.swkey import CT_ORIG6, FIELDS, get

@@ -1,14 +1,4 @@
-"""From a packet to its flow key, just as the kernel reads it.
-
-The model is key_extract and what it calls in Linux 6.1 (net/openvswitch/flow.c). The kernel is generous: a header
-that is cut short or makes no sense mostly leaves its fields zero, and only a frame shorter than an Ethernet
-header, a bad NSH header or a VLAN tag in a packet without Ethernet is refused. Where the kernel leaves a field
-uninitialised (the ND addresses when an ICMPv6 type 135 or 136 has a code other than 0, the label of an IPv6
-header that is cut short) it is zero here.
-
-`extract` gives attributes, `extract_flat` the flat form for those who look packets up. This file reads the link
-layer; `extract_network.py` and `extract_ipv6.py` read what it announces.
-"""
+"""The link layer of a packet, and the ways to ask for a packet's key."""
 
 from __future__ import annotations
 
@@ -16,8 +6,8 @@ from struct import Struct
 
 from dpif.odp.constants import ETH_P_802_3_MIN, VLAN_CFI, KeyAttr
 from dpif.odp.emit import to_key
-from dpif.odp.extract_ipv6 import is_nd
-from dpif.odp.extract_network import NETWORK_BITS
+from dpif.odp.extraction.ipv6 import is_nd
+from dpif.odp.extraction.network import NETWORK_BITS
 from dpif.odp.key import FlowKey
 from dpif.odp.match import metadata, tunnel_bits
 from dpif.odp.rules import LINUX_6_1, Features, RuleBroken
