@@ -438,9 +438,11 @@ def run_switch(
         with on_signals(switch.stop):
             switch.attach(ports)
             started(switch)
-            while not switch.stopped:
+            while True:
                 switch.run(until=_after(interval))
                 report(switch.describe())
+                if switch.stopped:
+                    break
         return switch.counters
     finally:
         switch.close(keep=keep)
