@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
 
 
+_LINES_AT_A_TIME = 256
+
+
 class Printable(Protocol):
     """A value that a command makes."""
 
@@ -55,9 +58,18 @@ class Context:
         self.print_lines(value.lines())
 
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Print lines."""
-        for line in lines:
-            sys.stdout.write(f"{line}\n")
+        """Print lines, many at a time: a write costs more than a line, most of all where nothing is buffered.
+
+        What came before an error is printed.
+        """
+        waiting: list[str] = []
+        try:
+            for line in lines:
+                waiting.append(line)
+                if len(waiting) == _LINES_AT_A_TIME:
+                    _write(waiting)
+        finally:
+            _write(waiting)
 
     def report(self, text: str, error: Exception | None = None) -> None:
         """Say that `text` failed, and go on."""
@@ -156,3 +168,11 @@ class Context:
         if not names:
             return f"no datapaths exist; 'dpif add-dp {name}' makes one"
         return f"there is no datapath {name}, but there is {', '.join(names)}"
+
+
+def _write(lines: list[str]) -> None:
+    """Write lines to stdout and empty the list."""
+    if lines:
+        text = "\n".join(lines) + "\n"
+        lines.clear()
+        sys.stdout.write(text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from pathlib import Path
 from typing import Final
 
 # <linux/sockios.h> and <linux/if.h>; struct ifreq is 16 bytes of name and, for flags, a short in a union of 24.
@@ -30,6 +29,7 @@ def bring_up(name: str) -> None:
 def counter(device: str, name: str) -> int | None:
     """Return one of the counters of ``struct rtnl_link_stats64``; None where there is no such device here."""
     try:
-        return int(Path(f"/sys/class/net/{device}/statistics/{name}").read_text())
+        with open(f"/sys/class/net/{device}/statistics/{name}") as file:
+            return int(file.read())
     except OSError:
         return None
