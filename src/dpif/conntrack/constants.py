@@ -43,6 +43,7 @@ class CtAttr(IntEnum):
     MARK = 8
     COUNTERS_ORIG = 9
     COUNTERS_REPLY = 10
+    USE = 11
     ID = 12
     TUPLE_MASTER = 14
     ZONE = 18

@@ -103,6 +103,7 @@ CONNTRACK = AttributeSet(
         CtAttr.MARK: BE32,
         CtAttr.COUNTERS_ORIG: Nested(_COUNTERS),
         CtAttr.COUNTERS_REPLY: Nested(_COUNTERS),
+        CtAttr.USE: BE32,
         CtAttr.ID: BE32,
         CtAttr.TUPLE_MASTER: NESTED_TUPLE,
         CtAttr.ZONE: BE16,
@@ -122,7 +123,7 @@ class Entry(NamedTuple):
     ``orig``, unless an address is translated). ``timeout`` is how many seconds it has left. ``labels`` are 128 bits
     in the byte order of the host, as ``ct_label`` in flows. ``start`` and ``stop`` are in nanoseconds since 1970,
     where ``net.netfilter.nf_conntrack_timestamp`` is on. ``parent`` is the connection that a helper expected this
-    one of. What the kernel left out is 0 or None.
+    one of, ``use`` how many references the kernel holds. What the kernel left out is 0 or None.
     """
 
     orig: Tuple
@@ -140,6 +141,7 @@ class Entry(NamedTuple):
     protoinfo: TcpInfo | SctpInfo | None = None
     helper: str = ""
     parent: Tuple | None = None
+    use: int = 0
     unknown: tuple[RawAttr, ...] = ()
 
     @classmethod
@@ -164,6 +166,7 @@ class Entry(NamedTuple):
             protoinfo=_protoinfo(_inner(values, CtAttr.PROTOINFO)),
             helper=_inner(values, CtAttr.HELP).get(HelpAttr.NAME, ""),
             parent=values.get(CtAttr.TUPLE_MASTER),
+            use=values.get(CtAttr.USE, 0),
             unknown=unknown,
         )
 
@@ -181,6 +184,7 @@ class Entry(NamedTuple):
                 CtAttr.MARK: self.mark or None,
                 CtAttr.COUNTERS_ORIG: _encoded_counters(self.counters_orig),
                 CtAttr.COUNTERS_REPLY: _encoded_counters(self.counters_reply),
+                CtAttr.USE: self.use or None,
                 CtAttr.ID: self.id or None,
                 CtAttr.TUPLE_MASTER: self.parent,
                 CtAttr.ZONE: self.zone or None,

@@ -105,7 +105,7 @@ class _NestedTuple:
         dst = ip.get(IpAttr.V4_DST) or ip.get(IpAttr.V6_DST)
         if src is None or dst is None or src.version != dst.version:
             raise DecodeError("expected a source and a destination address", "IP", start)
-        icmp = ProtoAttr.ICMPV6_ID if ProtoAttr.ICMPV6_ID in proto else ProtoAttr.ICMP_ID
+        icmp = _icmp_id(proto[ProtoAttr.NUM])
         return Tuple(
             src,
             dst,
@@ -121,7 +121,7 @@ class _NestedTuple:
     def encode(self, value: Tuple) -> bytes:
         """Encode what is set."""
         src, dst = (IpAttr.V4_SRC, IpAttr.V4_DST) if value.family == AF_INET else (IpAttr.V6_SRC, IpAttr.V6_DST)
-        icmp = ProtoAttr.ICMPV6_ID if value.protocol == IPPROTO_ICMPV6 else ProtoAttr.ICMP_ID
+        icmp = _icmp_id(value.protocol)
         proto = {
             ProtoAttr.NUM: value.protocol,
             ProtoAttr.SRC_PORT: value.src_port,
@@ -133,6 +133,11 @@ class _NestedTuple:
         return _TUPLE.encode_inner(
             {TupleAttr.IP: {src: value.src, dst: value.dst}, TupleAttr.PROTO: proto, TupleAttr.ZONE: value.zone}
         )
+
+
+def _icmp_id(protocol: int) -> ProtoAttr:
+    """Return the attribute of the identifier; those of type and code follow it."""
+    return ProtoAttr.ICMPV6_ID if protocol == IPPROTO_ICMPV6 else ProtoAttr.ICMP_ID
 
 
 NESTED_TUPLE = _NestedTuple()
