@@ -13,8 +13,8 @@ from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_mat
 from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Request
+from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, PacketCmd
-from dpif.odp.key import FlowKey
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.messages.packet import PacketRecord
 from dpif.odp.ufid import Ufid
@@ -171,20 +171,25 @@ def explain_refusal(error: NetlinkError, operation: Operation) -> NetlinkError:
 
     The kernel says no more than EINVAL; it logs the reason where only root can read it.
     """
-    if error.errno != errno.EINVAL or isinstance(operation, Execute):
+    if error.errno not in _UNEXPLAINED or isinstance(operation, Execute):
         return error
     try:
-        key, mask = decode_match(operation.match)
-        explanation = _broken_rule(key, mask)
+        explanation = _broken_rule(operation, error.errno)
     except DecodeError as broken:
         explanation = str(broken)
     if not explanation:
         return error
-    return netlink_error(errno.EINVAL, error.operation, explanation, error.bad_offset)
+    return netlink_error(error.errno, error.operation, explanation, error.bad_offset)
 
 
-def _broken_rule(key: FlowKey, mask: FlowKey | None) -> str:
-    from dpif.odp.match import explain_match  # only a refusal pays for importing the rules
+_UNEXPLAINED = frozenset({errno.EINVAL, errno.ERANGE, errno.EOVERFLOW})
+"""What the kernel answers to a flow that breaks a rule."""
 
-    broken = explain_match(key, mask)
-    return "" if broken is None else str(broken)
+
+def _broken_rule(operation: Put | Get | Delete, code: int) -> str:
+    from dpif.odp.check import explain_actions  # only a refusal pays for importing the rules
+
+    key, mask = decode_match(operation.match)
+    actions = operation.actions if isinstance(operation, Put) else None
+    broken = explain_actions(Actions.from_bytes(actions or b""), key, mask)
+    return str(broken) if broken and broken.errno == code else ""

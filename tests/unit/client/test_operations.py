@@ -81,6 +81,16 @@ def test_a_refusal_names_the_rule_that_was_broken() -> None:
     assert "ipv4" in error.explanation
 
 
+def test_a_refusal_names_the_action_that_broke_a_rule() -> None:
+    error = explain_refusal(netlink_error(errno.EINVAL, "putting a flow"), Put(ARP, "set(ipv4(ttl=1))"))
+    assert "eth_type(0x0800)" in error.explanation
+
+
+def test_a_rule_with_another_errno_explains_nothing() -> None:
+    refused = netlink_error(errno.ERANGE, "putting a flow")
+    assert explain_refusal(refused, Put(ARP, "set(ipv4(ttl=1))")) is refused
+
+
 def test_what_cannot_be_explained_stays_as_it_is() -> None:
     plain = netlink_error(errno.EINVAL, "putting a flow")
     assert explain_refusal(plain, Execute(b"", "1")) is plain
