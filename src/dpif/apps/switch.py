@@ -438,11 +438,9 @@ def run_switch(
         with on_signals(switch.stop):
             switch.attach(ports)
             started(switch)
-            while True:
+            while not switch.stopped:
                 switch.run(until=_after(interval))
                 report(switch.describe())
-                if switch.stopped:
-                    break
         return switch.counters
     finally:
         switch.close(keep=keep)
