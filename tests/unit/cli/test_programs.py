@@ -54,6 +54,8 @@ def test_the_switch_makes_a_datapath_and_takes_it_away(system: UserspaceSystem, 
     with running("switch", "netdev@br0", "h1", "h2") as switch:
         assert run("show").stdout.endswith("  port 1: h1\n  port 2: h2\n")
         system.device("h1").send(FRAME)
+        while not run("dump-flows").stdout:
+            assert switch.poll() is None
         status, stdout, stderr = interrupt(switch)
     assert (status, stderr) == (0, "")
     assert "ports 3" in stdout.splitlines()[-1]
