@@ -21,7 +21,7 @@ test: lint test-host test-kernel  ## run all checks and all tests
 
 test-host: $(READY)  ## run the tests that need no special rights
 	@echo "== Tests on this host"
-	@$(PYTHON) -m pytest -m "not kernel and not root and not lab"
+	@$(PYTHON) -m pytest -m "not kernel and not root and not lab" -rs
 
 test-kernel: $(READY)  ## run the tests that need a real kernel, in the lab (KERNEL=0 leaves them out)
 	@tools/kernel-lane.sh $(PYTHON)

@@ -25,9 +25,10 @@ mount_filesystems() {
     mount -t proc proc /proc
     trap power_off EXIT
     mount -t sysfs sysfs /sys
-    mkdir -p /dev/pts /dev/shm
+    mkdir -p /dev/pts /dev/shm /dev/net
     mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
     mount -t tmpfs -o mode=1777 shm /dev/shm
+    [ -e /dev/net/tun ] || mknod -m 666 /dev/net/tun c 10 200 # opening it loads the module
     ln -sf /proc/self/fd /dev/fd
     ln -sf /proc/self/fd/0 /dev/stdin
     ln -sf /proc/self/fd/1 /dev/stdout
