@@ -176,8 +176,7 @@ def dump_flows(context: Context) -> None:
         with context.failing("Failed to dump flows from datapath"):
             names = _port_names(context, datapath)
             try:
-                for flow in datapath.flows:
-                    context.print(_line(flow, context, names))
+                context.print_lines(datapath.flows.lines(verbose=bool(context.options.more), port_names=names))
             except DumpInterrupted:
                 context.note("the flow table changed while it was read: flows may be missing, or be there twice")
 

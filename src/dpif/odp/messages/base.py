@@ -13,14 +13,17 @@ attributes that are set are sent; those that this library does not know are kept
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, RawAttr
 from dpif.netlink.exchange import Request
 from dpif.netlink.policy import AttributeSet
+
+T = TypeVar("T")
 
 _HEADERS = struct.Struct("=BBHi")
 OVS_HDRLEN = _HEADERS.size
@@ -84,9 +87,18 @@ class Record:
         version = self.VERSION if self.version is None else self.version
         return pack_headers(self.command, version, self.dp_ifindex) + self.ATTRIBUTES.encode(values, self.unknown)
 
-    def request(self, operation: str, flags: int = 0) -> Request[Self]:
-        """Return the request that sends this record; `operation` says in words what it does, for errors."""
-        return Request(self.FAMILY, self.to_payload(), type(self).from_reply, flags, operation)
+    @overload
+    def request(self, operation: str, flags: int = 0) -> Request[Self]: ...
+    @overload
+    def request(self, operation: str, flags: int = 0, *, decode: Callable[[Buffer], T]) -> Request[T]: ...
+    def request(
+        self, operation: str, flags: int = 0, *, decode: Callable[[Buffer], Any] | None = None
+    ) -> Request[Any]:
+        """Return the request that sends this record; `operation` says in words what it does, for errors.
+
+        `decode` reads the payload of a reply; by default it becomes a record again.
+        """
+        return Request(self.FAMILY, self.to_payload(), decode or type(self).from_reply, flags, operation)
 
     @classmethod
     def _members(cls) -> dict[int, str]:

@@ -1,0 +1,94 @@
+"""Lines of flows by templates and the slow way are the same, whatever the flow."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpif.odp.actions import parse_actions
+from dpif.odp.flow_lines import FlowLines
+from dpif.odp.flow_text import format_flow_line
+from dpif.odp.key import FlowKey, parse_match
+from dpif.odp.messages import FlowCounters, FlowRecord
+from dpif.odp.nest import Nested
+
+NOW = 1_000_000
+NAMES = {0: "br0", 1: "eth0", 7: "tap7"}
+
+KEYS = st.sampled_from(
+    [
+        *map(
+            parse_match,
+            [
+                "in_port(1),eth(),eth_type(0x0806),arp(op=1)",
+                "in_port(7),eth(src=02:00:00:00:00:01),eth_type(0x0800),ipv4(src=10.0.0.0/255.0.0.0,frag=no)",
+                "eth(),eth_type(0x86dd),ipv6(src=fe80::/ffff::,label=0x1,frag=first),key32(00 00/00 00)",
+                "tunnel(tun_id=0x1,src=1.1.1.1,dst=2.2.2.2,ttl=64,flags(df|key)),in_port(2),eth(),eth_type(0x1234)",
+                "in_port(1),eth(),eth_type(0x8100),vlan(vid=5,pcp=1),encap(eth_type(0x0800),ipv4(proto=6))",
+                "recirc_id(0x1),ct_state(+trk-new),ct_label(0x12/0xff),in_port(1),eth(),eth_type(0x8847),mpls(label=3)",
+                "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6),tcp(src=1,dst=2/0xff),tcp_flags(+syn-ack)",
+                "skb_priority(0),in_port(0),eth(dst=ff:ff:ff:ff:ff:ff),eth_type(0/0)",
+            ],
+        )
+    ]
+)
+
+
+@st.composite
+def keys_and_masks(draw: st.DrawFn) -> tuple[FlowKey, FlowKey]:
+    """A key of one of the shapes with any values in it, and a mask: its own, another's, a full one, an empty one."""
+    key, mask = draw(KEYS)
+    kept = dict(key.kept())
+    for number, value in kept.items():
+        type_ = key.type_of(number)
+        if not isinstance(type_, Nested) and draw(st.booleans()):
+            size = len(type_.encode(value))
+            kept[number] = type_.decode(draw(st.binary(min_size=size, max_size=size)))
+    any_key = FlowKey.of_kept(kept)
+    return any_key, draw(st.sampled_from([mask, any_key.full_mask(), any_key.zero_mask(), FlowKey()]))
+
+
+@st.composite
+def records(draw: st.DrawFn) -> FlowRecord:
+    """A flow as a dump tells it."""
+    key, mask = draw(keys_and_masks())
+    counters = st.integers(0, 2**64 - 1)
+    return FlowRecord(
+        command=1,
+        dp_ifindex=5,
+        key=key.to_bytes(),
+        mask=mask.to_bytes(),
+        actions=draw(st.sampled_from(["", "1", "2,3", "push_vlan(vid=1,pcp=0),7", "clone(1),0"]).map(_encode)),
+        stats=draw(st.none() | st.builds(FlowCounters, counters, counters)),
+        used=draw(st.none() | st.integers(1, 2 * NOW)),
+        tcp_flags=draw(st.none() | st.integers(0, 255)),
+        ufid=draw(st.none() | st.binary(min_size=1, max_size=16)),
+    )
+
+
+def _encode(text: str) -> bytes:
+    return parse_actions(text).to_bytes()
+
+
+@given(st.lists(records(), min_size=1, max_size=12), st.booleans(), st.sampled_from([None, NAMES]))
+def test_both_ways_agree(flows: list[FlowRecord], verbose: bool, port_names: dict[int, str] | None) -> None:
+    lines = FlowLines(verbose=verbose, port_names=port_names, clock=lambda: NOW)
+    payloads = [flow.to_payload() for flow in flows]
+    for payload in [*payloads, *payloads]:  # the second time by the template that the first one compiled
+        record = FlowRecord.from_payload(payload)
+        assert lines(payload) == format_flow_line(record, NOW, verbose=verbose, port_names=port_names)
+
+
+def test_the_second_flow_of_a_shape_takes_the_template() -> None:
+    key, mask = parse_match("in_port(1),eth(),eth_type(0x0806),arp(op=1)")
+    slow: list[FlowRecord] = []
+
+    def note(record: FlowRecord) -> FlowRecord:
+        slow.append(record)
+        return record
+
+    lines = FlowLines(complete=note)
+    for port in range(10):
+        record = FlowRecord(command=1, key=key.replace(in_port=port).to_bytes(), mask=mask.to_bytes(), actions=b"")
+        assert lines(record.to_payload()).startswith(f"in_port({port}),eth(),eth_type(0x0806),arp(op=1), packets:0")
+    assert len(slow) == 1
