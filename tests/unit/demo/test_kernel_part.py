@@ -21,7 +21,6 @@ def lab_that(monkeypatch: pytest.MonkeyPatch, outcome: BaseException | int, says
         return outcome
 
     monkeypatch.setattr(lab, "run", stand_in)
-    monkeypatch.setattr(kernel.shutil, "which", lambda *_, **__: "/bin/ping")
 
 
 @pytest.mark.parametrize("required", [False, True])
@@ -30,13 +29,6 @@ def test_without_the_lab_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     lines: list[str] = []
     assert kernel.play_kernel(lines.append, required=required) is not required
     assert lines[-1] == "  Left out: as root: apt-get install user-mode-linux"
-
-
-def test_without_ping_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel.shutil, "which", lambda *_, **__: None)
-    lines: list[str] = []
-    assert kernel.play_kernel(lines.append)
-    assert "apt-get install iputils-ping" in lines[-1]
 
 
 @pytest.mark.parametrize("error", [lab.LabFailed("it died"), lab.LabTimeout(120)])
