@@ -8,9 +8,9 @@ tags. A flow has a key, a mask of the same shape whose set bits must match, and 
     FlowKey(in_port=1, eth={"src": "02:00:00:00:00:01"}).to_bytes()
     parse_actions("push_vlan(vid=5,pcp=0),2")
 
-**Values.** `FlowKey`, `FlowMask` and the actions are immutable; they have natural Python values, are built by keyword,
-from bytes or from text, and show as the text of Open vSwitch. What a newer kernel sends and this library does not
-know is kept byte for byte.
+**Values.** `FlowKey`, `FlowMask` and the actions are immutable; they have natural Python values, are built by
+keyword, from bytes or from text, and show as the text of Open vSwitch. What a newer kernel sends and this library
+does not know is kept byte for byte.
 
 **Descriptions.** Each attribute is described once, in layers: a *kind* of field (``kinds``), a structure of fields
 (``structs``, ``layers``), the type of an attribute (``attrs``), attributes that stand together (``nest``, ``key``,
