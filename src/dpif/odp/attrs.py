@@ -97,7 +97,10 @@ class AttrType(Generic[V]):
         return f"{name}({self.show(kept, mask, style)})"
 
     def scan(self, scanner: Scanner) -> tuple[Any, Any]:
-        """Take the text between the parentheses; return value and mask."""
+        """Take the text between the parentheses; return value and mask.
+
+        A value of None stands in the mask alone.
+        """
         raise NotImplementedError
 
 
@@ -196,6 +199,20 @@ class PortNumber(Scalar[int]):
         if scanner.known_port() or not scanner.at_digit():
             return scanner.port(), self.kind.full
         return super().scan(scanner)
+
+
+class EtherType(Scalar[int]):
+    """An EtherType. ``0/mask`` says that there is none, and that this is matched: a packet of IEEE 802.2.
+
+    So a flow is shown whose key lacks the attribute though its mask has it.
+    """
+
+    def scan(self, scanner: Scanner) -> tuple[Raw | None, Raw]:
+        """Take ``value`` or ``value/mask``; the value is None where there is to be none in the key."""
+        value = self.kind.scan(scanner)
+        if not scanner.take("/"):
+            return value, self.kind.full
+        return value or None, self.kind.scan_mask(scanner)
 
 
 class Structure(AttrType[S]):

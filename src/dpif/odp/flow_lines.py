@@ -167,7 +167,7 @@ class _Shape:
         name = attr.text_name if attr else f"key{number}"
         if isinstance(type_, Structure) and type_.cls.show is Struct.show:
             return [f"{name}(", *self._fields(type_.cls, start, bits), ")"]
-        if type(type_) is Scalar:
+        if isinstance(type_, Scalar) and type(type_).show is Scalar.show:
             return [f"{name}(", *_field(type_.kind, start, type_.order, bits), ")"]
         style = self._style
         return [self._odd((start, end), lambda data: type_.show_named(name, type_.decode(data), bits, style))]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Self
 
-from dpif.odp.attrs import PLAIN, FlagSet, Opaque, PortNumber, Scalar, Structure, Style
+from dpif.odp.attrs import PLAIN, EtherType, FlagSet, Opaque, PortNumber, Scalar, Structure, Style
 from dpif.odp.constants import KeyAttr
 from dpif.odp.kinds import CT_STATE, ETHERTYPE, LABELS, PORT, TCP_FLAGS, U16X, U32X
 from dpif.odp.layers import (
@@ -55,7 +55,7 @@ class FlowKey(Nest):
     in_port = Attr(KeyAttr.IN_PORT, PortNumber(PORT, "="))
     eth = Attr(KeyAttr.ETHERNET, Structure(Ethernet))
     vlan = Attr(KeyAttr.VLAN, Structure(Vlan))
-    eth_type = Attr(KeyAttr.ETHERTYPE, Scalar(ETHERTYPE, "!"))
+    eth_type = Attr(KeyAttr.ETHERTYPE, EtherType(ETHERTYPE, "!"))
     ipv4 = Attr(KeyAttr.IPV4, Structure(Ipv4))
     ipv6 = Attr(KeyAttr.IPV6, Structure(Ipv6))
     tcp = Attr(KeyAttr.TCP, Structure(Tcp))

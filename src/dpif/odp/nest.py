@@ -310,16 +310,21 @@ class Nest(Attributes):
                 break
             start = scanner.position
             number, value, mask = cls._scan_element(scanner)
-            if number in values:
+            if number in masks:
                 scanner.fail(f"{cls._text_name(number)} is given twice", position=start)
-            values[number], masks[number] = value, mask
+            masks[number] = mask
+            if value is not None:
+                values[number] = value
         scanner.leave()
         return cls.of_kept(values), cls.of_kept(masks)
 
     @classmethod
     def scan_one(cls, scanner: Scanner) -> tuple[Self, Self]:
         """Take a single ``name(...)`` element."""
+        start = scanner.position
         number, value, mask = cls._scan_element(scanner)
+        if value is None:
+            scanner.fail(f"{cls._text_name(number)} needs a value", position=start)
         return cls.of_kept({number: value}), cls.of_kept({number: mask})
 
     @classmethod
