@@ -47,10 +47,10 @@ def test_the_command_line_tour(tmp_path: Path) -> None:
         "NO_COLOR": "1",
     }
     assert steps.pop(0)[0] == "dpif serve &"
-    with subprocess.Popen(["dpif", "serve"], env=environment, stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(["dpif", "serve"], env=environment, stderr=subprocess.PIPE) as server:
         try:
-            assert server.stdout is not None
-            server.stdout.readline()  # it says where it listens once it does
+            assert server.stderr is not None
+            server.stderr.readline()  # it says where it listens once it does
             for command, expected in steps:
                 done = subprocess.run(
                     command, shell=True, env=environment, capture_output=True, text=True, timeout=30, cwd=tmp_path

@@ -57,6 +57,7 @@ def _process(context: Context, default: str) -> None:
             reader = FlowReader(datapath)
             for chunk in _numbered_lines(descriptor):
                 _carry_out(context, datapath, name, [_read(reader, default, *line) for line in chunk])
+                sys.stdout.flush()  # whoever feeds a pipe may wait for the answers
         finally:
             if name != "-":
                 os.close(descriptor)
