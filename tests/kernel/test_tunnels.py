@@ -14,6 +14,7 @@ import dpif
 from dpif.client import Datapath
 from dpif.client.tunnels import TUNNELS, device_name
 from dpif.errors import AlreadyExists, EncodeError, NetlinkError
+from dpif.odp.actions import Userspace
 from dpif.testing import netns
 from dpif.testing.conformance.harness import refused
 from dpif.testing.kernel import KernelHarness
@@ -184,6 +185,29 @@ def test_types_that_only_user_space_has_are_refused(harness: KernelHarness) -> N
     with pytest.raises(EncodeError, match="unknown option 'nonsense'"):
         dp.ports.add("", type="vxlan", options={"nonsense": 1})
     assert set(KINDS) < set(TUNNELS)
+
+
+def test_an_upcall_tells_the_tunnel_header_that_a_packet_would_get(harness: KernelHarness) -> None:
+    dp = harness.open("conf0", create=True)
+    wire = harness.host()
+    netns.ip("address", "add", "172.16.0.1/24", "dev", wire.name)
+    tunnel = dp.ports.add("", type="vxlan")
+    try:
+        with dp.upcalls(miss=False) as upcalls:
+            header = set_tunnel("tunnel(tun_id=0x5,dst=172.16.0.2,ttl=64,flags(key))")
+            up = Userspace(pid=upcalls.port_id, egress_tun_port=tunnel.number)
+            dp.execute(bytes(12) + b"\x08\x00" + bytes(60), [*header, up], dpif.FlowKey(in_port=0))
+            (upcall,) = upcalls.poll(2)
+        assert upcall.egress_tunnel is not None
+        assert str(upcall.egress_tunnel.src) == "172.16.0.1"
+        assert str(upcall.egress_tunnel.dst) == "172.16.0.2"
+        assert upcall.egress_tunnel.tp_dst == 4789
+    finally:
+        dp.ports.delete(tunnel)
+
+
+def set_tunnel(text: str) -> dpif.Actions:
+    return dpif.parse_actions(f"set({text})")
 
 
 class Site:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dpif.client.port import Port, encode_options
+from dpif.client.port import Port, UpcallStats, encode_options
 from dpif.client.tunnels import TUNNELS, check_options, device_name, tunnel_of_device
 from dpif.errors import EncodeError
-from dpif.odp.constants import VportType
+from dpif.netlink.policy import Decoded
+from dpif.odp.constants import VportType, VportUpcallAttr
 from dpif.odp.messages import VportRecord
 
 
@@ -66,6 +67,14 @@ def test_the_type_of_a_port_is_that_of_its_device() -> None:
     assert (port.type, port.options) == ("vxlan", {"dst_port": 4790})
     record.type = VportType.INTERNAL
     assert Port.of_record(record).type == "internal"
+
+
+def test_a_port_tells_its_upcalls_where_the_kernel_does() -> None:
+    record = VportRecord(port_no=1, name="eth0", type=VportType.NETDEV)
+    assert Port.of_record(record).upcall_stats is None
+    told = {VportUpcallAttr.SUCCESS: 3, VportUpcallAttr.FAIL: 4}
+    record.upcall_stats = VportRecord.from_payload(VportRecord(upcall_stats=Decoded(told)).to_payload()).upcall_stats
+    assert Port.of_record(record).upcall_stats == UpcallStats(3, 4)
 
 
 def test_options_of_ports_that_are_not_known_are_told() -> None:

@@ -19,6 +19,7 @@ class Datapaths:
         assert "conf0" in harness.datapaths()
         found = harness.open("conf0")
         assert (found.name, found.ifindex) == ("conf0", made.ifindex)
+        assert str(found) == f"{found.type}@conf0"
 
     def test_a_new_datapath_is_empty(self, harness: Harness) -> None:
         dp = harness.open("conf0", create=True)

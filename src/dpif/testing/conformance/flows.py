@@ -134,6 +134,12 @@ class FlowTable:
         with refused(errno.ENOENT):
             dp.flows.put(narrow, "1")  # it may be modified, but it is not the flow that was found
 
+    def test_masks_are_counted(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        for text in (ARP, ARP.replace("0x0806", "0x8035"), IPV4, UDP):
+            dp.flows.add(text.replace("ipv4()", "ipv4(src=10.0.0.0/255.0.0.0)"), "2")
+        assert (dp.stats().flows, dp.stats().masks) == (4, 3)
+
     def test_flush_removes_everything(self, harness: Harness) -> None:
         dp, _, _ = two_ports(harness)
         dp.flows.add(ARP, "2")

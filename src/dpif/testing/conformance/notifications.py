@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dpif.client import PortAdded, PortChanged, PortRemoved, PortWatch
+from dpif.netlink.message import pack_message
+from dpif.odp.constants import OVS_VPORT_FAMILY, VportCmd
+from dpif.odp.messages import VportRecord
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
 
 
@@ -89,5 +92,16 @@ class Notifications:
             assert [(type(event), event.port.number) for event in watch._lost()] == [(PortRemoved, 2), (PortAdded, 7)]
             assert heard(watch) == []
             assert (set(watch.ports), watch.overruns) == ({0, 1, 7}, 1)
+            dp.ports.delete(first.name)
+            assert heard(watch) == [("removed", 1)]
+
+    def test_what_cannot_be_read_is_a_loss(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        type_id = dp.connection.family(OVS_VPORT_FAMILY).id
+        nameless = VportRecord(command=VportCmd.NEW, dp_ifindex=dp.ifindex, port_no=7).to_payload()
+        with dp.ports.watch() as watch:
+            for number, payload in enumerate((b"", nameless, nameless[:-2]), 1):
+                assert watch._decode(pack_message(type_id, 0, 1, 1, payload)) == []
+                assert watch.overruns == number
             dp.ports.delete(first.name)
             assert heard(watch) == [("removed", 1)]

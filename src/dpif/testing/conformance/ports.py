@@ -39,6 +39,8 @@ class PortNumbering:
         third = harness.host()
         assert dp.ports.add(first.name).number == 3
         assert dp.ports.add(third.name).number == 4
+        waiting = list(iter(dp.ports._numbers.take, None))
+        assert (waiting[0], waiting[-1]) == (5, 1)
         assert [port.number for port in dp.ports] == [0, 2, 3, 4]
 
     def test_numbers_taken_by_others_are_passed_over(self, harness: Harness) -> None:
