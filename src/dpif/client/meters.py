@@ -100,7 +100,7 @@ class Meters:
     def delete(self, id: int) -> Meter | None:
         """Remove meter `id`; return its last counters, None when there was none.
 
-        Flows that name the meter stay, and drop what they would have passed through it.
+        Flows that name the meter stay; what they handle passes without a limit.
         """
         record = MeterRecord(command=MeterCmd.DEL, id=id)
         return Meter.of_record(self._transact(record, f"deleting meter {id} of"))

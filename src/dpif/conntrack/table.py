@@ -53,7 +53,7 @@ class Conntrack:
         payload = pack_header(_family(wanted)) + CONNTRACK.encode(
             {
                 CtAttr.ZONE: zone or None,  # kernels without zones refuse to hear of any
-                CtAttr.MARK: mark and mark.value,
+                CtAttr.MARK: mark and mark.value & mark.mask,  # the kernel masks the entry's alone
                 CtAttr.MARK_MASK: mark and mark.mask,
             }
         )

@@ -167,7 +167,7 @@ class TestFlush:
 class TestDump:
     def test_the_kernel_is_told_and_not_trusted(self) -> None:
         script = Script(table_of(*THREE))
-        match = Match(mark=Masked(7, 0xFF), orig=TuplePattern(dst=IPv4Address("10.0.0.2")))
+        match = Match(mark=Masked(0xF07, 0xFF), orig=TuplePattern(dst=IPv4Address("10.0.0.2")))
         assert list(Conntrack(script.connection).dump(match, zone=5)) == [THREE[2]]
         (asked,) = script.requests
         assert asked.flags == c.NLM_F_REQUEST | c.NLM_F_DUMP
