@@ -55,7 +55,7 @@ def request(
     subsystem: Subsystem,
     command: int,
     payload: bytes,
-    decode: Callable[[memoryview], T],
+    decode: Callable[[Buffer], T],
     operation: str,
     flags: int = 0,
 ) -> Request[T]:

@@ -41,13 +41,13 @@ def pack_message(type: int, flags: int, seq: int, port_id: int, payload: bytes) 
     return HEADER.pack(length, type, flags, seq, port_id) + payload + bytes(align(length) - length)
 
 
-def split(datagram: Buffer) -> Iterator[Message]:
-    """Iterate over the messages of a datagram.
+def split(datagram: Buffer, start: int = 0) -> Iterator[Message]:
+    """Iterate over the messages of a datagram, the first of which begins at offset `start`.
 
     Raises `DecodeError` where a message is shorter than its header or longer than what is left.
     """
     view = memoryview(datagram)
-    offset, end = 0, len(view)
+    offset, end = start, len(view)
     while offset < end:
         if end - offset < NLMSG_HDRLEN:
             raise DecodeError(f"{end - offset} bytes are too few for a netlink message", offset=offset)

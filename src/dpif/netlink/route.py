@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Self
 from dpif.errors import DecodeError, NetlinkError, netlink_error
 from dpif.netlink import constants as c
 from dpif.netlink.ack import unpack_error
+from dpif.netlink.attributes import Buffer
 from dpif.netlink.message import Message, pack_message, split
 from dpif.netlink.policy import BYTES, U32, AttributeSet, Nested, String
 from dpif.netlink.socket import KernelSocket
@@ -146,7 +147,7 @@ def _by_name(name: str) -> bytes:
     return _IFINFOMSG.pack(0, 0, 0, 0, 0) + _LINK.encode({LinkAttr.IFNAME: name})
 
 
-def _decode(payload: memoryview) -> Link:
+def _decode(payload: Buffer) -> Link:
     if len(payload) < _IFINFOMSG.size:
         raise DecodeError(f"{len(payload)} bytes are too few for a device")
     _, _, ifindex, flags, _ = _IFINFOMSG.unpack_from(payload)

@@ -25,7 +25,6 @@ import select
 import socket
 import stat
 import struct
-import tempfile
 import threading
 import time
 from enum import IntEnum
@@ -98,6 +97,8 @@ def default_socket_path() -> str:
 
 def fallback_directory() -> str:
     """Return the directory of the socket for a user without a run-time directory; it may not exist."""
+    import tempfile  # it brings two dozen modules, and nearly every user has a run-time directory
+
     return os.path.join(tempfile.gettempdir(), f"dpif-{os.getuid()}")
 
 
