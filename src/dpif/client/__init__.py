@@ -26,14 +26,19 @@ in `dpif._open`.
 
 from __future__ import annotations
 
-from dpif.client.datapath import Datapath, Stats, queue_to_priority
-from dpif.client.features import Features
-from dpif.client.flows import Flow, Flows
-from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result
-from dpif.client.port import Port
-from dpif.client.ports import Ports, find_port, is_internal_device
-from dpif.client.upcalls import Upcall, UpcallHandlers, Upcalls
-from dpif.client.watch import PortAdded, PortChanged, PortEvent, PortRemoved, PortWatch
+from typing import TYPE_CHECKING
+
+from dpif._lazy import lazy
+
+if TYPE_CHECKING:
+    from dpif.client.datapath import Datapath, Stats, queue_to_priority
+    from dpif.client.features import Features
+    from dpif.client.flows import Flow, Flows
+    from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result
+    from dpif.client.port import Port
+    from dpif.client.ports import Ports, find_port, is_internal_device
+    from dpif.client.upcalls import Upcall, UpcallHandlers, Upcalls
+    from dpif.client.watch import PortAdded, PortChanged, PortEvent, PortRemoved, PortWatch
 
 __all__ = [
     "Datapath",
@@ -61,3 +66,17 @@ __all__ = [
     "is_internal_device",
     "queue_to_priority",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        **dict.fromkeys(("Datapath", "Stats", "queue_to_priority"), "datapath"),
+        "Features": "features",
+        **dict.fromkeys(("Flow", "Flows"), "flows"),
+        **dict.fromkeys(("Delete", "Execute", "Get", "Operation", "Put", "Result"), "operations"),
+        "Port": "port",
+        **dict.fromkeys(("Ports", "find_port", "is_internal_device"), "ports"),
+        **dict.fromkeys(("Upcall", "UpcallHandlers", "Upcalls"), "upcalls"),
+        **dict.fromkeys(("PortAdded", "PortChanged", "PortEvent", "PortRemoved", "PortWatch"), "watch"),
+    },
+)

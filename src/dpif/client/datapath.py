@@ -1,31 +1,34 @@
-"""A datapath as an object: its ports, flows and upcalls, and what concerns it as a whole."""
+"""A datapath as an object: its ports, flows and upcalls, and what concerns it as a whole.
+
+What a method needs is imported when it is called: to look at a datapath, which the command line does most, takes
+neither keys nor actions, and to import these takes longer than to look.
+"""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from dpif.client.ct_limits import CtLimits
-from dpif.client.dispatch import Dispatch, available_cpus, cpu_count, recommended_handlers
-from dpif.client.features import Features, probe_features
-from dpif.client.flows import Flows
-from dpif.client.meters import Meters
-from dpif.client.operations import Execute, Operation, Result, result_of
-from dpif.client.port import Port
-from dpif.client.ports import Ports, is_internal_device
-from dpif.client.upcalls import UpcallHandlers, Upcalls
-from dpif.client.values import ActionsLike, KeyLike
 from dpif.errors import EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
-from dpif.odp.actions import Output
 from dpif.odp.constants import OVSP_LOCAL, DatapathCmd, DatapathFeature
-from dpif.odp.key import FlowKey
 from dpif.odp.messages.datapath import DatapathRecord
 
 if TYPE_CHECKING:
+    from dpif.client.ct_limits import CtLimits
+    from dpif.client.dispatch import Dispatch
+    from dpif.client.features import Features
+    from dpif.client.flows import Flows
+    from dpif.client.meters import Meters
+    from dpif.client.operations import Operation, Result
+    from dpif.client.port import Port
+    from dpif.client.ports import Ports
+    from dpif.client.upcalls import UpcallHandlers, Upcalls
+    from dpif.client.values import ActionsLike, KeyLike
     from dpif.conntrack.table import Conntrack
 
 _MAX_QUEUES = 0xF000
@@ -62,13 +65,37 @@ class Datapath:
         self.name = record.name or ""
         self.type = type
         self.ifindex = record.dp_ifindex
-        self.ports = Ports(self)
-        self.flows = Flows(self)
-        self.meters = Meters(self)
-        self.ct_limits = CtLimits(self)
         self._conntrack: Conntrack | None = None
         self.dispatch: Dispatch | None = None
         """How misses are dispatched to who listens through this handle; None when nobody does."""
+
+    @cached_property
+    def ports(self) -> Ports:
+        """Its ports."""
+        from dpif.client.ports import Ports
+
+        return Ports(self)
+
+    @cached_property
+    def flows(self) -> Flows:
+        """Its flow table."""
+        from dpif.client.flows import Flows
+
+        return Flows(self)
+
+    @cached_property
+    def meters(self) -> Meters:
+        """Its meters."""
+        from dpif.client.meters import Meters
+
+        return Meters(self)
+
+    @cached_property
+    def ct_limits(self) -> CtLimits:
+        """The limits on connections in conntrack zones, which all datapaths of a network namespace share."""
+        from dpif.client.ct_limits import CtLimits
+
+        return CtLimits(self)
 
     def __str__(self) -> str:
         return f"{self.type}@{self.name}"
@@ -176,6 +203,8 @@ class Datapath:
 
         Success says nothing about delivery: an output port that does not exist swallows the packet.
         """
+        from dpif.client.operations import Execute
+
         self.connection.transact(Execute(packet, actions, key, probe=probe).request(self.ifindex))
 
     def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> list[Result]:
@@ -184,21 +213,30 @@ class Datapath:
         One that fails does not keep the others from being carried out. `want_flows` asks for the flow (with its
         counters) that a `Put` or `Delete` dealt with; a `Get` always brings it.
         """
+        from dpif.client.operations import result_of
+
         todo = list(operations)
         answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in todo])
         return [result_of(operation, answer) for operation, answer in zip(todo, answers, strict=True)]
 
     def send_packet(self, port: Port | int, packet: bytes) -> None:
         """Send a packet out of a port; success says nothing about delivery."""
+        from dpif.odp.actions import Output
+        from dpif.odp.key import FlowKey
+
         number = port if isinstance(port, int) else port.number
         self.execute(packet, [Output(number)], FlowKey(in_port=OVSP_LOCAL))
 
     def is_internal_device(self, name: str) -> bool:
         """Tell whether a network device is an internal port, of this datapath or of another of the same peer."""
+        from dpif.client.ports import is_internal_device
+
         return is_internal_device(self.connection, name)
 
     def features(self) -> Features:
         """Find out what the datapath can do, leaving nothing behind; see `Features`."""
+        from dpif.client.features import probe_features
+
         return probe_features(self.connection, self.read())
 
     def upcalls(self, *, miss: bool = True, action: bool = True, dispatch: str | None = None) -> Upcalls:
@@ -209,6 +247,8 @@ class Datapath:
         ``per-vport``, by default the first where the datapath can. Per vport, ports whose numbers differ modulo
         16 have queues of their own, so that one that is flooded does not take from the others.
         """
+        from dpif.client.upcalls import Upcalls
+
         return Upcalls.start(self, miss=miss, action=action, dispatch=dispatch)
 
     def upcall_handlers(
@@ -218,6 +258,9 @@ class Datapath:
 
         Without `count` there are as many as suit the CPUs that this process may run on.
         """
+        from dpif.client.dispatch import available_cpus, cpu_count, recommended_handlers
+        from dpif.client.upcalls import UpcallHandlers
+
         if count is None:
             count = recommended_handlers(available_cpus(), cpu_count())
         return UpcallHandlers(self, count, miss=miss, action=action, dispatch=dispatch)

@@ -14,11 +14,9 @@ import errno
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from dpif.client.devices import switch_off_lro
 from dpif.client.port import Port, encode_options, type_number
 from dpif.client.port_numbers import MAX_PORTS, PortNumbers
 from dpif.client.tunnels import TUNNELS, check_options, device_name, make_device, remove_device
-from dpif.client.watch import PortWatch
 from dpif.errors import NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
@@ -27,6 +25,7 @@ from dpif.odp.messages.vport import VportRecord
 
 if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
+    from dpif.client.watch import PortWatch
 
 __all__ = ["Ports", "find_port", "is_internal_device"]
 
@@ -63,6 +62,8 @@ class Ports:
             return self._add_tunnel(type, number, check_options(type, options))
         vport_type = type_number(type)
         if vport_type == VportType.NETDEV and self._dp.type == "system":
+            from dpif.client.devices import switch_off_lro
+
             with contextlib.suppress(OSError):  # a device that cannot do it never did LRO, or is not there
                 switch_off_lro(name)
         return self._attach(VportRecord(name=name, type=vport_type, options=encode_options(options)), number)
@@ -179,6 +180,8 @@ class Ports:
 
     def watch(self) -> PortWatch:
         """Return a listener for changes of ports; it knows the present ports at once."""
+        from dpif.client.watch import PortWatch
+
         return PortWatch(self._dp)
 
     def _one(self, record: VportRecord, operation: str, flags: int = 0) -> Port:

@@ -7,7 +7,6 @@ no other asynchronous surface in the library, since the answer to a request is t
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from collections import deque
 from collections.abc import Iterator
@@ -113,6 +112,8 @@ class Listener(Generic[T]):
         return self._waiting.popleft()
 
     async def _readable(self) -> None:
+        import asyncio  # it costs more than all the rest, and only who awaits has a loop
+
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
         fd = self.fileno()

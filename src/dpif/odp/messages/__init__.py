@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dpif.odp.messages.base import Record
-from dpif.odp.messages.ct_limit import CtLimitRecord, ZoneLimit
-from dpif.odp.messages.datapath import DatapathRecord, DatapathStats, MegaflowStats
-from dpif.odp.messages.flow import FlowCounters, FlowRecord
-from dpif.odp.messages.meter import MeterBand, MeterRecord
-from dpif.odp.messages.packet import PacketRecord
-from dpif.odp.messages.vport import VportRecord, VportStats
+from typing import TYPE_CHECKING
+
+from dpif._lazy import lazy
+
+if TYPE_CHECKING:
+    from dpif.odp.messages.base import Record
+    from dpif.odp.messages.ct_limit import CtLimitRecord, ZoneLimit
+    from dpif.odp.messages.datapath import DatapathRecord, DatapathStats, MegaflowStats
+    from dpif.odp.messages.flow import FlowCounters, FlowRecord
+    from dpif.odp.messages.meter import MeterBand, MeterRecord
+    from dpif.odp.messages.packet import PacketRecord
+    from dpif.odp.messages.vport import VportRecord, VportStats
 
 __all__ = [
     "CtLimitRecord",
@@ -25,3 +30,16 @@ __all__ = [
     "VportStats",
     "ZoneLimit",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Record": "base",
+        **dict.fromkeys(("CtLimitRecord", "ZoneLimit"), "ct_limit"),
+        **dict.fromkeys(("DatapathRecord", "DatapathStats", "MegaflowStats"), "datapath"),
+        **dict.fromkeys(("FlowCounters", "FlowRecord"), "flow"),
+        **dict.fromkeys(("MeterBand", "MeterRecord"), "meter"),
+        "PacketRecord": "packet",
+        **dict.fromkeys(("VportRecord", "VportStats"), "vport"),
+    },
+)
