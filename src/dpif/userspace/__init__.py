@@ -16,8 +16,8 @@ and for machines without Open vSwitch.
     What ports are made of: in memory (the other end is a program in this process), captures, raw sockets on
     Linux devices, TAP devices.
 ``service``
-    The four families ``ovs_datapath``, ``ovs_vport``, ``ovs_flow``, ``ovs_packet``: records to engine calls and
-    back. How netlink acknowledges, dumps and notifies is `dpif.netlink.service`'s business.
+    The families ``ovs_datapath``, ``ovs_vport``, ``ovs_flow``, ``ovs_packet``, ``ovs_meter``: records to engine
+    calls and back. How netlink acknowledges, dumps and notifies is `dpif.netlink.service`'s business.
 ``system``, ``loop``, ``server``
     `UserspaceSystem` puts all of that together. In the same process, `UserspaceSystem.transport` leads to it; the
     `Server` serves it to other processes on a Unix socket.
@@ -27,7 +27,7 @@ when `MemoryDevice.send` returns, the packet has been output, dropped, or has be
 queue. Packets of other devices are dealt with by `UserspaceSystem.run_once`, in the thread that
 `UserspaceSystem.start` starts, or by the server.
 
-**What it does not have**: connection tracking, meters, tunnels, network service headers, fragmentation on
+**What it does not have**: connection tracking, tunnels, network service headers, fragmentation on
 output. A flow with such an action is refused with EINVAL, a port of such a type with EAFNOSUPPORT;
 `CAPABILITIES` names the actions that there are. Besides the kernel's types of port there are two of our own,
 `VportType.DUMMY` (captures) and `VportType.TAP`.

@@ -281,4 +281,4 @@ def test_capabilities_name_what_there_is() -> None:
     basics = {"output", "userspace", "recirc", "hash", "trunc", "sample", "clone"}
     changes = {"set", "set_masked", "push_vlan", "pop_vlan", "push_mpls", "pop_mpls", "push_eth", "pop_eth"}
     assert basics | changes <= CAPABILITIES
-    assert not {"ct", "meter", "push_nsh"} & CAPABILITIES
+    assert not {"ct", "push_nsh"} & CAPABILITIES

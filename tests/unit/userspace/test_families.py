@@ -30,6 +30,7 @@ from dpif.userspace.system import UserspaceSystem
 
 KEY, MASK = (part.to_bytes() for part in parse_match("in_port(1),eth(),eth_type(0x0800),ipv4()"))
 DROP = b""
+PUSH_NSH = parse_actions("push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x10,si=255,c1=1,c2=2,c3=3,c4=4)").to_bytes()
 UDP = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp("10.0.0.1", "10.0.0.2", 1, 2, b"x"))
 
 
@@ -279,7 +280,7 @@ def test_a_dump_of_no_datapath_ends_with_the_error(peer: Peer, record: Record) -
         ({"packet": None}, errno.EINVAL),
         ({"key": None}, errno.EINVAL),
         ({"actions": None}, errno.EINVAL),
-        ({"actions": parse_actions("meter(1)").to_bytes()}, errno.EINVAL),
+        ({"actions": PUSH_NSH}, errno.EINVAL),
         ({"actions": parse_actions("set(tcp(src=1,dst=2))").to_bytes()}, errno.EINVAL),
         ({"dp_ifindex": 999}, errno.ENODEV),
     ],

@@ -24,6 +24,7 @@ from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVport
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
 from dpif.testing.conformance.harness import Harness, Host
 from dpif.testing.conformance.looks import Looks
+from dpif.testing.conformance.meters import Meters
 from dpif.testing.conformance.notifications import Notifications
 from dpif.testing.conformance.packets import Forwarding, PacketActions
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
@@ -37,6 +38,7 @@ SUITE = (
     Forwarding,
     Handlers,
     Looks,
+    Meters,
     Notifications,
     PacketActions,
     PerCpuDispatch,

@@ -20,6 +20,7 @@ from dpif.odp.swkey import FIELDS
 from dpif.userspace.engine.execute import compile_actions
 from dpif.userspace.engine.frame import NO_CUT, Frame
 from dpif.userspace.engine.hashing import packet_hash
+from dpif.userspace.engine.meters import MeterTable
 from dpif.userspace.engine.port import Port
 from dpif.userspace.engine.processor import ActionError, Step
 from dpif.userspace.engine.refusal import refusal
@@ -56,7 +57,7 @@ DatapathFlow: TypeAlias = Flow[Program]
 class Datapath:
     """One datapath of a `Namespace`, which gives it life and its ``local`` port.
 
-    ``ports`` holds its ports by number, ``table`` its flows.
+    ``ports`` holds its ports by number, ``table`` its flows, ``meters`` its meters.
     ``masks_cache_size`` is kept for those who ask; there is no such cache.
     """
 
@@ -68,6 +69,7 @@ class Datapath:
         self.clock: Callable[[], float] = namespace.clock
         self.ports: dict[int, Port] = {}
         self.table: FlowTable[Program] = FlowTable()
+        self.meters = MeterTable()
         self.features = DatapathFeature(0)
         self.masks_cache_size = DEFAULT_MASKS_CACHE_SIZE
         self.per_cpu_port_ids: tuple[int, ...] = ()

@@ -1,7 +1,7 @@
 """Actions made ready to be carried out: a list of actions becomes a tuple of steps, once for each flow.
 
 A step is a function of a `Frame`. Which function makes the step of which class of action is one table; an action
-that is not in it (connection tracking, meters, network service headers) is refused when the flow is put, with
+that is not in it (connection tracking, network service headers) is refused when the flow is put, with
 EINVAL, as by a kernel that is older than the action. `CAPABILITIES` are the names of those that are in it.
 
 `modify.py` has the actions that change packets; here are those that send, branch and look up again.
@@ -20,6 +20,7 @@ from dpif.odp.actions import (
     Clone,
     DecTtl,
     Hash,
+    Meter,
     Output,
     PopEth,
     PopMpls,
@@ -132,6 +133,17 @@ def _recirc(action: Recirc, place: _Place) -> Step:
     return recirc
 
 
+def _meter(action: Meter, place: _Place) -> Step:
+    """A packet that is too much is dropped; a meter that is not there lets everything pass."""
+    meters, namespace, number = place.datapath.meters, place.datapath.namespace, action.value
+
+    def meter(frame: Frame) -> bool:
+        found = meters.find(number)
+        return found is not None and found.drops(len(frame) - frame.tag_size, namespace.milliseconds)
+
+    return meter
+
+
 def _branch(actions: Actions, place: _Place) -> Step:
     """Return the step that does `actions` and undoes behind them what they changed."""
     steps = compile_actions(actions, place.datapath)
@@ -187,6 +199,7 @@ _MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
     Trunc: _trunc,
     Hash: _hash,
     Recirc: _recirc,
+    Meter: _meter,
     Clone: _clone,
     Sample: _sample,
     CheckPktLen: _check_pkt_len,

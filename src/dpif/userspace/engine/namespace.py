@@ -69,6 +69,11 @@ class Namespace:
         self.on_devices_changed: Callable[[], None] = lambda: None
         self._last_ifindex = FIRST_IFINDEX - 1
 
+    @property
+    def milliseconds(self) -> int:
+        """The clock's reading in whole milliseconds."""
+        return int(self.clock() * 1000)
+
     # Datapaths.
 
     def add_datapath(self, datapath: Datapath, name: str, upcall_port_id: int, ifindex: int = 0) -> None:

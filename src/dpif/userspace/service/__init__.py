@@ -1,6 +1,6 @@
 """The families of Open vSwitch on top of the engine: requests in, engine calls, replies and notifications out.
 
-`add_families` puts all four on a `dpif.netlink.service.Service`, and wires what the engine says on its own
+`add_families` puts them all on a `dpif.netlink.service.Service`, and wires what the engine says on its own
 account (packets that go up, ports that go away) to the peers that are to hear of it. One module for each family;
 `base.py` has what they share.
 """
@@ -12,10 +12,11 @@ from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.service.base import Family
 from dpif.userspace.service.datapath import DatapathFamily
 from dpif.userspace.service.flow import FlowFamily
+from dpif.userspace.service.meter import MeterFamily
 from dpif.userspace.service.packet import PacketFamily
 from dpif.userspace.service.vport import VportFamily
 
-FAMILIES: tuple[type[Family], ...] = (DatapathFamily, VportFamily, FlowFamily, PacketFamily)
+FAMILIES: tuple[type[Family], ...] = (DatapathFamily, VportFamily, FlowFamily, PacketFamily, MeterFamily)
 
 
 def add_families(service: Service, namespace: Namespace) -> None:
