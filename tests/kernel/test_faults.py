@@ -283,16 +283,22 @@ class TestLeaks:
 
 
 def assert_leaves_nothing(cycle: object, times: int) -> None:
-    """Carry out `cycle` until all that is kept is there, then `times` more; nothing may have grown."""
+    """Carry out `cycle` until all that is kept is there, then `times` more; nothing may have grown.
+
+    Memory also grows by chance, now and then, but a leak grows every time: hence the least of three rounds counts.
+    """
     assert callable(cycle)
     for _ in range(max(times // 10, 3)):
         cycle()
-    before = usage()
-    for _ in range(times):
-        cycle()
-    sockets, descriptors, memory = (after - start for after, start in zip(usage(), before, strict=True))
-    assert (sockets, descriptors) == (0, 0)
-    assert memory < 1024, f"{memory} KiB more"
+    start = usage()
+    growth = []
+    for _ in range(3):
+        before = usage()
+        for _ in range(max(times // 3, 1)):
+            cycle()
+        growth.append(usage()[2] - before[2])
+    assert usage()[:2] == start[:2]
+    assert min(growth) < 128, f"{growth} KiB more"
 
 
 def usage() -> tuple[int, int, int]:
