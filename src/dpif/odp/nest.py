@@ -88,7 +88,7 @@ class Attributes:
     ATTRS: ClassVar[dict[int, Attr[Any]]] = {}
     _by_name: ClassVar[dict[str, Attr[Any]]] = {}
     _by_text_name: ClassVar[dict[str, Attr[Any]]] = {}
-    _kept: dict[int, Any]
+    _kept: Mapping[int, Any]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -99,18 +99,23 @@ class Attributes:
             cls._by_text_name = {attr.text_name: attr for attr in own}
 
     def __init__(self, **values: object) -> None:
+        self._kept = self._keep(values)
+
+    @classmethod
+    def _keep(cls, values: Mapping[str, object]) -> dict[int, Any]:
+        """Return the kept forms of natural values; None, and False for a flag, say that there is none."""
         kept: dict[int, Any] = {}
         for name, value in values.items():
-            attr = self._by_name.get(name)
+            attr = cls._by_name.get(name)
             if attr is None:
-                raise TypeError(self._no_attribute(name))
+                raise TypeError(cls._no_attribute(name))
             if value is None or (value is False and isinstance(attr.type, Empty)):
                 continue
             try:
                 kept[int(attr.number)] = attr.type.keep(value)
             except EncodeError as error:
                 raise error.within(name) from None
-        self._kept = kept
+        return kept
 
     @classmethod
     def _no_attribute(cls, name: str) -> str:
@@ -119,7 +124,7 @@ class Attributes:
         return f"{cls.__name__} has no attribute {name!r}; {hint}"
 
     @classmethod
-    def of_kept(cls, kept: dict[int, Any]) -> Self:
+    def of_kept(cls, kept: Mapping[int, Any]) -> Self:
         """Return the nest with these kept values, unchecked."""
         self = cls.__new__(cls)
         self._kept = kept
@@ -159,6 +164,11 @@ class Attributes:
         """Return the type of attribute `number`; `Opaque` when it is not known."""
         attr = cls.ATTRS.get(number)
         return attr.type if attr else _OPAQUE
+
+    @classmethod
+    def attr(cls, name: str) -> Attr[Any]:
+        """Return the attribute of that Python name."""
+        return cls._by_name[name]
 
     # Reading
 
@@ -201,13 +211,10 @@ class Attributes:
     # Making others
 
     def replace(self, **changes: object) -> Self:
-        """Return a copy with some attributes changed, added, or (with None) taken out."""
-        new = type(self)(**changes)
-        kept = {**self._kept, **new._kept}
-        for name, value in changes.items():
-            if value is None:
-                kept.pop(int(self._by_name[name].number), None)
-        return self.of_kept(kept)
+        """Return a copy with some attributes changed, added, or (with None, or False for a flag) taken out."""
+        new = self._keep(changes)
+        gone = {int(self.attr(name).number) for name in changes} - set(new)
+        return self.of_kept({number: kept for number, kept in {**self._kept, **new}.items() if number not in gone})
 
     def __repr__(self) -> str:
         shown = [f"{name}={value!r}" for name, value in self.items()]

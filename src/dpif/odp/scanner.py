@@ -23,6 +23,8 @@ _BASES = {0: "decimal, 0x hexadecimal or 0 octal", 10: "decimal or 0x hexadecima
 _TOKEN = re.compile(r"[^(),/ \t\r\n]+")
 _PORT_NAME = re.compile(r"[^(),/ \t\r\n]+(?![^,) \t\r\n])")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_NAME = 40
+"""No name that could be meant is longer; comparing names takes longer than reading them."""
 MAX_DEPTH = 32
 """Nested lists (``encap``, ``clone``, …) may be this deep; Open vSwitch's MAX_ODP_NESTED."""
 
@@ -150,9 +152,10 @@ class Scanner:
     def unknown(self, name: str, possible: Iterable[str], what: str, position: int) -> NoReturn:
         """Raise for `name`, which is none of the `possible` ones; suggest the closest."""
         names = sorted(possible)
-        close = difflib.get_close_matches(name, names, n=1)
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+        close = difflib.get_close_matches(name[:_LONGEST_NAME], names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(names)}"
-        self.fail(f"unknown {what} {name!r}", hint, position)
+        self.fail(f"unknown {what} {shown!r}", hint, position)
 
     def enter(self) -> None:
         """Note that a nested list starts; too deep a nesting is an error."""

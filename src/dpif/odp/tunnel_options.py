@@ -264,8 +264,11 @@ class GeneveType(AttrType[GeneveOptions]):
         raise EncodeError(f"expected Geneve options, not {value!r}")
 
     def full(self, kept: GeneveOptions) -> GeneveOptions:
-        """Every bit but the reserved ones, which no option has."""
-        return GeneveOptions(GeneveOption(0xFFFF, 0xFF, b"\xff" * len(option.data), 0x1F) for option in kept)
+        """Every bit but the reserved ones, which no option has; of options that are cut short, every bit."""
+        try:
+            return GeneveOptions(GeneveOption(0xFFFF, 0xFF, b"\xff" * len(option.data), 0x1F) for option in kept)
+        except DecodeError:
+            return GeneveOptions.of_raw(b"\xff" * len(kept.raw))
 
     def zero(self, kept: GeneveOptions) -> GeneveOptions:
         """No bit."""

@@ -165,14 +165,25 @@ class NestAction(Attributes, Action):
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
+        self._check()
+        self._kept = self._in_order(self._kept)
+
+    def _check(self) -> None:
         for name in self.REQUIRED:
             if name not in self:
                 raise EncodeError("missing", f"{type(self).__name__}.{name}")
-        self._kept = self._in_order(self._kept)
+
+    def replace(self, **changes: object) -> Self:
+        """Return a copy with some attributes changed, added or taken out."""
+        new = super().replace(**changes)
+        new._check()
+        new._kept = self._in_order(new._kept)
+        return new
 
     @classmethod
     def _in_order(cls, kept: dict[int, Any]) -> dict[int, Any]:
-        return {number: kept[number] for number in cls.ATTRS if number in kept}
+        """Return the attributes in the order of the class, behind them those that it does not know."""
+        return {number: kept[number] for number in cls.ATTRS if number in kept} | kept
 
     @classmethod
     def from_payload(cls, data: bytes | memoryview) -> Self:
@@ -180,7 +191,7 @@ class NestAction(Attributes, Action):
         self = super().from_payload(data)
         for name in cls.REQUIRED:
             if name not in self:
-                raise DecodeError("missing", cls._by_name[name].number.name)
+                raise DecodeError("missing", cls.attr(name).number.name)
         return self
 
     def show(self, style: Style) -> str:
@@ -189,7 +200,7 @@ class NestAction(Attributes, Action):
 
     def show_arguments(self, style: Style) -> list[str]:
         """Return the arguments that are there."""
-        attrs = [self._by_name[name] for name in self.TEXT or self._by_name]
+        attrs = [self.attr(name) for name in self.TEXT or self._by_name]
         return [
             show_argument(attr, self._kept[attr.number], None, style) for attr in attrs if attr.number in self._kept
         ]
@@ -213,11 +224,11 @@ class NestAction(Attributes, Action):
             start = scanner.position
             number, value = cls.scan_one(scanner)
             if number in kept:
-                scanner.fail(f"{cls._by_text_names(number)} is given twice", position=start)
+                scanner.fail(f"{cls.ATTRS[number].text_name} is given twice", position=start)
             kept[number] = value
         for name in cls.REQUIRED:
-            if cls._by_name[name].number not in kept:
-                missing(scanner, cls.word, cls._by_name[name])
+            if cls.attr(name).number not in kept:
+                missing(scanner, cls.word, cls.attr(name))
         return cls._in_order(kept)
 
     @classmethod
@@ -235,10 +246,6 @@ class NestAction(Attributes, Action):
         if attr is None:
             scanner.unknown(name, cls._by_text_name, "argument", start)
         return attr
-
-    @classmethod
-    def _by_text_names(cls, number: int) -> str:
-        return cls.ATTRS[number].text_name
 
 
 class Actions(tuple[Action, ...]):

@@ -27,11 +27,11 @@ class Masked(NamedTuple):
     mask: int
 
 
-class _MaskedKind(AttrType[Masked]):
+class MaskedType(AttrType[Masked]):
     """A value and its mask, one after the other; kept as the two raw values."""
 
     def __init__(self, kind: Kind[int], size: int, *, always_mask: bool) -> None:
-        self._kind = kind
+        self.kind = kind
         self._scalar = Scalar(kind, "=")
         self._size = size
         self._always_mask = always_mask
@@ -49,12 +49,12 @@ class _MaskedKind(AttrType[Masked]):
     def keep(self, value: object) -> tuple[Any, Any]:
         """Accept a number, which is set whole, or a number and a mask."""
         if isinstance(value, tuple) and len(value) == 2:
-            return self._kind.raw(value[0]), self._kind.raw(value[1])
-        return self._kind.raw(value), self._kind.full
+            return self.kind.raw(value[0]), self.kind.raw(value[1])
+        return self.kind.raw(value), self.kind.full
 
     def natural(self, kept: tuple[Any, Any]) -> Masked:
         """Return both as numbers."""
-        return Masked(self._kind.value(kept[0]), self._kind.value(kept[1]))
+        return Masked(self.kind.value(kept[0]), self.kind.value(kept[1]))
 
     def full(self, kept: tuple[Any, Any]) -> None:
         """The mask is part of the value."""
@@ -62,27 +62,27 @@ class _MaskedKind(AttrType[Masked]):
 
     def show(self, kept: tuple[Any, Any], mask: None, style: Style) -> str:
         """Return ``value/mask``."""
-        shown = self._kind.show(kept[0])
-        if self._kind.is_full(kept[1]) and not self._always_mask:
+        shown = self.kind.show(kept[0])
+        if self.kind.is_full(kept[1]) and not self._always_mask:
             return shown
-        return f"{shown}/{self._kind.show_mask(kept[1])}"
+        return f"{shown}/{self.kind.show_mask(kept[1])}"
 
     def scan(self, scanner: Scanner) -> tuple[tuple[Any, Any], None]:
         """Take ``value`` or ``value/mask``."""
-        return scan_value_and_mask(self._kind, scanner), None
+        return scan_value_and_mask(self.kind, scanner), None
 
 
-class _Text(AttrType[str]):
+class NameType(AttrType[str]):
     """A name of 1 to `longest` bytes, with a NUL behind it."""
 
     def __init__(self, longest: int) -> None:
-        self._longest = longest
+        self.longest = longest
 
     def decode(self, data: bytes) -> str:
         """Return what stands before the NUL."""
         text, nul, _ = data.partition(b"\0")
-        if not nul or not 0 < len(text) <= self._longest:
-            raise DecodeError(f"expected a name of 1 to {self._longest} bytes and a NUL, found {data!r}")
+        if not nul or not 0 < len(text) <= self.longest:
+            raise DecodeError(f"expected a name of 1 to {self.longest} bytes and a NUL, found {data!r}")
         return text.decode("utf-8", "surrogateescape")
 
     def encode(self, kept: str) -> bytes:
@@ -93,8 +93,8 @@ class _Text(AttrType[str]):
         """Accept text that can stand in the text form."""
         if not isinstance(value, str) or not _WORD.fullmatch(value) or "\0" in value:
             raise EncodeError(f"expected a name, not {value!r}")
-        if len(value.encode("utf-8", "surrogateescape")) > self._longest:
-            raise EncodeError(f"{value!r} is longer than {self._longest} bytes")
+        if len(value.encode("utf-8", "surrogateescape")) > self.longest:
+            raise EncodeError(f"{value!r} is longer than {self.longest} bytes")
         return value
 
     def full(self, kept: str) -> None:
@@ -127,11 +127,11 @@ class Ct(NestAction, number=ActionAttr.CT, word="ct"):
     commit = Attr(CtAttr.COMMIT, Empty())
     force_commit = Attr(CtAttr.FORCE_COMMIT, Empty())
     zone = Attr(CtAttr.ZONE, Scalar(_U16, "="))
-    mark = Attr(CtAttr.MARK, _MaskedKind(UInt(32, "x", radix=16), 4, always_mask=True))
-    labels = Attr(CtAttr.LABELS, _MaskedKind(LABELS, 16, always_mask=False), "label")
-    helper = Attr(CtAttr.HELPER, _Text(15))
+    mark = Attr(CtAttr.MARK, MaskedType(UInt(32, "x", radix=16), 4, always_mask=True))
+    labels = Attr(CtAttr.LABELS, MaskedType(LABELS, 16, always_mask=False), "label")
+    helper = Attr(CtAttr.HELPER, NameType(15))
     eventmask = Attr(CtAttr.EVENTMASK, Scalar(U32, "="))
-    timeout = Attr(CtAttr.TIMEOUT, _Text(31))
+    timeout = Attr(CtAttr.TIMEOUT, NameType(31))
     nat = Attr(CtAttr.NAT, NatType())
 
     def show(self, style: Style) -> str:

@@ -15,9 +15,9 @@ def show_hex(data: bytes) -> str:
 
 
 def scan_hex(scanner: Scanner, longest: int) -> bytes:
-    """Take the bytes that a hexadecimal number stands for, at most `longest`; a bare ``0`` stands for none."""
+    """Take the bytes that a hexadecimal number stands for, at most `longest`; a bare ``0`` is one zero byte."""
     start = scanner.position
-    digits = scanner.require(_HEX, "0x and hexadecimal digits")[2:]
+    digits = scanner.require(_HEX, "0x and hexadecimal digits").removeprefix("0x")
     data = bytes.fromhex("0" * (len(digits) % 2) + digits)
     if len(data) > longest:
         scanner.fail(f"{len(data)} bytes are too many", f"at most {longest}", start)

@@ -148,10 +148,7 @@ class _Cookie(Opaque):
 
     def scan(self, scanner: Scanner) -> tuple[bytes, bytes]:
         """Take hexadecimal digits behind ``0x``."""
-        start = scanner.position
         value = scan_hex(scanner, self.longest)
-        if not value:
-            scanner.fail("expected at least one byte", position=start)
         return value, self.full(value)
 
 

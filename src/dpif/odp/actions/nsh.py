@@ -67,7 +67,7 @@ class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
             if scanner.looking_at(")"):
                 break
             if scanner.take("md2="):
-                md2 = _padded(scan_hex(scanner, NSH_CTX_HDRS_MAX_LEN))
+                md2 = _scan_metadata(scanner)
             else:
                 field = scan_nsh_name(scanner, "md2")
                 fields[field.name] = field.kind.scan(scanner)
@@ -86,6 +86,10 @@ class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
         return cls(Nsh.of_kept(kept))
 
 
-def _padded(data: bytes) -> bytes:
-    """Metadata is a multiple of four bytes long."""
+def _scan_metadata(scanner: Scanner) -> bytes:
+    """Take metadata of type 2, a multiple of four bytes; a bare ``0`` is what is shown of none."""
+    if not scanner.looking_at("0x"):
+        scanner.expect("0")
+        return b""
+    data = scan_hex(scanner, NSH_CTX_HDRS_MAX_LEN)
     return data + bytes(-len(data) % 4)

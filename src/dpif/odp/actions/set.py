@@ -8,7 +8,7 @@ from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action
 from dpif.odp.attrs import AttrType, Style
-from dpif.odp.constants import ActionAttr, KeyAttr
+from dpif.odp.constants import ActionAttr
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.nest import Nest, Nested
 from dpif.odp.nsh import Nsh, NshBase, NshContext
@@ -56,12 +56,11 @@ class Set(Action, number=ActionAttr.SET, word="set"):
         start = scanner.position
         key, mask = FlowKey.scan_one(scanner)
         scanner.expect(")")
+        mask = _same_attributes(key, mask)
         if mask == key.full_mask():
             return cls(key)
-        if KeyAttr.TUNNEL in dict(key.kept()):
-            if not _flags_alone(key, mask):
-                scanner.fail("a tunnel is set whole, without masks", position=start)
-            return cls(key)
+        if key.tunnel is not None:
+            scanner.fail("a tunnel is set whole, without masks", position=start)
         return SetMasked(key, FlowMask.of_kept(dict(mask.kept())))
 
 
@@ -114,16 +113,6 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
 def _single(key: FlowKey, action: str) -> None:
     if not isinstance(key, FlowKey) or len(key) != 1:
         raise EncodeError(f"expected a FlowKey with one attribute, not {key!r}", action)
-
-
-def _flags_alone(key: FlowKey, mask: FlowKey) -> bool:
-    """Tell whether nothing but tunnel flags that are to be clear keeps the mask from being full."""
-    tunnel, bits = key.tunnel, mask.tunnel
-    return (
-        tunnel is not None
-        and bits is not None
-        and all(bits.get_kept(number) == full for number, full in tunnel.full_mask().kept())
-    )
 
 
 def _same_attributes(key: N, mask: N) -> N:

@@ -15,7 +15,7 @@ from dpif.odp.scanner import Scanner
 _U32 = struct.Struct("=I")
 
 
-class _Number(Action):
+class Number(Action):
     """An action whose payload is one u32 in host order, ``value``; its text is ``word(number)``."""
 
     __slots__ = ("value",)
@@ -52,7 +52,7 @@ class _Number(Action):
         return cls(value)
 
 
-class Output(_Number, number=ActionAttr.OUTPUT):
+class Output(Number, number=ActionAttr.OUTPUT):
     """Send the packet out of port ``value``."""
 
     __slots__ = ()
@@ -72,7 +72,7 @@ class Output(_Number, number=ActionAttr.OUTPUT):
         return cls(scanner.port())
 
 
-class Recirc(_Number, number=ActionAttr.RECIRC, word="recirc"):
+class Recirc(Number, number=ActionAttr.RECIRC, word="recirc"):
     """Look the packet up again with recirculation id ``value``."""
 
     __slots__ = ()
@@ -84,19 +84,19 @@ class Recirc(_Number, number=ActionAttr.RECIRC, word="recirc"):
         return f"recirc({sharp(self.value)})"
 
 
-class Trunc(_Number, number=ActionAttr.TRUNC, word="trunc"):
+class Trunc(Number, number=ActionAttr.TRUNC, word="trunc"):
     """Cut the packet to ``value`` bytes on its next output; the kernel asks for at least 14."""
 
     __slots__ = ()
 
 
-class Meter(_Number, number=ActionAttr.METER, word="meter"):
+class Meter(Number, number=ActionAttr.METER, word="meter"):
     """Pass the packet through meter ``value``, which may drop it."""
 
     __slots__ = ()
 
 
-class Drop(_Number, number=ActionAttr.DROP):
+class Drop(Number, number=ActionAttr.DROP):
     """Drop the packet for the reason ``value``, 0 for none in particular; kernels from 6.7 on know it.
 
     Its text is ``drop`` whatever the reason, as in Open vSwitch. The text ``drop`` is read as no actions at all,
@@ -113,7 +113,7 @@ class Drop(_Number, number=ActionAttr.DROP):
         return "drop"
 
 
-class LbOutput(_Number, number=ActionAttr.LB_OUTPUT, word="lb_output"):
+class LbOutput(Number, number=ActionAttr.LB_OUTPUT, word="lb_output"):
     """Send the packet out of a port of the bond ``value``; for userspace datapaths."""
 
     __slots__ = ()
@@ -121,7 +121,7 @@ class LbOutput(_Number, number=ActionAttr.LB_OUTPUT, word="lb_output"):
     radix = 10
 
 
-class TunnelPop(_Number, number=ActionAttr.TUNNEL_POP, word="tnl_pop"):
+class TunnelPop(Number, number=ActionAttr.TUNNEL_POP, word="tnl_pop"):
     """Take the outer headers off and let the packet come in by the tunnel port ``value``; userspace datapaths."""
 
     __slots__ = ()
@@ -144,7 +144,7 @@ class TunnelPop(_Number, number=ActionAttr.TUNNEL_POP, word="tnl_pop"):
         return cls(port)
 
 
-class _Bare(Action):
+class Bare(Action):
     """An action without a payload; its text is its word, and ``()`` where ``parentheses`` is true."""
 
     __slots__ = ()
@@ -174,19 +174,19 @@ class _Bare(Action):
         return cls()
 
 
-class PopVlan(_Bare, number=ActionAttr.POP_VLAN, word="pop_vlan"):
+class PopVlan(Bare, number=ActionAttr.POP_VLAN, word="pop_vlan"):
     """Take the outermost VLAN tag off."""
 
     __slots__ = ()
 
 
-class PopEth(_Bare, number=ActionAttr.POP_ETH, word="pop_eth"):
+class PopEth(Bare, number=ActionAttr.POP_ETH, word="pop_eth"):
     """Take the Ethernet header off."""
 
     __slots__ = ()
 
 
-class PopNsh(_Bare, number=ActionAttr.POP_NSH, word="pop_nsh"):
+class PopNsh(Bare, number=ActionAttr.POP_NSH, word="pop_nsh"):
     """Take the network service header off."""
 
     __slots__ = ()
@@ -194,7 +194,7 @@ class PopNsh(_Bare, number=ActionAttr.POP_NSH, word="pop_nsh"):
     parentheses = True
 
 
-class CtClear(_Bare, number=ActionAttr.CT_CLEAR, word="ct_clear"):
+class CtClear(Bare, number=ActionAttr.CT_CLEAR, word="ct_clear"):
     """Forget what connection tracking found about the packet."""
 
     __slots__ = ()
