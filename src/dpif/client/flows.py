@@ -13,6 +13,7 @@ from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, UfidFlag
 from dpif.odp.key import FlowKey, FlowMask, format_key
 from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.messages.flow_rows import FlowRows
 from dpif.odp.ufid import Ufid
 
 if TYPE_CHECKING:
@@ -157,8 +158,9 @@ class Flows:
         The kernel's table may be rehashed meanwhile: a long dump of a busy table can miss or repeat flows.
         """
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex, ufid_flags=_TERSE if terse else None)
-        for row in self._dp.connection.dump(record.request(f"dumping the flows of {self._dp.name}")):
-            whole = row if terse else self._complete(row)
+        request = record.request(f"dumping the flows of {self._dp.name}", decode=FlowRows())
+        for row in self._dp.connection.dump(request):
+            whole = row if terse or row.actions is not None else self._complete(row)
             if whole is not None:
                 yield Flow(whole)
 
@@ -191,7 +193,7 @@ class Flows:
         return (line for line in self._dp.connection.dump(request) if line)
 
     def _complete(self, row: FlowRecord) -> FlowRecord | None:
-        """Return `row` with the actions that did not fit the kernel's buffer, None when the flow is gone."""
+        """Return `row` with the actions, which did not fit the kernel's buffer; None when the flow is gone."""
         if row.actions is not None:
             return row
         try:

@@ -181,9 +181,9 @@ class NestAction(Attributes, Action):
         return new
 
     @classmethod
-    def _in_order(cls, kept: dict[int, Any]) -> dict[int, Any]:
+    def _in_order(cls, kept: Mapping[int, Any]) -> dict[int, Any]:
         """Return the attributes in the order of the class, behind them those that it does not know."""
-        return {number: kept[number] for number in cls.ATTRS if number in kept} | kept
+        return {number: kept[number] for number in cls.ATTRS if number in kept} | dict(kept)
 
     @classmethod
     def from_payload(cls, data: bytes | memoryview) -> Self:

@@ -6,8 +6,10 @@ when it is read.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer
@@ -15,10 +17,14 @@ from dpif.netlink.policy import BYTES, FLAG, PAD, U8, U32, U64, AttributeSet, St
 from dpif.odp.actions import Actions
 from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowAttr
 from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.lazy import LazyDecoder
 from dpif.odp.messages.base import Record
 from dpif.odp.ufid import Ufid
 
-K = TypeVar("K", bound=FlowKey)
+V = TypeVar("V")
+
+MAX_REMEMBERED: Final = 512
+"""Masks, and lists of actions, that are remembered by their bytes: many flows share few."""
 
 
 class FlowCounters(NamedTuple):
@@ -79,28 +85,36 @@ class FlowRecord(Record):
 
     def flow_key(self) -> FlowKey | None:
         """Return the key, or None where it was left out."""
-        return None if self.key is None else _decode(FlowKey, self.key, "KEY")
+        return None if self.key is None else _decode(_decode_key, self.key, "KEY")
 
     def flow_mask(self) -> FlowMask | None:
         """Return the mask, or None where it was left out."""
-        return None if self.mask is None else _decode(FlowMask, self.mask, "MASK")
+        return None if self.mask is None else _decode(_decode_mask, self.mask, "MASK")
 
     def flow_actions(self) -> Actions | None:
         """Return the actions, or None where they were left out."""
-        if self.actions is None:
-            return None
-        try:
-            return Actions.from_bytes(self.actions)
-        except DecodeError as error:
-            raise error.within("FLOW.ACTIONS") from None
+        return None if self.actions is None else _decode(_decode_actions, self.actions, "ACTIONS")
 
     def flow_ufid(self) -> Ufid | None:
         """Return the unique identifier, or None."""
         return None if self.ufid is None else Ufid(self.ufid)
 
 
-def _decode(cls: type[K], data: bytes, name: str) -> K:
+_decode_key = LazyDecoder(FlowKey)
+
+
+@functools.lru_cache(MAX_REMEMBERED)
+def _decode_mask(data: bytes) -> FlowMask:
+    return FlowMask.from_bytes(data)
+
+
+@functools.lru_cache(MAX_REMEMBERED)
+def _decode_actions(data: bytes) -> Actions:
+    return Actions.from_bytes(data)
+
+
+def _decode(decode: Callable[[bytes], V], data: bytes, name: str) -> V:
     try:
-        return cls.from_bytes(data)
+        return decode(data)
     except DecodeError as error:
         raise error.within(f"FLOW.{name}") from None
