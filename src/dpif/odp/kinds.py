@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import socket
 import sys
+from collections.abc import Callable
 from enum import IntFlag
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -29,6 +30,7 @@ Raw: TypeAlias = Any
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}(?![0-9a-fA-F:])")
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
 _IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9a-fA-F.:])")
+_PREFIX_LENGTH = re.compile(r"[0-9]{1,3}(?![0-9a-fA-F.:])")
 _FLAG = re.compile(r"[a-z][a-z0-9_]*|\[[0-9a-f]+\]")
 
 
@@ -287,6 +289,11 @@ class Ipv4Kind(Kind[IPv4Address]):
             scanner.fail(f"{token} is not an IPv4 address", "each part is at most 255", start)
         return int.from_bytes(bytes(octets), "big")
 
+    def scan_mask(self, scanner: Scanner) -> Raw:
+        """Masks too are dotted; a prefix length is told what it would be."""
+        _refuse_prefix_length(scanner, 32, self.show)
+        return self.scan(scanner)
+
 
 class Ipv6Kind(Kind[IPv6Address]):
     """An IPv6 address; raw form 16 bytes."""
@@ -319,6 +326,20 @@ class Ipv6Kind(Kind[IPv6Address]):
             return socket.inet_pton(socket.AF_INET6, token)
         except OSError:
             scanner.fail(f"{token} is not an IPv6 address", position=start)
+
+    def scan_mask(self, scanner: Scanner) -> Raw:
+        """Masks too are written as addresses; a prefix length is told what it would be."""
+        _refuse_prefix_length(scanner, 128, lambda mask: self.show(mask.to_bytes(16, "big")))
+        return self.scan(scanner)
+
+
+def _refuse_prefix_length(scanner: Scanner, bits: int, show: Callable[[int], str]) -> None:
+    start = scanner.position
+    token = scanner.match(_PREFIX_LENGTH)
+    if token is not None and int(token) <= bits:
+        mask = (1 << bits) - (1 << bits - int(token))
+        scanner.fail("expected a mask, found a prefix length", f"/{token} is written /{show(mask)}", start)
+    scanner.position = start
 
 
 class U128(Kind[int]):

@@ -48,15 +48,19 @@ def nested_decoding() -> Iterator[None]:
 
 
 class Attr(Generic[V]):
-    """An attribute of a nest: its number, payload, and the name that it has in text (by default Python's)."""
+    """An attribute of a nest: its number, payload, and the name that it has in text.
 
-    __slots__ = ("name", "number", "text_name", "type")
+    That is by default Python's; None says that there is no text for it.
+    """
 
-    def __init__(self, number: IntEnum, type: AttrType[V], text_name: str = "") -> None:
+    __slots__ = ("name", "number", "text_name", "told", "type")
+
+    def __init__(self, number: IntEnum, type: AttrType[V], text_name: str | None = "") -> None:
         self.number = number
         self.type = type
-        self.text_name = text_name
+        self.text_name = text_name or ""
         self.name = ""
+        self.told = text_name is not None
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -96,7 +100,7 @@ class Attributes:
         if own:
             cls.ATTRS = {int(attr.number): attr for attr in own}
             cls._by_name = {attr.name: attr for attr in own}
-            cls._by_text_name = {attr.text_name: attr for attr in own}
+            cls._by_text_name = {attr.text_name: attr for attr in own if attr.told}
 
     def __init__(self, **values: object) -> None:
         self._kept = self._keep(values)

@@ -117,8 +117,13 @@ class Scanner:
         if value > maximum:
             self.fail(f"{token} is too large", f"at most {maximum:#x}", start)
         if not self.at_end and (self.text[self.position].isalnum() or self.text[self.position] == "_"):
-            self.fail(f"expected {what}", _BASES[base], start)
+            self._no_number(what, base, start)
         return value
+
+    def _no_number(self, what: str, base: int, start: int) -> NoReturn:
+        self.position = start
+        token = (self.match(_TOKEN) or "")[:_LONGEST_NAME]
+        self.fail(f"expected {what}, found {token!r}", _BASES[base], start)
 
     def known_port(self) -> str:
         """Return the known port name that comes next, without taking it; empty when none does."""
@@ -153,7 +158,7 @@ class Scanner:
         """Raise for `name`, which is none of the `possible` ones; suggest the closest."""
         names = sorted(possible)
         shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-        close = difflib.get_close_matches(name[:_LONGEST_NAME], names, n=1)
+        close = difflib.get_close_matches(name[:_LONGEST_NAME].lower(), names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(names)}"
         self.fail(f"unknown {what} {shown!r}", hint, position)
 

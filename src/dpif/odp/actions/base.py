@@ -30,6 +30,10 @@ MAX_ACTIONS_SIZE = 65531
 """Bytes of a list of actions: a netlink attribute's length is 16 bits, its header included."""
 _MIN_TEXT_PER_BYTE = 8
 """No action has a text shorter than its bytes divided by this."""
+_NO_ACTIONS = {
+    "drop": "drop stands alone: it says that there are no actions",
+    "output": "an output is written as its port alone",
+}
 _DROP = re.compile(r"drop(?=\))", re.IGNORECASE)
 
 
@@ -202,7 +206,9 @@ class NestAction(Attributes, Action):
         """Return the arguments that are there."""
         attrs = [self.attr(name) for name in self.TEXT or self._by_name]
         return [
-            show_argument(attr, self._kept[attr.number], None, style) for attr in attrs if attr.number in self._kept
+            show_argument(attr, self._kept[attr.number], None, style)
+            for attr in attrs
+            if attr.told and attr.number in self._kept
         ]
 
     @classmethod
@@ -316,6 +322,8 @@ def _scan_one(scanner: Scanner) -> Action:
     start = scanner.position
     word = scanner.word("an action such as a port number or push_vlan(vid=1,pcp=0)")
     cls = Action.by_word.get(word)
+    if word in _NO_ACTIONS:
+        scanner.fail(f"there is no action {word!r}", _NO_ACTIONS[word], start)
     if cls is None:
         scanner.unknown(word, Action.by_word, "action", start)
     return cls.scan(scanner)

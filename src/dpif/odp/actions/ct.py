@@ -130,7 +130,7 @@ class Ct(NestAction, number=ActionAttr.CT, word="ct"):
     mark = Attr(CtAttr.MARK, MaskedType(UInt(32, "x", radix=16), 4, always_mask=True))
     labels = Attr(CtAttr.LABELS, MaskedType(LABELS, 16, always_mask=False), "label")
     helper = Attr(CtAttr.HELPER, NameType(15))
-    eventmask = Attr(CtAttr.EVENTMASK, Scalar(U32, "="))
+    eventmask = Attr(CtAttr.EVENTMASK, Scalar(U32, "="), None)
     timeout = Attr(CtAttr.TIMEOUT, NameType(31))
     nat = Attr(CtAttr.NAT, NatType())
 
@@ -140,8 +140,8 @@ class Ct(NestAction, number=ActionAttr.CT, word="ct"):
         return f"ct({','.join(arguments)})" if arguments else "ct"
 
     def show_arguments(self, style: Style) -> list[str]:
-        """Leave out zone 0, which is the same as none, and what Open vSwitch has no text for."""
-        told = self.replace(eventmask=None, zone=self.zone or None, nat=None)
+        """Leave out zone 0, which is the same as none."""
+        told = self.replace(zone=self.zone or None, nat=None)
         arguments = super(Ct, told).show_arguments(style)
         return arguments if self.nat is None else [*arguments, self.nat.show()]
 
