@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dpif.client.tunnels import tunnel_of_device
 from dpif.errors import EncodeError
@@ -30,16 +30,14 @@ def type_number(name: str) -> VportType:
     return _TYPE_NUMBERS[name]
 
 
-@dataclass(slots=True, frozen=True)
-class UpcallStats:
+class UpcallStats(NamedTuple):
     """Upcalls of one port that were delivered and that could not be (``enum ovs_vport_upcall_attr``)."""
 
     success: int
     fail: int
 
 
-@dataclass(slots=True, frozen=True)
-class Port:
+class Port(NamedTuple):
     """A port as the datapath described it.
 
     ``number`` is its port number, ``type`` as in ``ovs-dpctl`` (``system``, ``internal``, ``vxlan``, …; a tunnel's

@@ -31,9 +31,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from errno import ENOBUFS
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from dpif.errors import DecodeError, DpifError
 from dpif.netlink import constants as c
@@ -57,8 +56,7 @@ _LENGTH_AND_REST = struct.Struct(f"=I{c.NLMSG_HDRLEN - _LENGTH_SIZE}s")
 _LOST = Ack(ENOBUFS, "the answer was lost; the request may have been carried out")
 
 
-@dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
+class Request(NamedTuple, Generic[T]):
     """What to ask of a peer, and how to read an answer.
 
     ``family`` is the name of a generic netlink family, whose number is looked up, or the message type itself
@@ -284,12 +282,22 @@ class Dump(Generic[T]):
             raise error
 
 
-@dataclass(frozen=True, slots=True)
 class Overrun:
     """Stands among the messages of a subscription where some were lost, nobody knows how many.
 
     Lost notifications mean: read the state anew. Lost upcalls are lost packets.
     """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Overrun)
+
+    def __hash__(self) -> int:
+        return hash(Overrun)
+
+    def __repr__(self) -> str:
+        return "Overrun()"
 
 
 class Subscription(Generic[T]):

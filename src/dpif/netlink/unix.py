@@ -99,7 +99,11 @@ def fallback_directory() -> str:
     """Return the directory of the socket for a user without a run-time directory; it may not exist."""
     import tempfile  # it brings two dozen modules, and nearly every user has a run-time directory
 
-    return os.path.join(tempfile.gettempdir(), f"dpif-{os.getuid()}")
+    return os.path.join(tempfile.gettempdir(), _private_name())
+
+
+def _private_name() -> str:
+    return f"dpif-{os.getuid()}"
 
 
 def require_private(directory: str) -> None:
@@ -209,8 +213,9 @@ def _connect(path: str) -> tuple[socket.socket, int]:
     """Return a connection to the server at `path` and the port id that it gives."""
     if not hasattr(socket, "AF_UNIX"):
         raise Unavailable("this system has no Unix sockets; make a datapath in the same process instead")
-    if os.path.dirname(path) == fallback_directory():
-        require_private(fallback_directory())
+    directory = os.path.dirname(path)
+    if os.path.basename(directory) == _private_name() and directory == fallback_directory():
+        require_private(directory)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         connection.settimeout(_ANSWER_TIMEOUT)

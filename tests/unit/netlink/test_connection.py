@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,9 +108,9 @@ def test_unknown_family(toy: Any, connection: Connection) -> None:
 
 
 def test_a_fixed_message_type_is_not_looked_up(connection: Connection) -> None:
-    request = replace(list_families(), family=c.GENL_ID_CTRL)
+    request = list_families()._replace(family=c.GENL_ID_CTRL)
     assert [family.name for family in connection.dump(request)] == ["nlctrl", "toy"]
-    assert connection.transact(replace(get_family("toy"), family=c.GENL_ID_CTRL)) == connection.family("toy")
+    assert connection.transact(get_family("toy")._replace(family=c.GENL_ID_CTRL)) == connection.family("toy")
 
 
 def test_groups(toy: Any, connection: Connection) -> None:

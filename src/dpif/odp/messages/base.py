@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform, overload
 
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, RawAttr
@@ -43,8 +42,38 @@ def unpack_headers(payload: Buffer) -> tuple[int, int, int]:
     return command, version, dp_ifindex
 
 
-@dataclass(slots=True, kw_only=True)
-class Record:
+@dataclass_transform(kw_only_default=True)
+class _Fields:
+    """A value with a field for each annotation in lower case, whose default is the class's own attribute.
+
+    It is what a dataclass would be, without the module ``dataclasses``, whose import and work take as long as a
+    short command line.
+    """
+
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.FIELDS = (*cls.FIELDS, *[name for name in cls.__annotations__ if name.islower()])
+
+    def __init__(self, **values: Any) -> None:
+        for name in values:
+            if name not in self.FIELDS:
+                raise TypeError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(self.FIELDS)}")
+        self.__dict__.update(values)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.FIELDS)
+
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.FIELDS)
+        return f"{type(self).__name__}({values})"
+
+
+class Record(_Fields):
     """One message of a family.
 
     ``command`` is the family's (NEW, GET, …), ``version`` what the sender speaks, ``dp_ifindex`` the datapath
@@ -107,7 +136,7 @@ class Record:
             names = _MEMBERS[cls] = {
                 int(member): member.name.lower()
                 for member in cls.ATTRIBUTES.entries
-                if member.name.lower() in cls.__dataclass_fields__
+                if member.name.lower() in cls.FIELDS
             }
         return names
 

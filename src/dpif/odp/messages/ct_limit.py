@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dpif.errors import DecodeError, EncodeError
@@ -47,7 +46,6 @@ class _ZoneLimits:
 CT_LIMIT = AttributeSet("CT_LIMIT", {CtLimitAttr.ZONE_LIMIT: _ZoneLimits()})
 
 
-@dataclass(slots=True, kw_only=True)
 class CtLimitRecord(Record):
     """One message of ``ovs_ct_limit``; see ``enum ovs_ct_limit_attr``."""
 

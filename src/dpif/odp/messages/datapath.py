@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dpif.netlink.policy import PAD, S32, U32, U32_ARRAY, AttributeSet, String, Structure
@@ -43,7 +42,6 @@ DATAPATH = AttributeSet(
 )
 
 
-@dataclass(slots=True, kw_only=True)
 class DatapathRecord(Record):
     """One message of ``ovs_datapath``; see ``enum ovs_datapath_attr``."""
 

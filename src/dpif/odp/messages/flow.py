@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Self, TypeVar
 
 from dpif.errors import DecodeError
@@ -52,7 +51,6 @@ FLOW = AttributeSet(
 )
 
 
-@dataclass(slots=True, kw_only=True)
 class FlowRecord(Record):
     """One message of ``ovs_flow``; see ``enum ovs_flow_attr``.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dpif.errors import EncodeError
@@ -64,7 +63,6 @@ METER = AttributeSet(
 )
 
 
-@dataclass(slots=True, kw_only=True)
 class MeterRecord(Record):
     """One message of ``ovs_meter``; see ``enum ovs_meter_attr``.
 

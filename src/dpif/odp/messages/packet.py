@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dpif.netlink.policy import BYTES, FLAG, U16, U32, U64, AttributeSet
 from dpif.odp.constants import OVS_PACKET_FAMILY, OVS_PACKET_VERSION, PacketAttr
 from dpif.odp.messages.base import Record
@@ -25,7 +23,6 @@ PACKET = AttributeSet(
 )
 
 
-@dataclass(slots=True, kw_only=True)
 class PacketRecord(Record):
     """One message of ``ovs_packet``; see ``enum ovs_packet_attr``.
 

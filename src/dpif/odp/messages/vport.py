@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dpif.netlink.policy import (
@@ -72,7 +71,6 @@ VPORT = AttributeSet(
 )
 
 
-@dataclass(slots=True, kw_only=True)
 class VportRecord(Record):
     """One message of ``ovs_vport``; see ``enum ovs_vport_attr``."""
 
