@@ -59,6 +59,8 @@ SHARED = {
 OWN = {
     "keep": Option(("--keep",), "leave flows and ports in place at the end"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
+    "qemu": Option(("--qemu",), "emulate a machine for the lab: slow, but with several CPUs and Debian's kernel"),
+    "cpus": Option(("--cpus",), "CPUs of that machine (2 unless given)", "store", "N"),
     "module": Option(("--module",), "a kernel module to load, besides openvswitch and veth", "append", "NAME"),
 }
 """Options of single commands."""

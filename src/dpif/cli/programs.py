@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from dpif.errors import NoSuchObject
+from dpif.errors import NoSuchObject, ParseError
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
@@ -71,10 +71,18 @@ def lab(context: Context) -> int:
             timeout=context.timeout,
             memory=context.options.mem or "2G",
             modules=context.options.module or (),
+            qemu=context.options.qemu,
+            cpus=_number_of_cpus(context.options.cpus),
         )
     except (lab.LabUnavailable, lab.LabFailed, lab.LabTimeout) as error:
         context.report(f"lab: {error}")
         return error.exit_status
+
+
+def _number_of_cpus(text: str | None) -> int | None:
+    if text is not None and not text.isdecimal():
+        raise ParseError(f"not a number of CPUs: {text}")
+    return None if text is None else int(text)
 
 
 def serve(context: Context) -> None:

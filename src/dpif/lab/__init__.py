@@ -17,8 +17,13 @@ What the command finds:
 * its environment and its directory are the caller's, and ``DPIF_LAB=1`` is set.
 * there is one CPU, and files are slow: a program that opens many should keep them in /run.
 
+``qemu=True`` runs it on the second lane instead, an emulated machine with Debian's kernel: several CPUs, conntrack
+zones, room for an ``ovs-vswitchd``, and everything some fifteen times slower. /tmp is the guest's own there. Its
+kernel is downloaded once, into the user's cache directory.
+
 Everything goes with the command: its children, the kernel, the files that the lab itself made. ``init.sh`` is
-the guest's half, `guest` what both halves share, `uml` the kernel's process, `streams` the bytes in between.
+the guest's half, `guest` what both halves share, `uml` and `qemu` the machines, `kernel` their process, `streams`
+the bytes in between.
 """
 
 from __future__ import annotations

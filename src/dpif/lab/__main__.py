@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a kernel module to load, besides openvswitch and veth (may be repeated)",
     )
+    parser.add_argument("--qemu", action="store_true", help="emulate a machine: slow, but with several CPUs")
+    parser.add_argument("--cpus", type=int, metavar="N", help="CPUs of that machine (default: 2)")
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="what to run (default: a shell)")
 
 
@@ -39,6 +41,8 @@ def execute(arguments: argparse.Namespace) -> int:
             timeout=arguments.timeout,
             memory=arguments.mem,
             modules=arguments.module,
+            qemu=arguments.qemu,
+            cpus=arguments.cpus,
         )
     except (LabUnavailable, LabFailed, LabTimeout) as error:
         print(f"dpif lab: {error}", file=sys.stderr)

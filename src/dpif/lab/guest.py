@@ -35,6 +35,7 @@ def write_scripts(
     cwd: str,
     modules: Sequence[str],
     modules_dir: Path,
+    hidden: Sequence[str],
     devices: Devices,
     terminal: bool,
 ) -> Path:
@@ -42,6 +43,7 @@ def write_scripts(
     settings = {
         "modules": " ".join([*DEFAULT_MODULES, *modules]),
         "modules_dir": str(modules_dir),
+        "hidden": " ".join(hidden),
         "terminal": "yes" if terminal else "no",
         **devices._asdict(),
     }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Process 1 of the lab's guest. It lies in the directory that host and guest share, beside
 #
-#   settings   shell variables: modules, modules_dir, terminal, input, output, errors, control
+#   settings   shell variables: modules, modules_dir, hidden, terminal, input, output, errors, control
 #   command    a script that changes into the caller's directory and runs the caller's command
 #   ready      made here when the guest is up
 #   status     written here when the command has ended: its exit status
@@ -38,12 +38,19 @@ mount_filesystems() {
 
 # The kernel's own requests for modules (a vport type, an address family) go through `modprobe` below.
 load_modules() {
-    mkdir -p /run/lab/lib
-    ln -s "$modules_dir" /run/lab/lib/modules
+    mkdir -p /run/lab/lib/modules
+    mount --bind "$modules_dir" /run/lab/lib/modules
     printf '#!/bin/sh\nexec modprobe -d /run/lab "$@"\n' >/run/lab/modprobe
     chmod 755 /run/lab/modprobe
     echo /run/lab/modprobe >/proc/sys/kernel/modprobe
     modprobe -d /run/lab -a $modules
+}
+
+# Directories of the host that this guest has its own of. Modules may lie there: they were bound before.
+hide_directories() {
+    for place in $hidden; do
+        mount -t tmpfs -o mode=1777 hidden "$place"
+    done
 }
 
 # The host sends stdin as frames: a line with a count, then so many bytes. A count of 0 is its end.
@@ -120,6 +127,7 @@ set -e
 mount_filesystems
 echo lab >/proc/sys/kernel/hostname
 load_modules
+hide_directories
 ip link set lo up
 prepare_lines
 set +e

@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import Protocol
 
 from dpif.errors import ParseError
-from dpif.lab import guest, uml
+from dpif.lab import guest
 from dpif.lab.errors import LabFailed, LabTimeout
+from dpif.lab.host import Machine
 from dpif.lab.kernel import Kernel, Lines
+from dpif.lab.qemu import Qemu
 from dpif.lab.streams import Console, Relay, framed, pump, terminal_taken
+from dpif.lab.uml import UserModeLinux
 
 __all__ = ["run"]
 
-#: A guest that is not up after this many seconds will never be (it takes two on an idle machine).
-BOOT_SECONDS = 120.0
 #: How often, in seconds, the loop looks at what cannot be polled: the deadline, files, the process.
 TICK = 0.05
 
@@ -49,6 +50,8 @@ def run(
     timeout: float | None = None,
     memory: str = "2G",
     modules: Sequence[str] = (),
+    qemu: bool = False,
+    cpus: int | None = None,
     stdin: Stream = None,
     stdout: Stream = None,
     stderr: Stream = None,
@@ -58,19 +61,22 @@ def run(
     """Run `command` (else the user's shell) on a fresh kernel with openvswitch; return its exit status.
 
     The status is 128 + n when signal n ended the command. ``timeout`` is in seconds and bounds everything.
-    ``modules`` are loaded before, besides openvswitch and veth. Streams are descriptors or open files; None
+    ``modules`` are loaded before, besides openvswitch and veth. ``qemu`` boots the second lane, on ``cpus`` CPUs
+    (2 unless given). Streams are descriptors or open files; None
     is this process's own, and ``subprocess.DEVNULL`` works for stdin. The environment and the directory are
     this process's own unless given. When all three streams are terminals the command has the terminal;
     otherwise it sees three pipes, and Ctrl-C (KeyboardInterrupt here) ends the guest. When the reader of its
     output goes away the guest ends, with status 141 (SIGPIPE).
 
-    Raises `LabUnavailable`, `LabFailed`, `LabTimeout`, and `ParseError` for a bad size or module name.
+    Raises `LabUnavailable`, `LabFailed`, `LabTimeout`, and `ParseError` for a bad size, number of CPUs
+    or module name.
     """
     deadline = time.monotonic() + timeout if timeout is not None else float("inf")
     for name in modules:
         if not re.fullmatch(r"\w[\w-]*", name):
             raise ParseError(f"not a module name: {name}")
-    uml.require()
+    machine = _machine(qemu, cpus)
+    modules_dir = machine.prepare()
     environment = dict(os.environ if env is None else env)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_signals_raise())
@@ -82,19 +88,28 @@ def run(
             env=environment,
             cwd=os.fspath(cwd) if cwd is not None else os.getcwd(),
             modules=modules,
-            modules_dir=uml.MODULES_DIR,
-            devices=uml.DEVICES,
+            modules_dir=modules_dir,
+            hidden=machine.hidden,
+            devices=machine.devices,
             terminal=streams.are_terminal,
         )
         pipes = _Pipes(stack)
-        kernel = uml.boot(init, directory, memory, pipes.guest_ends)
+        kernel = machine.boot(init, directory, memory, pipes.guest_ends)
         stack.callback(kernel.end)
         pipes.close_guest_ends()
         session = _Session(kernel, directory, streams, pipes, stack)
         try:
-            return session.drive(deadline)
+            return session.drive(deadline, machine.boot_seconds)
         except TimeoutError:
             raise LabTimeout(timeout or 0) from None
+
+
+def _machine(qemu: bool, cpus: int | None) -> Machine:
+    if qemu:
+        return Qemu(2 if cpus is None else cpus)
+    if cpus not in (None, 1):
+        raise ParseError("user-mode Linux has one CPU", hint="several are on the second lane: --qemu")
+    return UserModeLinux()
 
 
 class _Streams:
@@ -161,9 +176,9 @@ class _Session:
         self._outputs = [Relay(pipes.output, streams.stdout), Relay(pipes.errors, streams.stderr)]
         self._relays: list[Relay | Console] = [self._console, *self._outputs]
 
-    def drive(self, deadline: float) -> int:
+    def drive(self, deadline: float, boot_seconds: float) -> int:
         """Carry the streams until the guest is gone; return the status. Raises TimeoutError at `deadline`."""
-        boot_deadline = time.monotonic() + BOOT_SECONDS
+        boot_deadline = time.monotonic() + boot_seconds
         while True:
             ended = self._kernel.has_ended()
             moved = pump(self._relays, 0 if ended else TICK)
@@ -181,7 +196,7 @@ class _Session:
             self._started = True
             self._connect_input()
         elif time.monotonic() > boot_deadline:
-            raise LabFailed(f"the lab did not start within {BOOT_SECONDS:g} s", self._console.text())
+            raise LabFailed("the lab did not start in time", self._console.text())
 
     def _connect_input(self) -> None:
         """Let the caller's input through, from now on: before, the guest's lines were not set up."""

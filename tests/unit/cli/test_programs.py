@@ -90,11 +90,15 @@ def test_the_lab_gets_its_arguments(run: Run, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(lab, "run", note)
     assert run("lab", "-t", "9.5", "--module", "dummy", "--module", "vxlan", "ls", "-l").status == 7
-    assert run("lab", "--mem", "1G").status == 7
+    assert run("lab", "--mem", "1G", "--qemu", "--cpus", "4").status == 7
     assert calls == [
-        (["ls", "-l"], {"timeout": 9.5, "memory": "2G", "modules": ["dummy", "vxlan"]}),
-        ([], {"timeout": None, "memory": "1G", "modules": ()}),
+        (["ls", "-l"], {"timeout": 9.5, "memory": "2G", "modules": ["dummy", "vxlan"], "qemu": False, "cpus": None}),
+        ([], {"timeout": None, "memory": "1G", "modules": (), "qemu": True, "cpus": 4}),
     ]
+
+
+def test_a_number_of_cpus_that_is_none(run: Run) -> None:
+    assert run("lab", "--qemu", "--cpus", "many") == (1, "", "dpif: not a number of CPUs: many\n")
 
 
 @pytest.mark.parametrize(

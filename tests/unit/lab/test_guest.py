@@ -19,6 +19,7 @@ def write(directory: Path, command: list[str], env: dict[str, str] | None = None
         cwd=cwd,
         modules=["tun"],
         modules_dir=Path("/lib/some where"),
+        hidden=["/tmp"],
         devices=DEVICES,
         terminal=False,
     )
