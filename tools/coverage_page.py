@@ -6,8 +6,8 @@
     python tools/coverage_page.py --check    # exit 1 when it is not up to date
 
 Nothing is claimed by hand: *wire* and *text* come from the descriptions, *extraction* from what `extract` finds in
-the packets of the tests, *user space* from what its rules and its list of actions take, *kernel* from the golden data,
-where a count says how many flows the kernel has taken with it and shown again.
+the packets of the tests, *user space* from what its rules and its list of actions take, *kernel* from the golden
+data, where a count says how many flows the kernel has taken with it and shown again.
 """
 
 from __future__ import annotations
