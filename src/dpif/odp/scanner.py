@@ -73,6 +73,11 @@ class Scanner:
         if not self.take(literal):
             self.fail(f"expected {literal!r}, found {self.found()}")
 
+    def expect_ahead(self, literal: str) -> None:
+        """Check that `literal` comes next, without taking it."""
+        if not self.looking_at(literal):
+            self.expect(literal)
+
     def match(self, pattern: re.Pattern[str]) -> str | None:
         """Take what `pattern` matches here and return it, or return None."""
         match = pattern.match(self.text, self.position)
@@ -149,6 +154,8 @@ class Scanner:
     def _no_port(self) -> NoReturn:
         start = self.position
         word = self.match(_TOKEN)
+        if word in self.port_names:
+            self.fail(f"expected ',' or ')' behind a port name, found {self.found()}")
         if word and self.port_names:
             self.unknown(word, self.port_names, "port", start)
         self.position = start

@@ -148,6 +148,7 @@ class FieldAction(Record, Action):
             given[field.index] = field.kind.scan(scanner)
             if not scanner.take(","):
                 break
+        scanner.expect_ahead(")")
         for field in cls.TEXT:
             if field.index not in given and not field.optional:
                 scanner.fail(f"{cls.word} needs {field.text_name}=…")
@@ -232,6 +233,7 @@ class NestAction(Attributes, Action):
             if number in kept:
                 scanner.fail(f"{cls.ATTRS[number].text_name} is given twice", position=start)
             kept[number] = value
+        scanner.expect_ahead(")")
         for name in cls.REQUIRED:
             if cls.attr(name).number not in kept:
                 missing(scanner, cls.word, cls.attr(name))

@@ -81,6 +81,7 @@ class Cookie(Record, order="="):
 
     @classmethod
     def _of_fields(cls, scanner: Scanner, fields: dict[str, Raw]) -> Self:
+        scanner.expect_ahead(")")
         for field in cls.TEXT:
             if field.name not in fields:
                 scanner.fail(f"{cls.WORD} needs {field.text_name}=…")
