@@ -143,7 +143,7 @@ def help_text(command: Command | None) -> str:
 def _overview() -> Iterable[str]:
     for topic in dict.fromkeys(command.topic for command in COMMANDS):
         rows = [command for command in COMMANDS if command.topic == topic]
-        yield "\n".join([f"{topic}:", *[f"  {row.name:<15} {row.summary}" for row in rows]])
+        yield "\n".join([f"{topic}:", *[f"  {row.name:<22} {row.summary}" for row in rows]])
 
 
 def see_help(command: Command | None) -> str:

@@ -45,6 +45,9 @@ MANY = sys.maxsize
 
 _DP = "Datapaths and ports"
 _FLOWS = "Flows (dp may be left out where there is one datapath)"
+_CACHES = "Caches"
+_CT = "Connections that the kernel tracks (dp may be left out where there is one datapath)"
+_REFUSED = "Refused: what ovs-dpctl has for datapaths of ovs-vswitchd in user space, and for hardware"
 _RUN = "Programs"
 _ABOUT = "About"
 
@@ -63,7 +66,23 @@ Each line of the file has a flow and its actions; in front of them add, modify o
 line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
 what follows a # are passed over."""
 
+_MATCH = """\
+Without anything all are deleted. mark=X[/M] and labels=Y[/N] match under a mask. A tuple is a list of ct_nw_src=A,
+ct_nw_dst=A (IPv6: ct_ipv6_src, ct_ipv6_dst), ct_nw_proto=N, ct_tp_src=N, ct_tp_dst=N, or in place of ports icmp_id=N,
+icmp_type=N, icmp_code=N; '' is any."""
+_LIMITS = "A limit of 0 is none. The limits hold for all datapaths of the network namespace."
+
 _ARP = '"in_port(1),eth(),eth_type(0x0806),arp()"'
+
+
+def _refused(
+    name: str, usage: str, least: int, most: int, what: str, example: str, *, writes: bool = False
+) -> Command:
+    summary = f"{what} (not supported)"
+    return Command(
+        name, usage, least, most, summary, "refusals:refuse", (f"dpif {name} {example}",), _REFUSED, writes=writes
+    )
+
 
 COMMANDS = (
     Command(
@@ -252,6 +271,129 @@ COMMANDS = (
         writes=True,
         options=("statistics",),
     ),
+    Command(
+        "cache-get-size",
+        "[dp]",
+        0,
+        1,
+        "show the sizes of caches",
+        "caches:get_size",
+        ("dpif cache-get-size", "dpif cache-get-size dp0"),
+        _CACHES,
+    ),
+    Command(
+        "cache-set-size",
+        "dp cache size",
+        3,
+        3,
+        "change the size of a cache",
+        "caches:set_size",
+        ("dpif cache-set-size dp0 masks-cache 512",),
+        _CACHES,
+        "The size is rounded up to a power of two; 0 switches the cache off.",
+        writes=True,
+    ),
+    Command(
+        "dump-conntrack",
+        "[-m] [-s] [dp] [zone=N]",
+        0,
+        4,
+        "list connections",
+        "conntrack:dump",
+        ("dpif dump-conntrack", "dpif dump-conntrack -m -s dp0 zone=5"),
+        _CT,
+        options=("more", "statistics"),
+    ),
+    Command(
+        "flush-conntrack",
+        "[dp] [zone=N] [mark=X[/M]] [labels=Y[/N]] [ct-orig-tuple [ct-reply-tuple]]",
+        0,
+        6,
+        "delete connections",
+        "conntrack:flush",
+        (
+            "dpif flush-conntrack",
+            "dpif flush-conntrack zone=5",
+            "dpif flush-conntrack dp0 ct_nw_src=10.0.0.1,ct_nw_proto=6,ct_tp_dst=80",
+            "dpif flush-conntrack '' ct_nw_dst=10.0.0.1",
+        ),
+        _CT,
+        _MATCH,
+        writes=True,
+    ),
+    Command(
+        "ct-stats-show",
+        "[-m] [dp] [zone=N] [verbose]",
+        0,
+        3,
+        "count connections by protocol",
+        "conntrack:show_statistics",
+        ("dpif ct-stats-show", "dpif ct-stats-show -m dp0 zone=5"),
+        _CT,
+        "With -m or the word verbose those of TCP by state, too.",
+        options=("more",),
+    ),
+    Command(
+        "ct-bkts",
+        "[dp] [gt=N]",
+        0,
+        2,
+        "say that the kernel shows no buckets of its table",
+        "refusals:show_buckets",
+        ("dpif ct-bkts",),
+        _REFUSED,
+    ),
+    Command(
+        "ct-set-limits",
+        "[dp] [default=L] [zone=N,limit=L]...",
+        1,
+        MANY,
+        "limit the connections of zones",
+        "ct_limits:set_limits",
+        ("dpif ct-set-limits default=10000", "dpif ct-set-limits dp0 zone=1,limit=5 zone=2,limit=0"),
+        _CT,
+        _LIMITS,
+        writes=True,
+    ),
+    Command(
+        "ct-del-limits",
+        "[dp] [default] [zone=N1[,N2]...]",
+        1,
+        3,
+        "remove limits of zones",
+        "ct_limits:delete_limits",
+        ("dpif ct-del-limits zone=1,2", "dpif ct-del-limits dp0 default"),
+        _CT,
+        writes=True,
+    ),
+    Command(
+        "ct-get-limits",
+        "[dp] [zone=N1[,N2]...]",
+        0,
+        2,
+        "show limits of zones",
+        "ct_limits:get_limits",
+        ("dpif ct-get-limits", "dpif ct-get-limits dp0 zone=1,2"),
+        _CT,
+        _LIMITS,
+    ),
+    _refused("offload-stats-show", "[dp]", 0, 1, "show statistics of hardware offload", "dp0"),
+    _refused("dump-conntrack-exp", "[dp] [zone=N]", 0, 2, "list expected connections", "dp0"),
+    _refused("ct-set-maxconns", "[dp] maxconns", 1, 2, "limit all connections", "10000", writes=True),
+    _refused("ct-get-maxconns", "[dp]", 0, 1, "show the limit of all connections", "dp0"),
+    _refused("ct-get-nconns", "[dp]", 0, 1, "show the number of connections", "dp0"),
+    _refused("ct-enable-tcp-seq-chk", "[dp]", 0, 1, "check TCP sequence numbers", "dp0", writes=True),
+    _refused("ct-disable-tcp-seq-chk", "[dp]", 0, 1, "do not check TCP sequence numbers", "dp0", writes=True),
+    _refused("ct-get-tcp-seq-chk", "[dp]", 0, 1, "show whether TCP sequence numbers are checked", "dp0"),
+    _refused("ct-get-sweep-interval", "[dp]", 0, 1, "show how often old connections are looked for", "dp0"),
+    _refused(
+        "ct-set-sweep-interval", "[dp] ms", 1, 2, "set how often old connections are looked for", "30", writes=True
+    ),
+    _refused("ipf-set-enabled", "[dp] v4|v6", 1, 2, "put fragments together", "v4", writes=True),
+    _refused("ipf-set-disabled", "[dp] v4|v6", 1, 2, "do not put fragments together", "v6", writes=True),
+    _refused("ipf-set-min-frag", "[dp] v4|v6 minfragment", 2, 3, "set the smallest fragment", "v4 1200", writes=True),
+    _refused("ipf-set-max-nfrags", "[dp] maxfrags", 1, 2, "limit the fragments that wait", "1000", writes=True),
+    _refused("ipf-get-status", "[dp]", 0, 1, "show how fragments are put together", "dp0"),
     Command(
         "switch",
         "dp [port...]",

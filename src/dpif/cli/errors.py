@@ -45,6 +45,11 @@ def describe(text: str, error: Exception | None = None) -> str:
     raise error
 
 
+def invalid(text: str) -> CommandError:
+    """Return the failure of a command one of whose words is wrong as `text` says."""
+    return CommandError(f"{text} ({os.strerror(errno.EINVAL)})")
+
+
 def _more(error: OSError) -> str:
     if isinstance(error, PermissionDenied):
         return f": {_ADVICE_PERMISSION}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from dpif.cli.caches import cache_lines
 from dpif.cli.devices import counter
 from dpif.cli.tunnels import configuration
 
@@ -42,9 +43,7 @@ class Overview(NamedTuple):
         """Return the text as ``ovs-dpctl show`` prints it (show_dpif)."""
         yield f"{self.name}:"
         yield from self._counter_lines()
-        if self.record.masks_cache_size is not None:
-            yield "  caches:"
-            yield f"    masks-cache: size:{self.record.masks_cache_size}"
+        yield from cache_lines(self.record)
         for port in self.ports:
             yield from port.lines()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from dpif.client.families import transact_optional
 from dpif.errors import EncodeError
 from dpif.odp.constants import OVS_ZONE_LIMIT_DEFAULT_ZONE, CtLimitCmd
 from dpif.odp.messages.ct_limit import CtLimitRecord, ZoneLimit
@@ -19,7 +20,8 @@ class CtLimits:
     """How many connections ``ct(commit)`` may make in each zone; 0 means as many as it likes.
 
     A zone without a limit of its own has the default one. The limits are shared by all datapaths of a network
-    namespace. Iterate for the zones that have a limit of their own.
+    namespace. Iterate for the zones that have a limit of their own. Where there are no limits everything raises
+    `NetlinkError` with EOPNOTSUPP.
     """
 
     def __init__(self, datapath: Datapath) -> None:
@@ -65,7 +67,7 @@ class CtLimits:
         if limits == []:
             return []
         record = CtLimitRecord(command=command, zone_limit=None if limits is None else tuple(limits))
-        reply = self._dp.connection.transact(record.request(f"{doing} conntrack limits"))
+        reply = transact_optional(self._dp.connection, record.request(f"{doing} conntrack limits"))
         return list(reply.zone_limit or ()) if reply else []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from dpif.client.families import transact_optional
 from dpif.errors import EncodeError, NetlinkError, netlink_error
 from dpif.odp.constants import MeterBandType, MeterCmd
 from dpif.odp.messages.flow import FlowCounters
@@ -63,7 +64,10 @@ class Meters:
         self._dp = datapath
 
     def features(self) -> MeterFeatures:
-        """Return what meters can do here; raise `Unavailable` where there are none (Linux before 4.15)."""
+        """Return what meters can do here; raise `NetlinkError` with EOPNOTSUPP for nothing.
+
+        Linux has meters since 4.15.
+        """
         reply = self._transact(MeterRecord(command=MeterCmd.FEATURES), "reading the meter features of")
         types = tuple(band.type for band in reply.bands or () if band.type is not None)
         return MeterFeatures(reply.max_meters or 0, reply.max_bands or 0, types)
@@ -108,7 +112,7 @@ class Meters:
     def _transact(self, record: MeterRecord, operation: str) -> MeterRecord:
         record.dp_ifindex = self._dp.ifindex
         operation = f"{operation} {self._dp.name}"
-        reply = self._dp.connection.transact(record.request(operation))
+        reply = transact_optional(self._dp.connection, record.request(operation))
         if reply is None:
             raise NetlinkError(errno.EPROTO, operation, "the datapath acknowledged without a reply")
         return reply

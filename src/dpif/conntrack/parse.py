@@ -68,7 +68,7 @@ def parse_match(words: Sequence[str]) -> tuple[Match, int | None]:
 def parse_zone(text: str) -> int:
     """Return the number of a zone; raise `ParseError`."""
     try:
-        return _number(text, 16)
+        return parse_number(text, 16)
     except ValueError:
         raise ParseError("failed to parse zone") from None
 
@@ -119,7 +119,7 @@ def _field_value(key: str, field: _Field, text: str) -> Any:
     try:
         if field.version:
             return IPv4Address(text) if field.version == 4 else IPv6Address(text)
-        return _number(text, field.bits)
+        return parse_number(text, field.bits)
     except ValueError:
         raise ParseError(f"failed to parse field {key}") from None
 
@@ -132,13 +132,13 @@ def _take(words: list[str], prefix: str) -> str | None:
 def _masked(name: str, text: str, bits: int) -> Masked:
     value, slash, mask = text.partition("/")
     try:
-        return Masked(_number(value, bits), _number(mask, bits) if slash else (1 << bits) - 1)
+        return Masked(parse_number(value, bits), parse_number(mask, bits) if slash else (1 << bits) - 1)
     except ValueError:
         raise ParseError(f"failed to parse {name}") from None
 
 
-def _number(text: str, bits: int) -> int:
-    """Return a number of at most `bits` bits; raise `ValueError`."""
+def parse_number(text: str, bits: int) -> int:
+    """Return a number of at most `bits` bits, decimal or with ``0x``; raise `ValueError`."""
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
     number = int(text, 0)

@@ -1,0 +1,68 @@
+"""``cache-get-size`` and ``cache-set-size``: the caches in front of a flow table, of which there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from dpif.cli.errors import CommandError, invalid
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+    from dpif.client.datapath import Datapath
+    from dpif.odp.messages.datapath import DatapathRecord
+
+_MASKS = "masks-cache"
+
+
+def cache_lines(record: DatapathRecord) -> Iterator[str]:
+    """Return what there is to say of the caches of a datapath."""
+    if record.masks_cache_size is not None:
+        yield "  caches:"
+        yield f"    {_MASKS}: size:{record.masks_cache_size}"
+
+
+class Caches(NamedTuple):
+    """The caches of a datapath."""
+
+    name: str
+    record: DatapathRecord
+
+    def lines(self) -> Iterator[str]:
+        """Return the text as ``ovs-dpctl`` prints it."""
+        yield f"{self.name}:"
+        yield from cache_lines(self.record)
+
+
+def get_size(context: Context) -> None:
+    """Show the sizes of the caches of a datapath, or of all."""
+
+    def show(datapath: Datapath) -> None:
+        context.print(Caches(str(datapath), datapath.read()))
+
+    if context.words:
+        with _open(context) as datapath:
+            show(datapath)
+    else:
+        context.for_each_datapath((), show)
+
+
+def set_size(context: Context) -> None:
+    """Change the size of a cache."""
+    _, cache, text = context.words
+    if not (text.isascii() and text.isdigit()):
+        raise invalid("size is malformed")
+    with _open(context) as datapath:
+        if datapath.masks_cache_size() is None:
+            raise CommandError("Setting caches not supported")
+        if cache != _MASKS:
+            raise invalid(f'Cache name "{cache}" not found on dpif')
+        with context.failing("Setting cache size failed"):
+            size = datapath.set_masks_cache_size(int(text))
+        context.print_lines([f"Setting cache size successful, new size {size}"])
+
+
+def _open(context: Context) -> Datapath:
+    name = context.words[0]
+    with context.failing(f"Opening datapath {name} failed"):
+        return context.open(name)

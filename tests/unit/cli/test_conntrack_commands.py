@@ -1,0 +1,121 @@
+"""Caches, conntrack and refusals, on a userspace datapath, which has few of them; on the kernel see tests/kernel."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from dpif.cli.conntrack import Counts
+from dpif.cli.ct_limits import Limits, parse_zone_limit
+from dpif.cli.errors import CommandError
+from dpif.conntrack.table import Statistics
+from dpif.odp.messages.ct_limit import ZoneLimit
+
+from .conftest import Run
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("dump-conntrack", "starting conntrack dump (Operation not supported)"),
+        ("ct-stats-show", "starting conntrack dump (Operation not supported)"),
+        ("flush-conntrack", "failed to flush conntrack (Operation not supported)"),
+        ("ct-bkts", "starting conntrack dump (Operation not supported)"),
+        ("ct-get-limits", "failed to get conntrack limit (Operation not supported)"),
+        ("ct-set-limits default=5", "failed to set conntrack limit (Operation not supported)"),
+        ("ct-del-limits zone=5", "failed to delete conntrack limit (Operation not supported)"),
+        ("offload-stats-show", "retrieving offload statistics (Operation not supported)"),
+        ("dump-conntrack-exp zone=5", "starting conntrack expectations dump (Operation not supported)"),
+        ("ct-get-sweep-interval", "failed to get the sweep interval (Operation not supported)"),
+        ("ct-set-sweep-interval 30", "failed to set the sweep interval (Operation not supported)"),
+        ("ct-set-sweep-interval 0", "invalid sweep value (Invalid argument)"),
+        ("ipf-set-min-frag v4", "'ipf-set-min-frag' command requires at least 2 arguments"),
+        ("ipf-set-min-frag v4 x", "parameter missing for minimum fragment size (Invalid argument)"),
+        ("ipf-set-max-nfrags 5", "setting maximum fragments failed (Operation not supported)"),
+    ],
+)
+def test_what_a_userspace_datapath_has_not(br0: str, run: Run, words: str, text: str) -> None:
+    ran = run(*words.split())
+    assert ran.status != 0
+    assert ran.stdout == ""
+    assert ran.stderr.startswith(f"dpif: {text}")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_several_datapaths_must_be_told_apart(br0: str, run: Run) -> None:
+    run("add-dp", "netdev@br1")
+    for command in ("dump-conntrack", "flush-conntrack", "ct-get-limits", "ct-get-nconns"):
+        assert "multiple datapaths, specify one" in run(command).stderr
+    assert "not supported" in run("flush-conntrack", "netdev@br1", "zone=1").stderr
+
+
+def test_words_that_mean_nothing(br0: str, run: Run) -> None:
+    assert run("dump-conntrack", br0, "bogus").stderr == "dpif: invalid argument bogus (Invalid argument)\n"
+    assert run("dump-conntrack", br0, "zone=x").stderr == "dpif: failed to parse zone (Invalid argument)\n"
+    assert run("ct-del-limits", br0).stderr == "dpif: too few arguments (Invalid argument)\n"
+    assert run("ct-del-limits", "default", "bogus").stderr == "dpif: invalid argument bogus (Invalid argument)\n"
+
+
+@pytest.mark.parametrize("words", ["flush-conntrack", "cache-set-size dp0 masks-cache 1", "ct-set-limits default=1"])
+def test_read_only(br0: str, run: Run, words: str) -> None:
+    assert "does not work in read only mode" in run("--read-only", *words.split()).stderr
+
+
+def test_caches(br0: str, run: Run) -> None:
+    assert run("cache-get-size").stdout == run("cache-get-size", br0).stdout
+    assert run("cache-get-size", br0).stdout.startswith("netdev@br0:\n")
+    assert run("cache-set-size", br0, "masks-cache", "x").stderr == "dpif: size is malformed (Invalid argument)\n"
+    assert "Opening datapath nope failed" in run("cache-get-size", "nope").stderr
+
+
+@pytest.mark.parametrize("text", ["zone=1,limit=5", "limit=5,zone=1", "zone=0x1,limit=5,"])
+def test_a_limit_of_a_zone(text: str) -> None:
+    assert parse_zone_limit(text) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("bogus", "field bogus missing value"),
+        ("zone=1", "failed to parse zone limit"),
+        ("", "failed to parse zone limit"),
+        ("zone=1,limit=", "field limit missing value"),
+        ("zone=65536,limit=1", "failed to parse field zone"),
+        ("zone=1,limit=4294967296", "failed to parse field limit"),
+        ("zone=1,limit=5,x=3", "invalid zone limit field: x"),
+    ],
+)
+def test_a_limit_that_is_none(text: str, reason: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parse_zone_limit(text)
+    assert str(caught.value) == f"{reason} (Invalid argument)"
+
+
+def test_limits_as_text() -> None:
+    assert list(Limits(10, [ZoneLimit(5, 3, 2)]).lines()) == ["default limit=10", "zone=5,limit=3,count=2"]
+
+
+def test_counts_as_text() -> None:
+    statistics = Statistics(
+        19,
+        Counter({6: 3, 17: 4, 136: 1, 132: 1, 1: 5, 33: 1, 2: 1, 58: 1, 47: 2}),
+        Counter({"TIME_WAIT": 1, "CLOSED": 2}),
+    )
+    assert list(Counts(statistics, more=True).lines()) == [
+        "Connections Stats:",
+        "    Total: 19",
+        "  TCP: 3",
+        "    Conn per TCP states:",
+        "\t  [CLOSED]=2",
+        "\t  [TIME_WAIT]=1",
+        "  UDP: 4",
+        "  UDPLITE: 1",
+        "  SCTP: 1",
+        "  ICMP: 5",
+        "  DCCP: 1",
+        "  IGMP: 1",
+        "  Other: 2",
+    ]
+    nothing = Statistics(0, Counter(), Counter())
+    assert list(Counts(nothing, more=True).lines()) == ["Connections Stats:", "    Total: 0"]
