@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.errors import CommandError, UsageError, describe, syntax
 from dpif.client.operations import Delete, Put
+from dpif.client.values import Match, encode_match
 from dpif.errors import DumpInterrupted, NoSuchObject, ParseError
 from dpif.odp.actions import Actions, parse_actions
 from dpif.odp.flow_text import format_counters, format_flow_line
 from dpif.odp.key import FlowKey, FlowMask, parse_match
+from dpif.odp.match_texts import encode_match_text
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.ufid import Ufid, split_ufid
 
@@ -59,7 +61,7 @@ class FlowReader:
     def __init__(self, datapath: Datapath) -> None:
         self._dp = datapath
 
-    @cached_property
+    @functools.cached_property
     def _numbers(self) -> Mapping[str, int]:
         return {name: number for number, name in self._dp.ports.names().items()}
 
@@ -80,12 +82,12 @@ class FlowReader:
 
     def put(self, text: str, actions: str, *, create: bool, modify: bool, clear: bool = False) -> Put:
         """Return the operation that adds or changes a flow; raise `CommandError`."""
-        key, mask, ufid = self.match(text, "parsing flow key ({})")
+        match = self._encoded(text, "parsing flow key ({})")
         return Put(
-            key,
-            read_actions(actions, "parsing actions"),
-            mask if len(mask) else None,
-            ufid=ufid,
+            match.key,
+            _encode_actions(actions),
+            match.mask,
+            ufid=match.ufid,
             create=create,
             modify=modify,
             clear=clear,
@@ -93,8 +95,22 @@ class FlowReader:
 
     def delete(self, text: str) -> Delete:
         """Return the operation that deletes a flow; raise `CommandError`."""
-        key, _, ufid = self.match(text, "{}")
-        return Delete(key, ufid=ufid)
+        match = self._encoded(text, "{}")
+        return Delete(match.key, ufid=match.ufid)
+
+    def _encoded(self, text: str, failure: str) -> Match:
+        """Return a flow's match as `match` does, encoded; without a mask where it has none."""
+        encoded = encode_match_text(text)
+        if encoded is not None:
+            return Match(*encoded, None)
+        key, mask, ufid = self.match(text, failure)
+        return encode_match(key, mask if len(mask) else None, ufid)
+
+
+@functools.lru_cache(512)
+def _encode_actions(text: str) -> bytes:
+    """Return a text's actions, encoded; raise `CommandError`. The lines of a file share few."""
+    return read_actions(text, "parsing actions").to_bytes()
 
 
 def read_actions(text: str, failure: str) -> Actions:

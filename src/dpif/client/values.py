@@ -6,16 +6,21 @@ masks and actions. Bytes are sent as they are, unchecked: that is the fast path 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from dpif.odp.actions import Action, Actions, parse_actions
 from dpif.odp.key import FlowKey, FlowMask, parse_match
+from dpif.odp.match_texts import encode_match_text
 from dpif.odp.ufid import Ufid, split_ufid
 
 KeyLike: TypeAlias = FlowKey | str | bytes
 MaskLike: TypeAlias = FlowKey | bytes
 ActionsLike: TypeAlias = Iterable[Action] | str | bytes
+
+MAX_REMEMBERED: Final = 512
+"""Texts of actions that are remembered: many flows share few."""
 
 
 class Match(NamedTuple):
@@ -33,7 +38,10 @@ def encode_match(
     port_names: Mapping[str, int] | None = None,
 ) -> Match:
     """Return what identifies and selects a flow, encoded; a text's own mask counts where `mask` is None."""
-    if isinstance(key, str):
+    if isinstance(key, str) and (encoded := encode_match_text(key)) is not None:
+        key, parsed_bits = encoded
+        mask = parsed_bits if mask is None else mask
+    elif isinstance(key, str):
         prefix, rest = split_ufid(key)
         parsed, parsed_mask = parse_match(rest, port_names)
         ufid = prefix if ufid is None else ufid
@@ -51,8 +59,13 @@ def encode_actions(actions: ActionsLike) -> bytes:
     if isinstance(actions, bytes):
         return actions
     if isinstance(actions, str):
-        return parse_actions(actions).to_bytes()
+        return _encode_actions_text(actions)
     return Actions(actions).to_bytes()
+
+
+@functools.lru_cache(MAX_REMEMBERED)
+def _encode_actions_text(text: str) -> bytes:
+    return parse_actions(text).to_bytes()
 
 
 def decode_match(match: Match) -> tuple[FlowKey, FlowMask | None]:
