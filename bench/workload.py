@@ -32,7 +32,7 @@ KINDS = (
     "icmp(type=8,code=0)",
     "in_port(6),eth(src=02:00:00:{}),eth_type(0x0800),ipv4(proto=6,frag=first),tcp(src=5,dst=6),tcp_flags(+syn)",
 )
-ACTIONS = ("2", "3,4", "push_vlan(vid=5,pcp=0),2", "set(eth(dst=02:00:00:00:00:09)),3", "drop")
+ACTIONS = ("2", "3,4", "push_vlan(vid=5,pcp=0),2", "set(eth(dst=02:00:00:00:00:09)),3", "1,2")
 
 DUMP_PART = 0x8000
 """Bytes of rows that the kernel puts into one read."""
