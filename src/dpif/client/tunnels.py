@@ -14,11 +14,13 @@ import contextlib
 import errno
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dpif.errors import AlreadyExists, EncodeError, NetlinkError, NoSuchObject
 from dpif.netlink.policy import BE16, FLAG, U8, AttributeSet
-from dpif.netlink.route import Link, Links
+
+if TYPE_CHECKING:
+    from dpif.netlink.route import Link, Links
 
 __all__ = [
     "TUNNELS",
@@ -162,6 +164,8 @@ def make_device(type: str, options: Mapping[str, object]) -> bool:
     One that is there already is shared when it has these options. One with others is made anew, unless it serves
     somebody: then `AlreadyExists`. EOPNOTSUPP where the kernel has no such devices.
     """
+    from dpif.netlink.route import Links  # the names of tunnels are needed more often than their devices
+
     name, kind = device_name(type, options), TUNNELS[type].kind
     if kind is None:
         raise NetlinkError(errno.EOPNOTSUPP, f"making the device {name}", f"no link kind for {type} tunnels")
@@ -183,6 +187,8 @@ def make_device(type: str, options: Mapping[str, object]) -> bool:
 
 def remove_device(name: str, ifindex: int | None) -> None:
     """Delete a tunnel's device, if one of this name, kind and ifindex (None: any) is here; else do nothing."""
+    from dpif.netlink.route import Links
+
     tunnel = tunnel_of_device(name)
     kind = TUNNELS[tunnel.type].kind if tunnel else None
     if kind is None:
