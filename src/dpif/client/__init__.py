@@ -14,6 +14,9 @@ Flows may not overlap. A flow is found again by the key that it was installed wi
 are the packets that no flow matches (and those that a ``userspace`` action sends): who listens to them decides,
 installs a flow, and sends the packet on with `execute`.
 
+Beside these a datapath has `Meters` (rate limits that flows name by number) and, shared by all datapaths of a network
+namespace, `CtLimits` and the connections themselves (`dpif.conntrack`, the kernel's alone).
+
 What truly waits (`Upcalls`, `PortWatch`) is an iterator, an async iterator and has a ``fileno()``. Many changes
 go in one `operate`, each with its own result.
 
@@ -31,9 +34,11 @@ from typing import TYPE_CHECKING
 from dpif._lazy import lazy
 
 if TYPE_CHECKING:
+    from dpif.client.ct_limits import CtLimits
     from dpif.client.datapath import Datapath, Stats, queue_to_priority
     from dpif.client.features import Features
     from dpif.client.flows import Flow, Flows
+    from dpif.client.meters import Meter, MeterFeatures, Meters
     from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result
     from dpif.client.port import Port
     from dpif.client.ports import Ports, find_port, is_internal_device
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
     from dpif.client.watch import PortAdded, PortChanged, PortEvent, PortRemoved, PortWatch
 
 __all__ = [
+    "CtLimits",
     "Datapath",
     "Delete",
     "Execute",
@@ -48,6 +54,9 @@ __all__ = [
     "Flow",
     "Flows",
     "Get",
+    "Meter",
+    "MeterFeatures",
+    "Meters",
     "Operation",
     "Port",
     "PortAdded",
@@ -70,9 +79,11 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "CtLimits": "ct_limits",
         **dict.fromkeys(("Datapath", "Stats", "queue_to_priority"), "datapath"),
         "Features": "features",
         **dict.fromkeys(("Flow", "Flows"), "flows"),
+        **dict.fromkeys(("Meter", "MeterFeatures", "Meters"), "meters"),
         **dict.fromkeys(("Delete", "Execute", "Get", "Operation", "Put", "Result"), "operations"),
         "Port": "port",
         **dict.fromkeys(("Ports", "find_port", "is_internal_device"), "ports"),
