@@ -51,15 +51,17 @@ class _Fields:
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = ()
+    _names: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         cls.FIELDS = (*cls.FIELDS, *[name for name in cls.__annotations__ if name.islower()])
+        cls._names = frozenset(cls.FIELDS)
 
     def __init__(self, **values: Any) -> None:
-        for name in values:
-            if name not in self.FIELDS:
-                raise TypeError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(self.FIELDS)}")
-        self.__dict__.update(values)
+        if not self._names.issuperset(values):
+            name = min(values.keys() - self._names)
+            raise TypeError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(self.FIELDS)}")
+        self.__dict__ = values  # a fresh one, which nobody else has
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
