@@ -6,7 +6,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .NOTPARALLEL:
-.PHONY: help demo test test-host test-kernel lint bench setup
+.PHONY: help demo test test-host test-kernel test-qemu lint bench setup
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r target text; do \
@@ -17,15 +17,18 @@ demo: $(READY)  ## see a switch in Python at work: on a userspace datapath, then
 	    || echo "Going on without: the part on a real kernel will be left out."
 	@$(VENV)/bin/dpif demo
 
-test: lint test-host test-kernel  ## run all checks and all tests
+test: lint test-host test-kernel test-qemu  ## run all checks and all tests (QEMU=1: the second lane too)
 
 test-host: $(READY)  ## run the tests that need no special rights
 	@tools/debian-packages.sh libc6-dev linux-libc-dev tcpdump || [ "$$CI" != true ]
 	@echo "== Tests on this host"
-	@$(PYTHON) -m pytest -m "not kernel and not root and not lab" -rs
+	@$(PYTHON) -m pytest -m "not kernel and not root and not qemu and not lab" -rs
 
 test-kernel: $(READY)  ## run the tests that need a real kernel, in the lab (KERNEL=0 leaves them out)
 	@tools/kernel-lane.sh $(PYTHON)
+
+test-qemu: $(READY)  ## run the tests that need several CPUs, on an emulated machine (QEMU=1 asks for them)
+	@QEMU=$(QEMU) tools/qemu-lane.sh $(PYTHON)
 
 lint: $(READY)  ## check style, types and import directions
 	@echo "== Lint"

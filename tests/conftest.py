@@ -1,6 +1,7 @@
 """What all tests share: where marked tests may run, and Hypothesis's settings.
 
-Tests marked ``kernel`` or ``root`` run in the lab (``make test-kernel``). Elsewhere they fail rather than skip, so
+Tests marked ``kernel`` or ``root`` run in the lab (``make test-kernel``), those marked ``qemu`` in its second lane
+(``make test-qemu QEMU=1``). Elsewhere they fail rather than skip, so
 that a run that leaves them out by accident is seen.
 """
 
@@ -25,5 +26,7 @@ pytest.register_assert_rewrite("dpif.testing.conformance")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("kernel") and os.environ.get("DPIF_LAB") != "1":
         pytest.fail("needs the lab's kernel: run it by make test-kernel", pytrace=False)
+    if item.get_closest_marker("qemu") and (os.environ.get("DPIF_LAB") != "1" or os.cpu_count() == 1):
+        pytest.fail("needs the lab's second lane: run it by make test-qemu QEMU=1", pytrace=False)
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.fail("needs root: run it by make test-kernel", pytrace=False)

@@ -1,0 +1,155 @@
+"""Beside a running ``ovs-vswitchd`` that forwards: whatever only reads leaves it alone.
+
+Debian's programs, started by hand with files of their own under /run, which is the guest's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dpif import Datapath, open
+from dpif.cli.commands import COMMANDS
+from dpif.cli.entry import main
+from dpif.odp.constants import DatapathFeature
+from dpif.testing import netns, traffic
+from dpif.testing.waiting import eventually
+
+DATAPATH = "ovs-system"
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+READERS = [
+    command.name
+    for command in COMMANDS
+    if not command.writes
+    and command.least == 0
+    and command.topic.startswith(("Datapaths", "Flows", "Caches", "Conn"))
+]
+
+
+class Switch(NamedTuple):
+    """A working vswitchd: its datapath, and two hosts on its bridge."""
+
+    dp: Datapath
+    hosts: list[netns.Host]
+
+
+@pytest.fixture(scope="module")
+def switch() -> Iterator[Switch]:
+    with _daemons(Path("/run/vswitchd")) as database, netns.hosts(2) as hosts:
+        _vsctl(database, "add-br", "br0", "--", "set", "bridge", "br0", "fail-mode=standalone")
+        for host in hosts:
+            _vsctl(database, "add-port", "br0", host.port)
+        # What comes in before vswitchd knows its new ports is not forwarded.
+        eventually(lambda: traffic.ping(hosts[0], hosts[1], count=1) == (1, 1), seconds=60)
+        with open(DATAPATH) as dp:
+            yield Switch(dp, hosts)
+        _vsctl(database, "del-br", "br0")
+
+
+@contextlib.contextmanager
+def _daemons(directory: Path) -> Iterator[str]:
+    """Run ovsdb-server and ovs-vswitchd; yield the address of the database."""
+    directory.mkdir()
+    places = {name: str(directory) for name in ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR")}
+    socket = directory / "db.sock"
+    database = f"unix:{socket}"
+    netns.run("ovsdb-tool", "create", str(directory / "conf.db"), SCHEMA, timeout=60)
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context((directory / "log").open("wb"))
+
+        def start(*argv: str) -> None:
+            process = subprocess.Popen(argv, env={**os.environ, **places}, stdout=log, stderr=log)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+
+        start("ovsdb-server", str(directory / "conf.db"), f"--remote=p{database}")
+        eventually(socket.exists, seconds=60)
+        _vsctl(database, "--no-wait", "init")
+        start("ovs-vswitchd", database)
+        yield database
+
+
+def _vsctl(database: str, *words: str) -> None:
+    netns.run("ovs-vsctl", f"--db={database}", "--timeout=60", *words, timeout=90)
+
+
+def _settings(dp: Datapath) -> object:
+    """All that tells vswitchd's upcalls where to go, and how the datapath works."""
+    record = dp.read()
+    pids = {port.name: port.upcall_pids for port in dp.ports}
+    return record.user_features, record.per_cpu_pids, record.masks_cache_size, pids
+
+
+def _read_everything(dp: Datapath) -> None:
+    """Make every call of the library that only reads."""
+    dp.stats()
+    dp.features()
+    dp.masks_cache_size()
+    dp.is_internal_device("br0")
+    for port in dp.ports:
+        dp.ports.get(port.number)
+    dp.ports.names()
+    with dp.ports.watch():
+        pass
+    for flow in dp.flows.snapshot().flows:
+        with contextlib.suppress(FileNotFoundError):  # vswitchd removes flows as it likes
+            dp.flows.get(ufid=flow.ufid)
+    list(dp.flows.dump(terse=True))
+    list(dp.flows.lines(verbose=True))
+    dp.meters.features()
+    with contextlib.suppress(FileNotFoundError):
+        dp.meters.get(0)
+    assert dp.ct_limits.default == 0
+    assert dp.ct_limits.zones == {}
+    list(dp.conntrack.dump())
+    dp.conntrack.statistics()
+
+
+def _run_readers() -> None:
+    """Run every command that only reads."""
+    for words in [*([name] for name in READERS), ["show", "-s", DATAPATH], ["dump-flows", "-m"]]:
+        with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(output):
+            status = main(words)
+        assert status == 0, (words, output.getvalue())
+
+
+def test_it_forwards_and_dispatches_per_cpu(switch: Switch) -> None:
+    first, second = switch.hosts
+    assert traffic.ping(first, second, count=3) == (3, 3)
+    assert switch.dp.user_features & DatapathFeature.DISPATCH_UPCALL_PER_CPU
+    pids = switch.dp.read().per_cpu_pids
+    assert pids is not None
+    assert len(set(pids)) >= 2
+
+
+def test_readers_leave_it_alone(switch: Switch) -> None:
+    first, second = switch.hosts
+    before = _settings(switch.dp)
+    pings: list[traffic.Pings] = []
+    pinging = threading.Thread(target=lambda: pings.append(traffic.ping(first, second, count=100, interval=0.1)))
+    pinging.start()
+    rounds = 0
+    while pinging.is_alive() or not rounds:
+        _read_everything(switch.dp)
+        _run_readers()
+        rounds += 1
+    pinging.join()
+    assert pings == [(100, 100)]
+    assert _settings(switch.dp) == before
+
+
+def test_its_upcalls_still_work_afterwards(switch: Switch) -> None:
+    first, second = switch.hosts
+    _read_everything(switch.dp)
+    missed = switch.dp.stats().missed
+    switch.dp.flows.flush()
+    assert traffic.ping(first, second, count=3) == (3, 3)
+    assert switch.dp.stats().missed > missed
