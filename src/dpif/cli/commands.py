@@ -458,6 +458,16 @@ COMMANDS = (
         _ABOUT,
     ),
     Command(
+        "normalize-actions",
+        "flow actions [name=port...]",
+        2,
+        MANY,
+        "print actions sorted by the VLAN tags that a packet has when they are done",
+        "normalize:normalize_actions",
+        ('dpif normalize-actions "eth(),eth_type(0x1234)" "push_vlan(vid=9,pcp=0),2,pop_vlan,1"',),
+        _ABOUT,
+    ),
+    Command(
         "help",
         "",
         0,

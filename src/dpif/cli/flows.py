@@ -113,10 +113,10 @@ def _encode_actions(text: str) -> bytes:
     return read_actions(text, "parsing actions").to_bytes()
 
 
-def read_actions(text: str, failure: str) -> Actions:
+def read_actions(text: str, failure: str, port_names: Mapping[str, int] | None = None) -> Actions:
     """Return the actions of a text; raise `CommandError`."""
     try:
-        return parse_actions(text)
+        return parse_actions(text, port_names)
     except ParseError as error:
         raise CommandError(describe(failure, error)) from None
 

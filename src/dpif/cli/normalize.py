@@ -1,0 +1,117 @@
+"""``normalize-actions``: actions sorted by the VLAN tags that a packet has when they are done.
+
+There is more than one way to send a packet out with tag 9 on one port and with tag 11 on another; whatever the
+order of the actions, this shows the same lines. As in the reference, only VLAN tags are taken into account.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from dpif.cli.errors import CommandError, describe, syntax
+from dpif.cli.flows import read_actions
+from dpif.errors import ParseError, netlink_error
+from dpif.odp.actions import Action, Actions, Output, PopVlan, PushVlan
+from dpif.odp.constants import VLAN_CFI
+from dpif.odp.key import FlowKey, format_key, parse_key
+from dpif.odp.match import explain_match
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+
+MAX_TAGS = 2
+"""Tags that are told apart (FLOW_MAX_VLAN_HEADERS of Open vSwitch)."""
+_PORT = re.compile(r"([^=]{1,15})=(\d+)")
+
+
+class Tag(NamedTuple):
+    """A VLAN tag: its EtherType and TCI."""
+
+    tpid: int
+    tci: int
+
+    def __str__(self) -> str:
+        tpid = "" if self.tpid == 0x8100 else f"tpid=0x{self.tpid:04x},"
+        return f"vlan({tpid}vid={self.tci & 0xFFF},pcp={self.tci >> 13}): "
+
+
+Tags = tuple[Tag, ...]
+
+
+def normalize_actions(context: Context) -> None:
+    """Print actions by the tags that a packet of the flow has when they are done."""
+    text, actions_text, *named = context.words
+    ports = dict(map(_named_port, named))
+    key = _read_key(text, ports)
+    verbose = bool(context.options.more)
+    context.print_lines([f"input flow: {format_key(key, verbose=verbose)}"])
+    broken = explain_match(key)
+    if broken is not None:
+        raise CommandError(describe(f"odp_flow_key_to_flow failed ({broken})", netlink_error(broken.errno)))
+    actions = read_actions(actions_text, "odp_actions_from_string", ports)
+    if verbose:
+        context.print_lines([f"input actions: {actions.format()}"])
+    context.print_lines(_lines(key, actions))
+
+
+def _named_port(word: str) -> tuple[str, int]:
+    match = _PORT.fullmatch(word)
+    if match is None:
+        raise CommandError(f"{word}: expected NAME=NUMBER")
+    return match[1], int(match[2])
+
+
+def _read_key(text: str, ports: Mapping[str, int]) -> FlowKey:
+    try:
+        return parse_key(text, ports)
+    except ParseError as error:
+        failure = netlink_error(errno.EINVAL)
+        raise CommandError(describe(f"odp_flow_key_from_string ({syntax(error)})", failure)) from None
+
+
+def _lines(key: FlowKey, actions: Actions) -> Iterator[str]:
+    tags, inner = _tags(key)
+    mpls = "no mpls: "
+    if inner.mpls:
+        mpls = f"mpls(label={inner.mpls[0].label},tc={inner.mpls[0].tc},ttl={inner.mpls[0].ttl}): "
+    for done_with, some in sorted(_by_tags(tags, actions).items()):
+        yield f"{''.join(map(str, done_with)) or 'no vlan: '}{mpls}{Actions(_sorted_outputs(some)).format()}"
+
+
+def _tags(key: FlowKey) -> tuple[Tags, FlowKey]:
+    """Return the tags of a packet with this key, outermost first, and the key behind them."""
+    tags: list[Tag] = []
+    while key.vlan is not None and key.encap is not None and key.eth_type is not None:
+        tags.append(Tag(key.eth_type, int.from_bytes(key.vlan.to_bytes(), "big")))
+        key = key.encap
+    return tuple(tags[:MAX_TAGS]), key
+
+
+def _by_tags(tags: Tags, actions: Actions) -> dict[Tags, list[Action]]:
+    """Return the actions but pushes and pops, by the tags that the packet has then."""
+    found: dict[Tags, list[Action]] = {} if actions else {tags: []}
+    for action in actions:
+        if isinstance(action, PopVlan):
+            tags = tags[1:]
+        elif isinstance(action, PushVlan):
+            tci = action.pcp << 13 | (VLAN_CFI if action.cfi else 0) | action.vid
+            tags = (Tag(action.tpid, tci), *tags)[:MAX_TAGS]
+        else:
+            found.setdefault(tags, []).append(action)
+    return found
+
+
+def _sorted_outputs(actions: list[Action]) -> Iterator[Action]:
+    """Yield the actions with outputs that follow one another sorted by port."""
+    outputs: list[Output] = []
+    for action in actions:
+        if isinstance(action, Output):
+            outputs.append(action)
+            continue
+        yield from sorted(outputs, key=lambda output: output.port)
+        outputs.clear()
+        yield action
+    yield from sorted(outputs, key=lambda output: output.port)
