@@ -14,7 +14,7 @@ from dpif.odp.constants import FlowAttr
 from dpif.odp.key import FlowKey, parse_match
 from dpif.odp.lazy import LazyDecoder
 from dpif.odp.messages.base import pack_headers
-from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.messages.flow import FlowRecord, encode_flow
 from dpif.odp.messages.flow_rows import FlowRows
 
 KEYS = [
@@ -106,3 +106,21 @@ def test_the_second_message_of_a_layout_takes_the_fast_way(monkeypatch: pytest.M
     first = rows(payload)
     monkeypatch.setattr(FlowRecord, "from_reply", None)
     assert rows(payload) == first
+
+
+@given(
+    st.binary(max_size=9),
+    st.binary(max_size=9),
+    st.none() | st.binary(max_size=9),
+    st.none() | st.binary(min_size=1, max_size=16),
+    st.booleans(),
+    st.booleans(),
+)
+def test_puts_agree(
+    key: bytes, actions: bytes, mask: bytes | None, ufid: bytes | None, clear: bool, probe: bool
+) -> None:
+    slow = FlowRecord(
+        command=1, dp_ifindex=5, key=key, actions=actions, mask=mask, ufid=ufid, clear=clear, probe=probe
+    )
+    fast = encode_flow(1, 5, key=key, actions=actions, mask=mask, ufid=ufid, clear=clear, probe=probe)
+    assert fast == slow.to_payload()

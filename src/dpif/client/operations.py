@@ -15,7 +15,7 @@ from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Request
 from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, PacketCmd
-from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.messages.flow import FlowRecord, encode_flow
 from dpif.odp.messages.packet import PacketRecord
 from dpif.odp.ufid import Ufid
 
@@ -48,19 +48,20 @@ class Put:
 
     def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[FlowRecord]:
         """Return the request; creating is NEW, and exclusive where modifying is not allowed."""
-        record = FlowRecord(
-            command=FlowCmd.NEW if self.create else FlowCmd.SET,
-            dp_ifindex=dp_ifindex,
+        payload = encode_flow(
+            FlowCmd.NEW if self.create else FlowCmd.SET,
+            dp_ifindex,
             key=self.match.key,
             mask=self.match.mask,
             ufid=self.match.ufid,
             actions=self.actions,
-            clear=self.clear or None,
-            probe=self.probe or None,
+            clear=self.clear,
+            probe=self.probe,
         )
         # The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
         flags = NLM_F_CREATE if self.create and not self.modify else 0
-        return record.request("putting a flow", flags | (NLM_F_ECHO if want_reply else 0))
+        flags |= NLM_F_ECHO if want_reply else 0
+        return Request(FlowRecord.FAMILY, payload, FlowRecord.from_reply, flags, "putting a flow")
 
 
 class _ByIdentity:
@@ -159,6 +160,8 @@ class Result(NamedTuple):
 
 def result_of(operation: Operation, answer: Any) -> Result:
     """Return the result for what `Connection.batch` gave."""
+    if answer is None:
+        return Result(operation)
     if isinstance(answer, NetlinkError):
         return Result(operation, None, explain_refusal(answer, operation))
     if isinstance(answer, DpifError):

@@ -155,7 +155,9 @@ class Batch:
     def __init__(
         self, requests: Sequence[Request[Any]], type_ids: Mapping[str | int, int], seq: int, port_id: int = 0
     ) -> None:
-        self._slots: list[_Slot[Any]] = [_Slot(request, type_ids[request.family]) for request in requests]
+        self._requests = requests
+        self._type_ids = type_ids
+        self._slots: dict[int, _Slot[Any]] = {}  # of those requests, by their index, for which something has come
         self._seq = seq
         self._port_id = port_id
         self._ends: list[int] = []  # for each datagram, the index after its last request
@@ -193,10 +195,17 @@ class Batch:
         """Take a datagram that arrived; raise `DecodeError` when it cannot be split into messages."""
         for message in split(datagram):
             index = message.seq - self._seq
-            if 0 <= index < len(self._slots) and _is_ours(message, self._port_id):
-                self._slots[index].take(message)
-        while not self.done and self._slots[self._ends[self.answered] - 1].answered:
+            if 0 <= index < len(self._requests) and _is_ours(message, self._port_id):
+                self._slot(index).take(message)
+        while not self.done and self._slot(self._ends[self.answered] - 1).answered:
             self.answered += 1
+
+    def _slot(self, index: int) -> _Slot[Any]:
+        slot = self._slots.get(index)
+        if slot is None:
+            request = self._requests[index]
+            slot = self._slots[index] = _Slot(request, self._type_ids[request.family])
+        return slot
 
     def overrun(self) -> None:
         """Take note that the transport lost messages (ENOBUFS).
@@ -207,13 +216,16 @@ class Batch:
         if self.done:
             return
         start = self._ends[self.answered - 1] if self.answered else 0
-        for slot in self._slots[start : self._ends[self.answered]]:
-            slot.lose()
+        for index in range(start, self._ends[self.answered]):
+            self._slot(index).lose()
         self.answered += 1
 
     def results(self) -> list[Any]:
         """Return for each request, in order, its first reply, None, or the `DpifError` that befell it."""
-        return [slot.reply if slot.error is None else slot.error for slot in self._slots]
+        results: list[Any] = [None] * len(self._requests)
+        for index, slot in self._slots.items():
+            results[index] = slot.reply if slot.error is None else slot.error
+        return results
 
 
 class Dump(Generic[T]):
