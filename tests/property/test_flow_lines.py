@@ -60,7 +60,7 @@ def records(draw: st.DrawFn) -> FlowRecord:
         mask=mask.to_bytes(),
         actions=draw(st.sampled_from(["", "1", "2,3", "push_vlan(vid=1,pcp=0),7", "clone(1),0"]).map(_encode)),
         stats=draw(st.none() | st.builds(FlowCounters, counters, counters)),
-        used=draw(st.none() | st.integers(1, 2 * NOW)),
+        used=draw(st.none() | st.integers(0, 2 * NOW)),
         tcp_flags=draw(st.none() | st.integers(0, 255)),
         ufid=draw(st.none() | st.binary(min_size=1, max_size=16)),
     )

@@ -118,16 +118,15 @@ class _Shape:
         self._inside = {number: (start, end) for number, start, end in walk(payload, *self._at[FlowAttr.KEY])}
         self._key = record.flow_key() or FlowKey()
         self._mask = record.flow_mask() or FlowMask()
-        self._has_flags = bool(record.tcp_flags)
 
     def comparison_mask(self) -> int:
         """Return the bits of the message that must be the same: all but those of values."""
         mask = (1 << 8 * self._size) - 1
         changing = [
-            self._at[n] for n in (FlowAttr.STATS, FlowAttr.USED, FlowAttr.UFID, FlowAttr.ACTIONS) if n in self._at
+            self._at[number]
+            for number in (FlowAttr.STATS, FlowAttr.USED, FlowAttr.TCP_FLAGS, FlowAttr.UFID, FlowAttr.ACTIONS)
+            if number in self._at
         ]
-        if self._has_flags:
-            changing.append(self._at[FlowAttr.TCP_FLAGS])
         for start, end in [*changing, *self._inside.values()]:
             mask &= ~(((1 << 8 * (end - start)) - 1) << 8 * start)
         return mask
@@ -199,12 +198,11 @@ class _Shape:
             yield ", packets:0, bytes:0"
         if FlowAttr.USED in self._at:
             yield ", used:"
-            used = "{{max(clock() - {0}, 0) / 1000:.3f}}s"
+            used = '{{"%.3fs" % (max(clock() - {0}, 0) / 1000) if {0} else "never"}}'
             yield _Value(self._at[FlowAttr.USED][0], "Q", "=", used, {"clock": clock})
         else:
             yield ", used:never"
-        if self._has_flags:
-            yield ", flags:"
+        if FlowAttr.TCP_FLAGS in self._at:
             yield _Value(self._at[FlowAttr.TCP_FLAGS][0], "B", "=", "{{tcp_flags({0})}}", {"tcp_flags": _tcp_flags})
         yield ", dp:ovs, actions:" if self._style.verbose else ", actions:"
 
@@ -254,7 +252,7 @@ def _ipv6(packed: bytes) -> str:
 
 @functools.lru_cache(256)
 def _tcp_flags(flags: int) -> str:
-    return format_tcp_flags(flags)
+    return f", flags:{format_tcp_flags(flags)}" if flags else ""
 
 
 def _compile(pieces: list[_Piece]) -> Template:
