@@ -33,7 +33,7 @@ class MemoryHost:
 class UserspaceHarness:
     """Makes datapaths and hosts in one userspace datapath of its own."""
 
-    capabilities = frozenset({"userspace"})
+    capabilities = frozenset({"userspace", "ct_zones"})
 
     def __init__(self) -> None:
         self._system = Userspace()

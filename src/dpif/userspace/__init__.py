@@ -27,7 +27,11 @@ when `MemoryDevice.send` returns, the packet has been output, dropped, or has be
 queue. Packets of other devices are dealt with by `UserspaceSystem.run_once`, in the thread that
 `UserspaceSystem.start` starts, or by the server.
 
-**What it does not have**: connection tracking, tunnels, network service headers, fragmentation on
+**Connections** are tracked for all datapaths of a namespace together (`engine/conntrack`), with zones, marks,
+labels and address translation. There are no helpers, no timeout policies, no TCP windows, fragments are invalid to
+it, and nothing lists or flushes the table from outside.
+
+**What it does not have**: tunnels, network service headers, fragmentation on
 output. A flow with such an action is refused with EINVAL, a port of such a type with EAFNOSUPPORT;
 `CAPABILITIES` names the actions that there are. Besides the kernel's types of port there are two of our own,
 `VportType.DUMMY` (captures) and `VportType.TAP`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dpif.odp.actions import Actions, CheckPktLen, DecTtl, Output, Sample, Trunc, Userspace, parse_actions
+from dpif.odp.actions import Actions, AddMpls, CheckPktLen, DecTtl, Output, Sample, Trunc, Userspace, parse_actions
 from dpif.odp.constants import PacketCmd
 from dpif.odp.emit import to_key
 from dpif.odp.layers import Udp, Vlan
@@ -281,4 +281,22 @@ def test_capabilities_name_what_there_is() -> None:
     basics = {"output", "userspace", "recirc", "hash", "trunc", "sample", "clone"}
     changes = {"set", "set_masked", "push_vlan", "pop_vlan", "push_mpls", "pop_mpls", "push_eth", "pop_eth"}
     assert basics | changes <= CAPABILITIES
-    assert not {"ct", "push_nsh"} & CAPABILITIES
+    assert not {"push_nsh", "pop_nsh"} & CAPABILITIES
+
+
+# A label around everything.
+
+
+def test_a_label_before_the_network_header(engine: Engine) -> None:
+    result = one(engine, TO_UDP, Actions([AddMpls(**LABEL, tun_flags=1), Output(2)]), UDP)
+    assert result == MPLS
+
+
+def test_a_label_before_the_ethernet_header(engine: Engine) -> None:
+    """Such a packet cannot be sent as it is; with another Ethernet header it can."""
+    actions = Actions([AddMpls(**LABEL), Output(3), *parse_actions(f"push_eth(src={A},dst={B})"), Output(2)])
+    assert one(engine, TO_UDP, actions, UDP) == build.ethernet(A, B, build.mpls(16, UDP, ethertype=0x8847))
+    assert engine.out(3) == []
+
+
+LABEL: dict[str, int] = {"label": 16, "tc": 0, "bos": 1, "ttl": 64, "eth_type": 0x8847}

@@ -200,7 +200,7 @@ def test_an_identified_flow_does_not_remember_bits_outside_its_mask(engine: Engi
 
 def test_an_action_that_there_is_not_is_refused(engine: Engine) -> None:
     with refused(errno.EINVAL):
-        engine.flow(ALL_IP, "ct(commit)")
+        engine.flow(ALL_IP, "ct(commit,helper=ftp)")
     assert len(engine.dp.table) == 0
 
 

@@ -215,8 +215,7 @@ def test_flow_requests_that_are_refused(peer: Peer, command: int, values: dict[s
 
 
 def test_an_action_that_there_is_not_is_refused(peer: Peer) -> None:
-    actions = parse_actions("ct(commit)").to_bytes()
-    assert peer.refused(peer.flow(FlowCmd.NEW, key=KEY, actions=actions)) == errno.EINVAL
+    assert peer.refused(peer.flow(FlowCmd.NEW, key=KEY, actions=PUSH_NSH)) == errno.EINVAL
 
 
 def test_a_rule_that_is_broken_is_named(peer: Peer) -> None:

@@ -1,8 +1,8 @@
 """Actions made ready to be carried out: a list of actions becomes a tuple of steps, once for each flow.
 
 A step is a function of a `Frame`. Which function makes the step of which class of action is one table; an action
-that is not in it (connection tracking, network service headers) is refused when the flow is put, with
-EINVAL, as by a kernel that is older than the action. `CAPABILITIES` are the names of those that are in it.
+that is not in it (network service headers) is refused when the flow is put, with EINVAL, as by a kernel that is
+older than the action. `CAPABILITIES` are the names of those that are in it.
 
 `modify.py` has the actions that change packets; here are those that send, branch and look up again.
 """
@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dpif.odp.actions import (
     Action,
     Actions,
+    AddMpls,
     CheckPktLen,
     Clone,
+    Ct,
+    CtClear,
     DecTtl,
     Hash,
     Meter,
@@ -39,6 +42,7 @@ from dpif.odp.constants import ActionAttr, DatapathFeature, PacketCmd
 from dpif.odp.rules import RuleBroken
 from dpif.odp.swkey import put
 from dpif.userspace.engine import modify
+from dpif.userspace.engine.conntrack.action import ct_clear, make_ct
 from dpif.userspace.engine.frame import NO_CUT, Frame
 from dpif.userspace.engine.hashing import packet_hash, rehash
 from dpif.userspace.engine.processor import ActionError, Step, run
@@ -144,6 +148,11 @@ def _meter(action: Meter, place: _Place) -> Step:
     return meter
 
 
+def _ct(action: Ct, place: _Place) -> Step:
+    namespace = place.datapath.namespace
+    return make_ct(action, namespace.tracker, namespace.translator)
+
+
 def _branch(actions: Actions, place: _Place) -> Step:
     """Return the step that does `actions` and undoes behind them what they changed."""
     steps = compile_actions(actions, place.datapath)
@@ -200,6 +209,8 @@ _MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
     Hash: _hash,
     Recirc: _recirc,
     Meter: _meter,
+    Ct: _ct,
+    CtClear: lambda action, place: ct_clear,
     Clone: _clone,
     Sample: _sample,
     CheckPktLen: _check_pkt_len,
@@ -209,6 +220,7 @@ _MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
     PushVlan: lambda action, place: modify.make_push_vlan(action),
     PopVlan: lambda action, place: modify.pop_vlan,
     PushMpls: lambda action, place: modify.make_push_mpls(action),
+    AddMpls: lambda action, place: modify.make_add_mpls(action),
     PopMpls: lambda action, place: modify.make_pop_mpls(action),
     PushEth: lambda action, place: modify.make_push_eth(action),
     PopEth: lambda action, place: modify.pop_eth,

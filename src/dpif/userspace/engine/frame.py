@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dpif.odp.extraction import extract_flat
-from dpif.odp.swkey import MAC_PROTO_ETHERNET, METADATA, bits, get
-from dpif.packet.constants import VLAN_ETHERTYPES
+from dpif.odp.swkey import CT_ORIG4, CT_ORIG6, MAC_PROTO_ETHERNET, METADATA, bits, get
+from dpif.packet.constants import ETH_P_IP, VLAN_ETHERTYPES
 from dpif.packet.layout import Layout, locate
 
 if TYPE_CHECKING:
+    from dpif.userspace.engine.conntrack.tracker import Tracked
     from dpif.userspace.engine.port import Port
 
 NO_CUT: Final = 0xFFFFFFFF
@@ -25,10 +26,10 @@ class Frame:
     so that `refresh` must extract it anew before it is looked up. ``is_ethernet`` is False for a packet that
     starts with its network header. ``port`` is where the packet came in, ``cut`` how many bytes of it the next
     output takes (the action ``trunc``), ``mru`` the largest fragment that it was put together from (0: none),
-    ``hash`` what came with it as `PacketAttr.HASH` (0: to be computed).
+    ``hash`` what came with it as `PacketAttr.HASH` (0: to be computed), ``tracked`` what the last ``ct`` found.
     """
 
-    __slots__ = ("_data", "_layout", "cut", "hash", "is_ethernet", "key", "mru", "port", "stale")
+    __slots__ = ("_data", "_layout", "cut", "hash", "is_ethernet", "key", "mru", "port", "stale", "tracked")
 
     def __init__(self, data: bytes | bytearray, key: int, port: Port) -> None:
         self._data = data
@@ -40,6 +41,7 @@ class Frame:
         self.hash = 0
         self.stale = False
         self.is_ethernet = True
+        self.tracked: Tracked | None = None
 
     @classmethod
     def from_user(cls, data: bytes, key: int, port: Port, mru: int = 0, hash: int = 0) -> Frame:
@@ -88,7 +90,10 @@ class Frame:
     def refresh(self) -> None:
         """Extract the key anew if it is stale (ovs_flow_key_update); raise `RuleBroken`."""
         if self.stale:
-            self.key = extract_flat(self.data, self.key & _KEPT)
+            kept = _KEPT
+            if get(self.key, "ct_orig_proto"):  # else other fields have these bits
+                kept |= CT_ORIG4 if get(self.key, "eth.type") == ETH_P_IP else CT_ORIG6
+            self.key = extract_flat(self.data, self.key & kept)
             self.stale = False
 
     def clone(self) -> Frame:
@@ -100,6 +105,7 @@ class Frame:
         other.hash = self.hash
         other.stale = self.stale
         other.is_ethernet = self.is_ethernet
+        other.tracked = self.tracked
         return other
 
     def take_output(self) -> bytes:

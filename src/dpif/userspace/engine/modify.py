@@ -13,7 +13,7 @@ from errno import EINVAL
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from dpif.odp.actions import PopMpls, PushEth, PushMpls, PushVlan, Set, SetMasked
+from dpif.odp.actions import AddMpls, PopMpls, PushEth, PushMpls, PushVlan, Set, SetMasked
 from dpif.odp.constants import VLAN_CFI, KeyAttr
 from dpif.odp.layers import Mpls
 from dpif.odp.places import PLACES
@@ -25,6 +25,8 @@ from dpif.userspace.engine.frame import Frame
 from dpif.userspace.engine.processor import Step
 from dpif.userspace.engine.refusal import refusal
 
+_L3_TUNNEL: Final = 1
+"""``OVS_MPLS_L3_TUNNEL_FLAG_MASK``: the label goes between the Ethernet header and the network header."""
 _VLAN_BITS: Final = bits("eth.vlan.tpid", "eth.vlan.tci")
 _TAG: Final = struct.Struct("!HH")
 _PUSH_MPLS: Final = struct.Struct("!IH2x")
@@ -151,6 +153,23 @@ def make_push_mpls(action: PushMpls) -> Step:
         _change_ethertype(frame, ethertype)
 
     return push_mpls
+
+
+def make_add_mpls(action: AddMpls) -> Step:
+    """Make the step that pushes an MPLS entry, before the Ethernet header unless ``tun_flags`` says otherwise."""
+    entry, ethertype = _PUSH_MPLS.unpack(action.payload())
+    is_behind_ethernet = bool(action.tun_flags & _L3_TUNNEL)
+
+    def add_mpls(frame: Frame) -> None:
+        if is_behind_ethernet:
+            edit.push_mpls(frame.writable(), frame.layout, entry, ethertype)
+        else:
+            frame.writable()[:0] = entry.to_bytes(4)
+            frame.key = put(frame.key, "mac_proto", 0)
+            frame.is_ethernet = False
+        _change_ethertype(frame, ethertype)
+
+    return add_mpls
 
 
 def make_pop_mpls(action: PopMpls) -> Step:

@@ -17,6 +17,8 @@ from errno import EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, EOPNOTSUPP
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dpif.odp.constants import DP_MAX_PORTS, IFNAMSIZ, OVSP_LOCAL, VportType
+from dpif.userspace.engine.conntrack.nat import Translator
+from dpif.userspace.engine.conntrack.tracker import Tracker
 from dpif.userspace.engine.datapath import NR_CPU_IDS, Datapath
 from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.port import Port
@@ -46,7 +48,8 @@ class PortRequest(NamedTuple):
 class Namespace:
     """Datapaths by number (the ifindex of their local port's device) and devices by name.
 
-    ``clock`` gives seconds that never run backwards; ``random`` is asked by the action ``sample``;
+    ``clock`` gives seconds that never run backwards; ``random`` is asked by the actions ``sample`` and ``ct``;
+    ``tracker`` has the connections, which all datapaths share;
     ``upcall_sink`` takes packets that go up; ``on_port_gone`` is told of a port whose device went away, just before
     the port does; ``on_devices_changed`` is told when a device has come or gone.
     """
@@ -62,6 +65,8 @@ class Namespace:
         self.clock = clock
         self.random = random
         self.processor = Processor()
+        self.tracker = Tracker(clock)
+        self.translator = Translator(self.tracker, random)
         self.datapaths: dict[int, Datapath] = {}
         self.devices: dict[str, Device] = {}
         self.upcall_sink: UpcallSink = lambda upcall: False

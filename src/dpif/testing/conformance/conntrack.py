@@ -1,0 +1,252 @@
+"""Connection tracking: states, marks and labels, zones, translation."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+
+import dpif
+from dpif.client import Datapath, Upcall, Upcalls
+from dpif.packet import build
+from dpif.packet.checksum import checksum
+from dpif.testing.conformance.harness import Harness, refused, two_ports
+
+A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
+CLIENT, SERVER, OUTSIDE = "10.7.0.1", "10.7.0.2", "192.0.2.7"
+CLIENT6, SERVER6, OUTSIDE6 = "fc00:7::1", "fc00:7::2", "2001:db8::7"
+SYN, SYN_ACK, ACK = 0x02, 0x12, 0x10
+Make: TypeAlias = Callable[[str, str, int, int], bytes]
+NEW, EST, REL, RPL, INV, TRK, SNAT, DNAT = (1 << bit for bit in range(8))
+
+
+def udp(src: str, dst: str, src_port: int, dst_port: int) -> bytes:
+    """Return a frame that needs no padding."""
+    return build.ethernet(A, B, build.udp(src, dst, src_port, dst_port, b"." * 32))
+
+
+def tcp(src: str, dst: str, src_port: int, dst_port: int, flags: int, seq: int = 1, ack: int = 1) -> bytes:
+    """Return a segment without data."""
+    ack = 0 if flags == SYN else ack
+    return build.ethernet(A, B, build.tcp(src, dst, src_port, dst_port, flags=flags, seq=seq, ack=ack))
+
+
+def handshake(src: str, dst: str, src_port: int, dst_port: int) -> bytes:
+    """Return a segment that begins a connection to port 53, or answers from there."""
+    return tcp(src, dst, src_port, dst_port, SYN_ACK if src_port == 53 else SYN, 1, 2)
+
+
+def unreachable(src: str, dst: str, frame: bytes) -> bytes:
+    """Return the ICMP error "port unreachable" about the packet in `frame`."""
+    message = bytes([3, 3, 0, 0, 0, 0, 0, 0]) + frame[14:]
+    check = checksum(message).to_bytes(2)
+    return build.ethernet(A, B, build.ip(src, dst, 1, message[:2] + check + message[4:]))
+
+
+class Tracking:
+    """A datapath whose actions' results come up, with what is known of the packet."""
+
+    def __init__(self, dp: Datapath, upcalls: Upcalls) -> None:
+        self.dp = dp
+        self._upcalls = upcalls
+
+    def go(self, frame: bytes, actions: str = "ct(nat)", key: dpif.FlowKey | None = None) -> Upcall:
+        """Return what comes up when a packet has been through `actions`."""
+        self.dp.execute(frame, f"{actions},recirc(0x1)", key or dpif.FlowKey(in_port=1))
+        (upcall,) = self._upcalls.poll(2)
+        return upcall
+
+    def state(self, frame: bytes, actions: str = "ct(nat)") -> int:
+        """Return the state that a packet is in after `actions`."""
+        return int(self.go(frame, actions).key.ct_state or 0)
+
+
+class _OnTracking:
+    """Gives its tests a datapath that has seen no connection yet."""
+
+    @pytest.fixture
+    def tracking(self, harness: Harness) -> Iterator[Tracking]:
+        dp, _, _ = two_ports(harness)
+        if "kernel" in harness.capabilities:
+            dp.conntrack.flush()
+        with dp.upcalls() as upcalls:
+            yield Tracking(dp, upcalls)
+
+
+class Conntrack(_OnTracking):
+    """The action ``ct`` without translation."""
+
+    def test_a_connection_is_new_until_it_is_answered(self, tracking: Tracking) -> None:
+        query, answer = udp(CLIENT, SERVER, 1000, 53), udp(SERVER, CLIENT, 53, 1000)
+        assert tracking.state(query, "ct") == TRK | NEW
+        assert tracking.state(answer, "ct") == TRK | NEW, "nothing was committed"
+        assert tracking.state(query, "ct(commit)") == TRK | NEW
+        assert tracking.state(query, "ct") == TRK | NEW
+        assert tracking.state(answer, "ct") == TRK | EST | RPL
+        assert tracking.state(query, "ct") == TRK | EST
+
+    def test_ipv6(self, tracking: Tracking) -> None:
+        query, answer = udp(CLIENT6, SERVER6, 1000, 53), udp(SERVER6, CLIENT6, 53, 1000)
+        assert tracking.state(query, "ct(commit)") == TRK | NEW
+        upcall = tracking.go(answer, "ct")
+        assert upcall.key.ct_state == TRK | EST | RPL
+        tuple6 = upcall.key.ct_tuple6
+        assert tuple6 is not None
+        assert (str(tuple6.src), str(tuple6.dst), tuple6.proto) == (CLIENT6, SERVER6, 17)
+
+    def test_tcp(self, tracking: Tracking) -> None:
+        out, back = (CLIENT, SERVER, 1000, 80), (SERVER, CLIENT, 80, 1000)
+        assert tracking.state(tcp(*out, SYN, 1), "ct(commit)") == TRK | NEW
+        assert tracking.state(tcp(*back, SYN_ACK, 1, 2), "ct") == TRK | EST | RPL
+        assert tracking.state(tcp(*out, ACK, 2, 2), "ct") == TRK | EST
+
+    def test_a_segment_that_begins_nothing_is_invalid(self, tracking: Tracking) -> None:
+        frame = tcp(CLIENT, SERVER, 1001, 80, SYN_ACK)
+        upcall = tracking.go(frame, "ct")
+        assert upcall.key.ct_state == TRK | INV
+        assert upcall.key.ct_tuple4 is None
+        assert tracking.state(frame, "ct(commit)") == TRK | INV
+
+    def test_a_wrong_checksum_is_invalid(self, tracking: Tracking) -> None:
+        frame = udp(CLIENT, SERVER, 1000, 53)
+        assert tracking.state(frame[:-1] + b"!", "ct") == TRK | INV
+
+    def test_ping(self, tracking: Tracking) -> None:
+        request = build.ethernet(A, B, build.echo(CLIENT, SERVER))
+        answer = build.ethernet(A, B, build.echo(SERVER, CLIENT, reply=True))
+        assert tracking.state(answer, "ct") == TRK | INV
+        assert tracking.state(request, "ct(commit)") == TRK | NEW
+        upcall = tracking.go(answer, "ct")
+        assert upcall.key.ct_state == TRK | EST | RPL
+        tuple4 = upcall.key.ct_tuple4
+        assert tuple4 is not None
+        assert (tuple4.proto, tuple4.tp_src, tuple4.tp_dst) == (1, 8, 0)
+
+    def test_an_icmp_error_is_related(self, tracking: Tracking) -> None:
+        query = udp(CLIENT, SERVER, 1000, 53)
+        error = unreachable(SERVER, CLIENT, query)
+        assert tracking.state(error, "ct") == TRK | INV
+        tracking.go(query, "ct(commit)")
+        assert tracking.state(error, "ct") == TRK | REL | RPL
+
+    def test_the_original_tuple_is_told(self, tracking: Tracking) -> None:
+        tracking.go(udp(CLIENT, SERVER, 1000, 53), "ct(commit)")
+        tuple4 = tracking.go(udp(SERVER, CLIENT, 53, 1000), "ct").key.ct_tuple4
+        assert tuple4 is not None
+        assert (str(tuple4.src), str(tuple4.dst), tuple4.proto) == (CLIENT, SERVER, 17)
+        assert (tuple4.tp_src, tuple4.tp_dst) == (1000, 53)
+
+    def test_mark_and_label_are_kept_under_their_masks(self, tracking: Tracking) -> None:
+        query, answer = udp(CLIENT, SERVER, 1000, 53), udp(SERVER, CLIENT, 53, 1000)
+        key = tracking.go(query, "ct(commit,mark=0x12/0xff,label=0x5/0xf)").key
+        assert (key.ct_mark, key.ct_label) == (0x12, 0x5)
+        key = tracking.go(answer, "ct").key
+        assert (key.ct_mark, key.ct_label) == (0x12, 0x5)
+        tracking.go(answer, "ct(commit,mark=0x100/0xf00,label=0x40/0xf0)")
+        key = tracking.go(query, "ct").key
+        assert (key.ct_mark, key.ct_label) == (0x112, 0x45)
+
+    def test_ct_clear(self, tracking: Tracking) -> None:
+        key = tracking.go(udp(CLIENT, SERVER, 1000, 53), "ct(commit,mark=0x1/0xff),ct_clear").key
+        assert (key.ct_state, key.ct_mark, key.ct_tuple4) == (0, 0, None)
+
+    def test_force_commit_turns_a_connection_round(self, tracking: Tracking) -> None:
+        query, answer = udp(CLIENT, SERVER, 1000, 53), udp(SERVER, CLIENT, 53, 1000)
+        tracking.go(query, "ct(commit,mark=0x1/0xff)")
+        key = tracking.go(answer, "ct(force_commit)").key
+        assert (key.ct_state, key.ct_mark) == (TRK | NEW, 0)
+        assert tracking.state(query, "ct") == TRK | EST | RPL
+
+    def test_a_packet_from_user_space_finds_its_connection_again(self, tracking: Tracking) -> None:
+        query = udp(CLIENT, SERVER, 1000, 53)
+        tracking.go(query, "ct(commit)")
+        key = tracking.go(query, "ct").key
+        again = tracking.go(query, "ct(commit,mark=0x7/0xff)", key)
+        assert again.key.ct_mark == 7
+
+    def test_zones_are_apart(self, tracking: Tracking, harness: Harness) -> None:
+        if "ct_zones" not in harness.capabilities:
+            pytest.skip("no conntrack zones")
+        query, answer = udp(CLIENT, SERVER, 1000, 53), udp(SERVER, CLIENT, 53, 1000)
+        key = tracking.go(query, "ct(commit,zone=5)").key
+        assert key.ct_zone == 5
+        assert tracking.state(answer, "ct(zone=5)") == TRK | EST | RPL
+        assert tracking.state(answer, "ct(zone=6)") == TRK | NEW
+        assert tracking.state(answer, "ct(zone=5),ct") == TRK | NEW
+
+    def test_what_conntrack_refuses(self, tracking: Tracking) -> None:
+        with refused(errno.EINVAL, "a helper that is not there"):
+            tracking.dp.flows.add("eth(),eth_type(0x0800),ipv4(proto=17)", "ct(commit,helper=nosuch)")
+
+
+class ConntrackNat(_OnTracking):
+    """The action ``ct`` with ``nat``: what a packet looks like behind it."""
+
+    @pytest.mark.parametrize(
+        ("client", "server", "outside"), [(CLIENT, SERVER, OUTSIDE), (CLIENT6, SERVER6, OUTSIDE6)]
+    )
+    @pytest.mark.parametrize("make", [udp, handshake])
+    def test_source(self, tracking: Tracking, client: str, server: str, outside: str, make: Make) -> None:
+        up = tracking.go(make(client, server, 1000, 53), f"ct(commit,nat(src={outside}))")
+        assert up.packet == make(outside, server, 1000, 53)
+        assert up.key.ct_state == TRK | NEW | SNAT
+        up = tracking.go(make(server, outside, 53, 1000))
+        assert up.packet == make(server, client, 53, 1000)
+        assert up.key.ct_state == TRK | EST | RPL | DNAT
+
+    def test_a_source_port_out_of_a_range(self, tracking: Tracking) -> None:
+        action = f"ct(commit,nat(src={OUTSIDE}:5000-5001))"
+        seen = set()
+        for port in (1000, 1001):
+            up = tracking.go(udp(CLIENT, SERVER, port, 53), action)
+            chosen = up.key.udp.src if up.key.udp else 0
+            seen.add(chosen)
+            assert up.packet == udp(OUTSIDE, SERVER, chosen, 53)
+            assert tracking.go(udp(SERVER, OUTSIDE, 53, chosen)).packet == udp(SERVER, CLIENT, 53, port)
+        assert seen == {5000, 5001}
+        with refused(errno.EINVAL, "a third where there are two"):
+            tracking.go(udp(CLIENT, SERVER, 1002, 53), action)
+
+    def test_a_range_of_addresses(self, tracking: Tracking) -> None:
+        up = tracking.go(udp(CLIENT, SERVER, 1000, 53), "ct(commit,nat(src=192.0.2.16-192.0.2.31))")
+        assert up.key.ipv4 is not None
+        assert str(up.key.ipv4.src).startswith("192.0.2.")
+        assert 16 <= up.key.ipv4.src.packed[3] <= 31
+
+    def test_destination(self, tracking: Tracking) -> None:
+        up = tracking.go(udp(OUTSIDE, CLIENT, 1000, 53), f"ct(commit,nat(dst={SERVER}:5353))")
+        assert up.packet == udp(OUTSIDE, SERVER, 1000, 5353)
+        assert int(up.key.ct_state or 0) & DNAT
+        up = tracking.go(udp(SERVER, OUTSIDE, 5353, 1000))
+        assert up.packet == udp(CLIENT, OUTSIDE, 53, 1000)
+        assert int(up.key.ct_state or 0) & (EST | RPL | SNAT) == EST | RPL | SNAT
+
+    def test_a_port_that_is_taken_is_left_to_the_first(self, tracking: Tracking) -> None:
+        action = f"ct(commit,nat(src={OUTSIDE}))"
+        assert tracking.go(udp(CLIENT, SERVER, 2000, 53), action).packet == udp(OUTSIDE, SERVER, 2000, 53)
+        up = tracking.go(udp("10.7.0.9", SERVER, 2000, 53), action)
+        assert up.key.udp is not None
+        assert up.key.udp.src != 2000
+        assert up.packet == udp(OUTSIDE, SERVER, up.key.udp.src, 53)
+
+    def test_ping(self, tracking: Tracking) -> None:
+        request = build.ethernet(A, B, build.echo(CLIENT, SERVER))
+        up = tracking.go(request, f"ct(commit,nat(src={OUTSIDE}))")
+        assert up.packet == build.ethernet(A, B, build.echo(OUTSIDE, SERVER))
+        up = tracking.go(build.ethernet(A, B, build.echo(SERVER, OUTSIDE, reply=True)))
+        assert up.packet == build.ethernet(A, B, build.echo(SERVER, CLIENT, reply=True))
+
+    @pytest.mark.parametrize("make", [udp, handshake])
+    def test_an_icmp_error_is_translated_with_what_it_quotes(self, tracking: Tracking, make: Make) -> None:
+        query = make(CLIENT, SERVER, 1000, 53)
+        outside = tracking.go(query, f"ct(commit,nat(src={OUTSIDE}))").packet
+        up = tracking.go(unreachable(SERVER, OUTSIDE, outside))
+        assert up.packet == unreachable(SERVER, CLIENT, query)
+        assert int(up.key.ct_state or 0) & (REL | RPL) == REL | RPL
+
+    def test_what_was_not_translated_stays(self, tracking: Tracking) -> None:
+        query = udp(CLIENT, SERVER, 1000, 53)
+        tracking.go(query, "ct(commit)")
+        assert tracking.go(query).packet == query

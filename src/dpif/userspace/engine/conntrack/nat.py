@@ -1,0 +1,211 @@
+"""Address translation: what a connection's addresses become (nf_nat_core.c), and packets rewritten accordingly.
+
+A translation is kept in the connection itself: its reply tuple names the addresses that answers will have. So a
+packet is rewritten to the inverse of what the other direction is called.
+"""
+
+from __future__ import annotations
+
+import random as _random
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Self
+from zlib import crc32
+
+from dpif.odp.actions import Nat
+from dpif.packet import edit
+from dpif.packet.checksum import update
+from dpif.packet.constants import (
+    ETH_P_IP,
+    IPPROTO_ICMP,
+    IPPROTO_ICMPV6,
+    IPPROTO_SCTP,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+)
+from dpif.packet.layout import Layout
+from dpif.userspace.engine.conntrack.tracker import Connection, Tracked, Tracker
+from dpif.userspace.engine.conntrack.tuples import WITH_PORTS, Tuple, read_inner
+from dpif.userspace.engine.conntrack.validity import is_icmp_error
+
+_ICMP: Final = frozenset({IPPROTO_ICMP, IPPROTO_ICMPV6})
+_SET_PORTS: Final = {IPPROTO_TCP: edit.set_tcp, IPPROTO_UDP: edit.set_udp, IPPROTO_SCTP: edit.set_sctp}
+_PORT_BITS: Final = 0xFFFF
+
+
+class Range(NamedTuple):
+    """The addresses and ports to choose from; ports None: any that are not in use, the present one first.
+
+    ``is_persistent`` says that a host has the same address with all its connections.
+    """
+
+    first: int
+    last: int
+    ports: tuple[int, int] | None = None
+    is_persistent: bool = False
+
+    @classmethod
+    def of_action(cls, nat: Nat) -> Self | None:
+        """Return the range that an action gives, None when it names no address."""
+        if nat.ip_min is None:
+            return None
+        ports = None if nat.proto_min is None else (nat.proto_min, nat.proto_max or nat.proto_min)
+        first = int(nat.ip_min)
+        return cls(first, first if nat.ip_max is None else int(nat.ip_max), ports, bool(nat.persistent))
+
+
+class Translator:
+    """Decides on translations for the connections of a tracker; ports are tried from a `random` one on."""
+
+    def __init__(self, tracker: Tracker, random: _random.Random) -> None:
+        self._tracker = tracker
+        self._random = random
+
+    def decide(self, connection: Connection, range_: Range | None, *, is_source: bool) -> bool:
+        """Choose what source or destination become, once for each connection (nf_nat_setup_info).
+
+        Without a range the addresses stay, and a source port changes only where it must. False when nothing is
+        free.
+        """
+        present = connection.reply.inverse()
+        assert present is not None, "a reply has an inverse as its connection had"
+        if range_ is None:
+            address = present.src if is_source else present.dst
+            range_ = Range(address, address)
+        chosen = self._choose(connection, present, range_, is_source=is_source)
+        if chosen is None:
+            return False
+        reply = chosen.inverse()
+        assert reply is not None, "only addresses and ports have changed"
+        connection.reply = reply
+        if is_source:
+            connection.source_set = True
+            connection.source_translated |= chosen != present
+        else:
+            connection.destination_set = True
+            connection.destination_translated |= chosen != present
+        return True
+
+    def _choose(self, connection: Connection, present: Tuple, range_: Range, *, is_source: bool) -> Tuple | None:
+        if is_source and _is_within(present, range_) and self._is_free(connection, present):
+            return present
+        address = _pick_address(present, range_, is_source=is_source)
+        start = present._replace(src=address) if is_source else present._replace(dst=address)
+        if _has_port_within(start, range_, is_source=is_source) and self._is_free(connection, start):
+            return start
+        for candidate in self._with_other_ports(start, range_, is_source=is_source):
+            if self._is_free(connection, candidate):
+                return candidate
+        return None
+
+    def _is_free(self, connection: Connection, names: Tuple) -> bool:
+        answer = names.inverse()
+        return answer is not None and self._tracker.find(connection.zone, answer) is None
+
+    def _with_other_ports(self, names: Tuple, range_: Range, *, is_source: bool) -> Iterator[Tuple]:
+        """Yield `names` with each port that may be; a destination keeps its port unless a range is given."""
+        if names.protocol in _ICMP:
+            first, last = range_.ports or (0, _PORT_BITS)
+            is_source = True  # the identifier is in the same place either way
+        elif names.protocol not in WITH_PORTS or (range_.ports is None and not is_source):
+            return
+        else:
+            first, last = range_.ports or _usual_ports(names.src_port)
+        size = last - first + 1
+        start = self._random.randrange(size) if is_source else 0
+        for step in range(size):
+            port = first + (start + step) % size
+            yield names._replace(src_port=port) if is_source else names._replace(dst_port=port)
+
+
+def _is_within(names: Tuple, range_: Range) -> bool:
+    """Tell whether the source is one of the range's already."""
+    return range_.first <= names.src <= range_.last and _has_port_within(names, range_, is_source=True)
+
+
+def _has_port_within(names: Tuple, range_: Range, *, is_source: bool) -> bool:
+    if range_.ports is None or (names.protocol not in WITH_PORTS and names.protocol not in _ICMP):
+        return True
+    port = names.src_port if is_source or names.protocol in _ICMP else names.dst_port
+    return range_.ports[0] <= port <= range_.ports[1]
+
+
+def _usual_ports(port: int) -> tuple[int, int]:
+    """Return the ports that may stand for a source port: privileged ones for privileged ones."""
+    if port < 512:
+        return 1, 511
+    return (600, 1023) if port < 1024 else (1024, _PORT_BITS)
+
+
+def _pick_address(names: Tuple, range_: Range, *, is_source: bool) -> int:
+    """Spread connections over the addresses of a range by a hash of their ends."""
+    size = range_.last - range_.first + 1
+    if size == 1:
+        return range_.first
+    ends = f"{names.src}" if range_.is_persistent else f"{names.src} {names.dst}"
+    return range_.first + crc32(ends.encode()) % size
+
+
+# Packets.
+
+
+def translate(packet: bytearray, layout: Layout, tracked: Tracked, *, is_source: bool) -> bool:
+    """Rewrite the source or destination of a packet as its connection has it; False: there is nothing to do."""
+    connection, info = tracked
+    on_source = is_source != info.is_reply
+    if not (connection.source_translated if on_source else connection.destination_translated):
+        return False
+    other = connection.names(is_reply=not info.is_reply)
+    target = other.inverse()
+    assert target is not None, "both directions of a connection have an inverse"
+    if is_icmp_error(packet, layout):
+        _rewrite_inner(packet, layout, other, is_source=not is_source)
+        _set_address(packet, layout, target, is_source=is_source)
+        edit.complete_checksum(packet, layout)
+    else:
+        _set_address(packet, layout, target, is_source=is_source)
+        _set_port(packet, layout, target, is_source=is_source)
+    return True
+
+
+def _set_address(packet: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:
+    change, ones = (edit.set_ipv4, (1 << 32) - 1) if layout.ethertype == ETH_P_IP else (edit.set_ipv6, (1 << 128) - 1)
+    address = target.src if is_source else target.dst
+    if is_source:
+        change(packet, layout, src=(address, ones))
+    else:
+        change(packet, layout, dst=(address, ones))
+
+
+def _set_port(packet: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:
+    if layout.protocol in _ICMP:
+        _set_identifier(packet, layout.l4, target.src_port)
+        return
+    change = _SET_PORTS.get(layout.protocol)
+    if change is not None and is_source:
+        change(packet, layout, src=(target.src_port, _PORT_BITS))
+    elif change is not None:
+        change(packet, layout, dst=(target.dst_port, _PORT_BITS))
+
+
+def _set_identifier(packet: bytearray, l4: int, identifier: int) -> None:
+    old = int.from_bytes(packet[l4 + 4 : l4 + 6])
+    check = int.from_bytes(packet[l4 + 2 : l4 + 4])
+    packet[l4 + 4 : l4 + 6] = identifier.to_bytes(2)
+    if old != identifier:
+        packet[l4 + 2 : l4 + 4] = update(check, old, identifier).to_bytes(2)
+
+
+def _rewrite_inner(packet: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:
+    """Rewrite the packet that an ICMP error quotes, of which the sender is to recognise its own."""
+    inner = read_inner(packet, layout)
+    if inner is None:
+        return
+    quoted = packet[inner.start :]
+    _set_address(quoted, inner.layout, target, is_source=is_source)
+    if inner.layout.protocol == IPPROTO_TCP and len(quoted) < inner.layout.l4 + 20:
+        at, port = (0, target.src_port) if is_source else (2, target.dst_port)  # cut before its checksum
+        at += inner.layout.l4
+        quoted[at : at + 2] = port.to_bytes(2)
+    else:
+        _set_port(quoted, inner.layout, target, is_source=is_source)
+    packet[inner.start :] = quoted
