@@ -22,7 +22,7 @@ test: lint test-host test-kernel test-qemu  ## run all checks and all tests (QEM
 test-host: $(READY)  ## run the tests that need no special rights
 	@tools/debian-packages.sh libc6-dev linux-libc-dev tcpdump || [ "$$CI" != true ]
 	@echo "== Tests on this host"
-	@$(PYTHON) -m pytest -m "not kernel and not root and not qemu and not lab" -rs
+	@$(PYTHON) -m pytest -m "not kernel and not root and not lab and not qemu and not qemu_host" -rs
 
 test-kernel: $(READY)  ## run the tests that need a real kernel, in the lab (KERNEL=0 leaves them out)
 	@tools/kernel-lane.sh $(PYTHON)

@@ -18,8 +18,8 @@ What the command finds:
 * there is one CPU, and files are slow: a program that opens many should keep them in /run.
 
 ``qemu=True`` runs it on the second lane instead, an emulated machine with Debian's kernel: several CPUs, conntrack
-zones, room for an ``ovs-vswitchd``, and everything some fifteen times slower. /tmp is the guest's own there. Its
-kernel is downloaded once, into the user's cache directory.
+zones, room for an ``ovs-vswitchd``, and everything some fifteen times slower. /tmp is the guest's own there,
+but for the caller's directory. Its kernel is downloaded once, into the user's cache directory.
 
 Everything goes with the command: its children, the kernel, the files that the lab itself made. ``init.sh`` is
 the guest's half, `guest` what both halves share, `uml` and `qemu` the machines, `kernel` their process, `streams`

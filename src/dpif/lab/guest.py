@@ -44,6 +44,7 @@ def write_scripts(
         "modules": " ".join([*DEFAULT_MODULES, *modules]),
         "modules_dir": str(modules_dir),
         "hidden": " ".join(hidden),
+        "kept": cwd if any(Path(place) in Path(cwd).parents for place in hidden) else "",
         "terminal": "yes" if terminal else "no",
         **devices._asdict(),
     }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Process 1 of the lab's guest. It lies in the directory that host and guest share, beside
 #
-#   settings   shell variables: modules, modules_dir, hidden, terminal, input, output, errors, control
+#   settings   shell variables: modules, modules_dir, hidden, kept, terminal, input, output, errors, control
 #   command    a script that changes into the caller's directory and runs the caller's command
 #   ready      made here when the guest is up
 #   status     written here when the command has ended: its exit status
@@ -46,11 +46,21 @@ load_modules() {
     modprobe -d /run/lab -a $modules
 }
 
-# Directories of the host that this guest has its own of. Modules may lie there: they were bound before.
+# Directories of the host that this guest has its own of; the caller's own directory shows through.
+# Modules may lie there: they were bound before.
 hide_directories() {
+    if [ -n "$kept" ]; then
+        mkdir /run/lab/kept
+        mount --bind "$kept" /run/lab/kept
+    fi
     for place in $hidden; do
         mount -t tmpfs -o mode=1777 hidden "$place"
     done
+    if [ -n "$kept" ]; then
+        mkdir -p "$kept"
+        mount --bind /run/lab/kept "$kept"
+        umount /run/lab/kept
+    fi
 }
 
 # The host sends stdin as frames: a line with a count, then so many bytes. A count of 0 is its end.

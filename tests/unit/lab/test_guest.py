@@ -77,6 +77,14 @@ def test_the_settings_are_shell_variables(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("cwd", "kept"), [("/tmp/a b/c", "/tmp/a b/c"), ("/tmp", ""), ("/tmpfile", ""), ("/", "")])
+def test_the_callers_directory_is_kept_where_its_place_is_hidden(tmp_path: Path, cwd: str, kept: str) -> None:
+    write(tmp_path, ["true"], cwd=cwd)
+    script = f'. "{tmp_path}/settings"; printf "%s\\n" "$hidden" "$kept"'
+    shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=30).stdout
+    assert shown.splitlines() == ["/tmp", kept]
+
+
 def test_the_init_script_is_well_formed(tmp_path: Path) -> None:
     subprocess.run(["sh", "-n", write(tmp_path, ["true"])], check=True, timeout=30)
 
