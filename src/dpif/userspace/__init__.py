@@ -16,8 +16,9 @@ and for machines without Open vSwitch.
     What ports are made of: in memory (the other end is a program in this process), captures, raw sockets on
     Linux devices, TAP devices.
 ``service``
-    The families ``ovs_datapath``, ``ovs_vport``, ``ovs_flow``, ``ovs_packet``, ``ovs_meter``: records to engine
-    calls and back. How netlink acknowledges, dumps and notifies is `dpif.netlink.service`'s business.
+    The families ``ovs_datapath``, ``ovs_vport``, ``ovs_flow``, ``ovs_packet``, ``ovs_meter``,
+    ``ovs_ct_limit``: records to engine calls and back. How netlink acknowledges, dumps and notifies is
+    `dpif.netlink.service`'s business.
 ``system``, ``loop``, ``server``
     `UserspaceSystem` puts all of that together. In the same process, `UserspaceSystem.transport` leads to it; the
     `Server` serves it to other processes on a Unix socket.

@@ -19,7 +19,7 @@ nothing else is. A test that passes on one datapath and fails on another shows a
 from __future__ import annotations
 
 from dpif.testing.conformance.batches import Batches
-from dpif.testing.conformance.conntrack import Conntrack, ConntrackNat
+from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits, ConntrackNat
 from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
@@ -34,6 +34,7 @@ from dpif.testing.conformance.upcalls import UpcallDelivery
 SUITE = (
     Batches,
     Conntrack,
+    ConntrackLimits,
     ConntrackNat,
     Datapaths,
     FlowErrors,

@@ -10,6 +10,9 @@ import pytest
 
 import dpif
 from dpif.client import Datapath, Upcall, Upcalls
+from dpif.client.ct_limits import CtLimits
+from dpif.odp.constants import CtLimitCmd
+from dpif.odp.messages import CtLimitRecord, ZoneLimit
 from dpif.packet import build
 from dpif.packet.checksum import checksum
 from dpif.testing.conformance.harness import Harness, refused, two_ports
@@ -250,3 +253,35 @@ class ConntrackNat(_OnTracking):
         query = udp(CLIENT, SERVER, 1000, 53)
         tracking.go(query, "ct(commit)")
         assert tracking.go(query).packet == query
+
+
+class ConntrackLimits(_OnTracking):
+    """The family ``ovs_ct_limit``, wire.md section 8.3."""
+
+    @pytest.fixture
+    def limits(self, tracking: Tracking) -> Iterator[CtLimits]:
+        limits = tracking.dp.ct_limits
+        yield limits
+        limits.delete(*limits.zones, default=True)
+
+    def test_limits_come_change_and_go(self, limits: CtLimits) -> None:
+        assert (limits.default, limits.zones) == (0, {})
+        limits.set({5: 3, 7: 9}, default=100)
+        assert limits.default == 100
+        assert limits.zones == {5: ZoneLimit(5, 3), 7: ZoneLimit(7, 9)}
+        assert limits.read([9, 5]) == [ZoneLimit(9, 100), ZoneLimit(5, 3)]
+        limits.delete(5, default=True)
+        assert (limits.default, set(limits.zones)) == (0, {7})
+
+    def test_one_connection_too_many_is_refused(self, tracking: Tracking, limits: CtLimits) -> None:
+        limits.set({0: 2})
+        for port in (1000, 1001):
+            assert tracking.state(udp(CLIENT, SERVER, port, 53), "ct(commit)") == TRK | NEW
+        assert limits.get(0) == ZoneLimit(0, 2, 2)  # the kernel counts one that it refuses, for a moment
+        with refused(errno.ENOMEM):
+            tracking.go(udp(CLIENT, SERVER, 1002, 53), "ct(commit)")
+
+    def test_set_and_delete_need_zones(self, tracking: Tracking, limits: CtLimits) -> None:
+        for command in (CtLimitCmd.SET, CtLimitCmd.DEL):
+            with refused(errno.EINVAL, command.name):
+                tracking.dp.connection.transact(CtLimitRecord(command=command).request("nothing"))

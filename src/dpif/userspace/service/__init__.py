@@ -10,13 +10,21 @@ from __future__ import annotations
 from dpif.netlink.service import Service
 from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.service.base import Family
+from dpif.userspace.service.ct_limit import CtLimitFamily
 from dpif.userspace.service.datapath import DatapathFamily
 from dpif.userspace.service.flow import FlowFamily
 from dpif.userspace.service.meter import MeterFamily
 from dpif.userspace.service.packet import PacketFamily
 from dpif.userspace.service.vport import VportFamily
 
-FAMILIES: tuple[type[Family], ...] = (DatapathFamily, VportFamily, FlowFamily, PacketFamily, MeterFamily)
+FAMILIES: tuple[type[Family], ...] = (
+    DatapathFamily,
+    VportFamily,
+    FlowFamily,
+    PacketFamily,
+    MeterFamily,
+    CtLimitFamily,
+)
 
 
 def add_families(service: Service, namespace: Namespace) -> None:
