@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dpif._version import __version__
 from dpif.cli.errors import CommandError, UsageError, describe
-from dpif.errors import DpifError
+from dpif.errors import DpifError, ParseError
 
 if TYPE_CHECKING:
     from dpif.cli.arguments import Invocation
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _TimeOver:
         return _complain("the time given by --timeout is over", _TIME_OVER)
     except CommandError as error:
-        return _complain(str(error), error.status)
+        return _complain(str(error) + _place(error), error.status)
     except (DpifError, OSError) as error:
         return _complain(_line(error))
     except Exception as error:
@@ -127,6 +127,12 @@ def _line(error: DpifError | OSError) -> str:
     if isinstance(error, DpifError):
         return str(error)
     return describe(str(error.filename) if error.filename else "failed", error)
+
+
+def _place(error: CommandError) -> str:
+    """Return, for a person at a terminal, the faulty text with a caret under the place; a script gets one line."""
+    cause = error.__cause__ or error.__context__
+    return f"\n{cause.caret()}" if isinstance(cause, ParseError) and sys.stderr.isatty() else ""
 
 
 def _complain(line: str, status: int = 1) -> int:

@@ -96,3 +96,10 @@ def test_flows_from_a_pipe_are_carried_out_as_they_come(br0: str, run: Run, tmp_
             assert len(run("dump-flows", br0).stdout.splitlines()) == number
         process.stdin.close()
         assert process.wait() == 0
+
+
+def test_a_person_at_a_terminal_sees_the_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("parse-actions", "1,push_vlna(vid=1)")
+    assert run(*words).stderr.count("\n") == 1
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run(*words).stderr.splitlines()[1:] == ["1,push_vlna(vid=1)", "  ^"]
