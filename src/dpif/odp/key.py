@@ -104,6 +104,12 @@ class FlowKey(Nest):
             return key
         return key.replace(eth_type=packet_type.id)
 
+    def format(
+        self, mask: FlowKey | None = None, *, verbose: bool = False, port_names: Mapping[int, str] | None = None
+    ) -> str:
+        """Return the text as `format_key` does."""
+        return format_key(self, mask, verbose=verbose, port_names=port_names)
+
     def _show_wildcarded(self, number: int) -> Iterator[str]:
         """A wildcarded ``eth()`` still says that this is an Ethernet packet, unless packet_type says so."""
         if number == KeyAttr.ETHERNET and KeyAttr.PACKET_TYPE not in self._kept:

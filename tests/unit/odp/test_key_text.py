@@ -206,3 +206,11 @@ def test_the_caret_stands_under_the_position() -> None:
         parse_match("in_port(1),ipv4(sorc=1.1.1.1)")
     text, caret = caught.value.caret().split("\n")
     assert text[caret.index("^") :].startswith("sorc")
+
+
+def test_a_key_formats_itself_as_the_function_does() -> None:
+    key, mask = parse_match("in_port(1),eth(),eth_type(0x0800),ipv4(src=1.2.3.4)")
+    assert key.format(mask) == "in_port(1),eth(),eth_type(0x0800),ipv4(src=1.2.3.4)"
+    shown = key.format(mask, verbose=True, port_names={1: "v0"})
+    assert shown == format_key(key, mask, verbose=True, port_names={1: "v0"})
+    assert shown.startswith("in_port(v0),eth(src=00:00:00:00:00:00/00:00:00:00:00:00")
