@@ -61,6 +61,14 @@ _FLOW = """\
 A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
 matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as
 1,2 or push_vlan(vid=5,pcp=0),3; drop drops."""
+_FILTER = """\
+A filter is made of fields, comparisons (== != < <= > >= in), and, or, not and parentheses:
+  filter='ipv4.dst in 10.0.0.0/8 and packets > 100'    filter='in_port == 3 or eth_type == 0x0806'
+  filter='tcp and not actions has ct'                  filter='output == 2 and used < 5'
+Fields are those of the flow, as in ipv4.dst or tunnel.tun_id; with .mask behind them, their masks; packets, bytes,
+used (seconds ago), flags (TCP flags seen), and output (ports that it sends to). A field alone asks whether the flow
+has it. A comparison with a field that the flow leaves open is false.
+With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif."""
 _FILE = """\
 Each line of the file has a flow and its actions; in front of them add, modify or delete may say what to do. A
 line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
@@ -177,9 +185,14 @@ COMMANDS = (
         6,
         "list flows",
         "flows:dump_flows",
-        ("dpif dump-flows", "dpif dump-flows --names dp0", "dpif -m dump-flows dp0"),
+        (
+            "dpif dump-flows",
+            "dpif dump-flows --names dp0",
+            "dpif -m dump-flows dp0",
+            "dpif dump-flows dp0 filter='tcp.dst == 80 and packets > 100'",
+        ),
         _FLOWS,
-        "With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif.",
+        _FILTER,
         options=("more", "names", "no_names"),
     ),
     Command(

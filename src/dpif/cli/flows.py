@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
     from dpif.client.flows import Flow
+    from dpif.odp.filter import Filter
 
 ASK_FOR_UFID = "Perhaps you need to specify a UFID?"
 _NAMED_PORT = re.compile(r"in_port\((?!\d+[/)])")
@@ -182,7 +183,7 @@ def get_flow(context: Context) -> None:
 
 def dump_flows(context: Context) -> None:
     """List all flows."""
-    words, of_thread = _settings(context.words)
+    words, filter_text, of_thread = _settings(context.words)
     datapath, rest = context.open_optional(words, most=1)
     with datapath:
         if rest:
@@ -190,27 +191,51 @@ def dump_flows(context: Context) -> None:
         if of_thread:
             return  # these datapaths have no flows of a thread
         with context.failing("Failed to dump flows from datapath"):
-            names = _port_names(context, datapath)
             try:
-                context.print_lines(datapath.flows.lines(verbose=bool(context.options.more), port_names=names))
+                context.print_lines(_listed(context, datapath, filter_text))
             except DumpInterrupted:
                 context.note("the flow table changed while it was read: flows may be missing, or be there twice")
 
 
-def _settings(words: list[str]) -> tuple[list[str], bool]:
-    """Return the words without ``pmd=N``, and whether that was there; raise `CommandError` for what cannot be."""
-    rest = []
+def _listed(context: Context, datapath: Datapath, filter_text: str) -> Iterator[str]:
+    """Return the lines of all flows, or of those that a filter picks."""
+    names = _port_names(context, datapath)
+    if not filter_text:
+        return datapath.flows.lines(verbose=bool(context.options.more), port_names=names)
+    wanted = _read_filter(filter_text, datapath)
+    chosen = (flow for flow in datapath.flows if wanted.matches(flow))
+    return (line for flow in chosen for line in _line(flow, context, names).lines())
+
+
+def _read_filter(text: str, datapath: Datapath) -> Filter:
+    """Return the filter of a text; raise `CommandError`."""
+    from dpif.odp.filter import parse_filter  # only who filters pays for loading it
+
+    try:
+        return parse_filter(text, {name: number for number, name in datapath.ports.names().items()})
+    except ParseError as error:
+        raise CommandError(describe("parsing filter", error)) from None
+
+
+def _settings(words: list[str]) -> tuple[list[str], str, bool]:
+    """Return the words without settings, the filter, and whether ``pmd=N`` was there.
+
+    Raise `CommandError` for what cannot be.
+    """
+    rest, filter_text, of_thread = [], "", False
     for word in words:
         name, _, value = word.partition("=")
         if name == "type":
             raise CommandError("Invalid argument 'type'. Use 'ovs-appctl dpctl/dump-flows' instead.")
         if name == "filter":
-            raise CommandError("filter= is not supported yet; filter the lines with grep")
-        if name != "pmd":
+            filter_text = value
+        elif name != "pmd":
             rest.append(word)
-        elif not re.fullmatch(r"-1|\d+", value):
+        elif re.fullmatch(r"-1|\d+", value):
+            of_thread = True
+        else:
             raise CommandError(f"pmd={value} is not the number of a CPU core")
-    return rest, len(rest) < len(words)
+    return rest, filter_text, of_thread
 
 
 def _port_names(context: Context, datapath: Datapath) -> Mapping[int, str] | None:

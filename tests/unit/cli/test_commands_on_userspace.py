@@ -260,9 +260,20 @@ def test_which_datapath(br0: str, run: Run) -> None:
     failed(run("dump-flows"), "no datapaths exist", "dpif add-dp")
 
 
-@pytest.mark.parametrize("word", ["type=ovs", "pmd=x", "pmd=", "filter=tcp"])
+@pytest.mark.parametrize("word", ["type=ovs", "pmd=x", "pmd=", "filter=tcp,tp_dst=80"])
 def test_settings_of_dump_flows_that_cannot_be(br0: str, run: Run, word: str) -> None:
     failed(run("dump-flows", br0, word))
+
+
+def test_a_filter_picks_flows(br0: str, run: Run) -> None:
+    run("add-flow", br0, ARP, "2")
+    run("add-flow", br0, "in_port(2),eth(),eth_type(0x0800),ipv4(dst=10.1.0.0/255.255.0.0)", "1")
+    arp, ipv4 = sorted(run("dump-flows").stdout.splitlines(keepends=True))
+    assert run("dump-flows", br0, "filter=ipv4.dst in 10.0.0.0/8") == (0, ipv4, "")
+    assert run("dump-flows", "filter=in_port == h1 and not ipv4") == (0, arp, "")
+    assert run("dump-flows", "filter=packets > 0") == (0, "", "")
+    assert run("dump-flows", "--names", "filter=output == h1").stdout.startswith("in_port(h2)")
+    failed(run("dump-flows", "filter=ipv4.dst in 10.0.0.0/99"), "syntax error at 99: ", "at most /32")
 
 
 def test_pmd_selects_nothing(br0: str, run: Run) -> None:
