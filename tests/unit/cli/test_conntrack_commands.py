@@ -22,9 +22,6 @@ from .conftest import Run
         ("ct-stats-show", "starting conntrack dump (Operation not supported)"),
         ("flush-conntrack", "failed to flush conntrack (Operation not supported)"),
         ("ct-bkts", "starting conntrack dump (Operation not supported)"),
-        ("ct-get-limits", "failed to get conntrack limit (Operation not supported)"),
-        ("ct-set-limits default=5", "failed to set conntrack limit (Operation not supported)"),
-        ("ct-del-limits zone=5", "failed to delete conntrack limit (Operation not supported)"),
         ("offload-stats-show", "retrieving offload statistics (Operation not supported)"),
         ("dump-conntrack-exp zone=5", "starting conntrack expectations dump (Operation not supported)"),
         ("ct-get-sweep-interval", "failed to get the sweep interval (Operation not supported)"),
@@ -41,6 +38,13 @@ def test_what_a_userspace_datapath_has_not(br0: str, run: Run, words: str, text:
     assert ran.stdout == ""
     assert ran.stderr.startswith(f"dpif: {text}")
     assert ran.stderr.count("\n") == 1
+
+
+def test_conntrack_limits(br0: str, run: Run) -> None:
+    assert run("ct-set-limits", "default=9", "zone=5,limit=7") == (0, "", "")
+    assert run("ct-get-limits").stdout == "default limit=9\nzone=5,limit=7,count=0\n"
+    assert run("ct-del-limits", "zone=5") == (0, "", "")
+    assert run("ct-get-limits", "zone=5").stdout == "default limit=9\nzone=5,limit=9,count=0\n"
 
 
 def test_several_datapaths_must_be_told_apart(br0: str, run: Run) -> None:
