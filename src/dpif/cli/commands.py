@@ -408,6 +408,19 @@ COMMANDS = (
     _refused("ipf-set-max-nfrags", "[dp] maxfrags", 1, 2, "limit the fragments that wait", "1000", writes=True),
     _refused("ipf-get-status", "[dp]", 0, 1, "show how fragments are put together", "dp0"),
     Command(
+        "doctor",
+        "[dp...]",
+        0,
+        MANY,
+        "say what is wrong with this host and its datapaths, and what to do",
+        "doctor:doctor",
+        ("dpif doctor", "dpif doctor dp0"),
+        _RUN,
+        """\
+Looks at the kernel's module, the rights, who listens to upcalls, losses, flows, masks, and the ports' devices;
+changes nothing. The exit status is 1 when there is a problem.""",
+    ),
+    Command(
         "switch",
         "dp [port...]",
         1,

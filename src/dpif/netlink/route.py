@@ -31,6 +31,7 @@ RTM_DELLINK: Final = 17
 RTM_GETLINK: Final = 18
 RTM_SETLINK: Final = 19
 IFF_UP: Final = 1
+IFF_RUNNING: Final = 0x40
 _IFINFOMSG: Final = struct.Struct("=BxHiII")
 """``struct ifinfomsg``: family, type, index, flags, change."""
 _TIMEOUT: Final = 30.0
@@ -62,6 +63,7 @@ _LINK = AttributeSet(
 class Link(NamedTuple):
     """A network device.
 
+    ``is_up`` is what was asked for, ``is_running`` whether it can work (it has a carrier).
     ``kind`` is that of a device which software makes (``vxlan``), else empty; ``data`` its encoded attributes;
     ``master`` the ifindex of the device that it is enslaved to, or 0.
     """
@@ -69,6 +71,7 @@ class Link(NamedTuple):
     name: str
     ifindex: int
     is_up: bool
+    is_running: bool
     mtu: int
     master: int
     kind: str
@@ -157,6 +160,7 @@ def _decode(payload: Buffer) -> Link:
         name=values.get(LinkAttr.IFNAME, ""),
         ifindex=ifindex,
         is_up=bool(flags & IFF_UP),
+        is_running=bool(flags & IFF_RUNNING),
         mtu=values.get(LinkAttr.MTU, 0),
         master=values.get(LinkAttr.MASTER, 0),
         kind=info.get(LinkInfoAttr.KIND, ""),

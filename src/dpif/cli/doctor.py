@@ -1,0 +1,114 @@
+"""``doctor``: what is wrong with this host and its datapaths, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import dpif
+from dpif.apps.doctor import Finding, Level, diagnose, diagnose_host, diagnose_tunnels, worst
+from dpif.apps.doctor.findings import counted, notice, ok
+from dpif.errors import Unavailable
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+    from dpif.client.datapath import Datapath
+
+_HOST = "this host"
+
+
+class Section(NamedTuple):
+    """The findings about the host, or about one datapath."""
+
+    title: str
+    findings: list[Finding]
+
+    def lines(self) -> Iterator[str]:
+        """Return a line for each finding; behind one that is not well, what it means and what to do."""
+        yield f"{self.title}:"
+        for finding in self.findings:
+            subject = f"{finding.subject}: " if finding.subject else ""
+            yield f"  {finding.level.value:<8} {subject}{finding.found}"
+            if finding.meaning:
+                yield f"           {finding.meaning}"
+            if finding.advice:
+                yield f"           -> {finding.advice}"
+
+    def data(self) -> dict[str, Any]:
+        """Return the findings, for a script."""
+        return {"subject": self.title, "findings": [_data(finding) for finding in self.findings]}
+
+
+class Diagnosis(NamedTuple):
+    """All sections."""
+
+    sections: list[Section]
+
+    @property
+    def level(self) -> Level:
+        """How bad the worst of it is."""
+        return worst(finding for section in self.sections for finding in section.findings)
+
+    def lines(self) -> Iterator[str]:
+        """Return the sections' lines, then how much was found."""
+        levels = [finding.level for section in self.sections for finding in section.findings]
+        for section in self.sections:
+            yield from section.lines()
+        problems, notices = levels.count(Level.PROBLEM), levels.count(Level.NOTICE)
+        yield f"{counted(problems, 'problem')}, {counted(notices, 'notice')} in {counted(len(levels), 'check')}"
+
+    def data(self) -> dict[str, Any]:
+        """Return the sections, and the level of the worst finding, for a script."""
+        return {"level": self.level.value, "sections": [section.data() for section in self.sections]}
+
+
+def doctor(context: Context) -> int:
+    """Examine the host and the datapaths named, or all; the exit status is 1 when there is a problem."""
+    names = context.words or _names(context)
+    sections: list[Section] = []
+    attached: set[str] = set()
+
+    def examine(datapath: Datapath) -> None:
+        sections.append(Section(str(datapath), list(diagnose(datapath))))
+        attached.update(port.name for port in datapath.ports)
+
+    if names:
+        context.for_each_datapath(names, examine)
+    about_host = list(diagnose_host(needs_kernel=not names or any(not name.startswith("netdev@") for name in names)))
+    if not context.words:
+        about_host += [_datapaths(names), *diagnose_tunnels(attached)]
+    diagnosis = Diagnosis([Section(_HOST, about_host), *sections])
+    context.print(diagnosis)
+    return 1 if diagnosis.level is Level.PROBLEM or context.status else 0
+
+
+def _names(context: Context) -> list[str]:
+    """Return all datapaths; none where there can be none, which the findings about the host explain."""
+    try:
+        return sorted(dpif.datapaths(socket=context.options.socket))
+    except Unavailable:
+        return []
+
+
+def _datapaths(names: list[str]) -> Finding:
+    if names:
+        return ok("datapaths", f"datapaths: {', '.join(names)}", {"datapaths": names})
+    return notice(
+        "datapaths",
+        "no datapaths exist",
+        "Nothing forwards packets.",
+        "dpif add-dp dp0, or start ovs-vswitchd; in user space: dpif serve",
+        {"datapaths": names},
+    )
+
+
+def _data(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "level": finding.level.value,
+        "subject": finding.subject or None,
+        "found": finding.found,
+        "meaning": finding.meaning or None,
+        "advice": finding.advice or None,
+        "facts": dict(finding.facts),
+    }
