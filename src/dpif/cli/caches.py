@@ -22,6 +22,11 @@ def cache_lines(record: DatapathRecord) -> Iterator[str]:
         yield f"    {_MASKS}: size:{record.masks_cache_size}"
 
 
+def cache_data(record: DatapathRecord) -> list[dict[str, object]]:
+    """Return the caches of a datapath, with their sizes in entries."""
+    return [] if record.masks_cache_size is None else [{"name": _MASKS, "size": record.masks_cache_size}]
+
+
 class Caches(NamedTuple):
     """The caches of a datapath."""
 
@@ -33,18 +38,37 @@ class Caches(NamedTuple):
         yield f"{self.name}:"
         yield from cache_lines(self.record)
 
+    def data(self) -> dict[str, object]:
+        """Return its name and its caches."""
+        return {"name": self.name, "caches": cache_data(self.record)}
+
+
+class NewSize(NamedTuple):
+    """The size, in entries, that a cache has now."""
+
+    cache: str
+    size: int
+
+    def lines(self) -> Iterator[str]:
+        """Return the text as ``ovs-dpctl`` prints it."""
+        yield f"Setting cache size successful, new size {self.size}"
+
+    def data(self) -> dict[str, object]:
+        """Return both."""
+        return self._asdict()
+
 
 def get_size(context: Context) -> None:
     """Show the sizes of the caches of a datapath, or of all."""
 
-    def show(datapath: Datapath) -> None:
-        context.print(Caches(str(datapath), datapath.read()))
+    def read(datapath: Datapath) -> Caches:
+        return Caches(str(datapath), datapath.read())
 
     if context.words:
         with _open(context) as datapath:
-            show(datapath)
+            context.print_all("datapaths", [read(datapath)])
     else:
-        context.for_each_datapath((), show)
+        context.print_all("datapaths", context.each_datapath((), read))
 
 
 def set_size(context: Context) -> None:
@@ -59,7 +83,7 @@ def set_size(context: Context) -> None:
             raise invalid(f'Cache name "{cache}" not found on dpif')
         with context.failing("Setting cache size failed"):
             size = datapath.set_masks_cache_size(int(text))
-        context.print_lines([f"Setting cache size successful, new size {size}"])
+        context.print(NewSize(cache, size))
 
 
 def _open(context: Context) -> Datapath:

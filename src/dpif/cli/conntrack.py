@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.errors import invalid
 from dpif.conntrack.parse import parse_match, parse_zone
-from dpif.conntrack.text import TCP_STATE_NAMES, format_entry
+from dpif.conntrack.text import PROTOCOL_NAMES, TCP_STATE_NAMES, format_entry
 from dpif.conntrack.tuples import (
     IPPROTO_DCCP,
     IPPROTO_ICMP,
@@ -93,6 +93,11 @@ class Counts(NamedTuple):
         others = protocols.total() - sum(protocols[one] for one in (*_COUNTED, IPPROTO_TCP, IPPROTO_ICMPV6))
         if others:
             yield f"  Other: {others}"
+
+    def data(self) -> dict[str, object]:
+        """Return the counts by the names of protocols, numbers where they have none, and of the states of TCP."""
+        protocols = {PROTOCOL_NAMES.get(number, str(number)): n for number, n in self.statistics.protocols.items()}
+        return {"total": self.statistics.total, "protocols": protocols, "tcp_states": self.statistics.tcp_states}
 
     def _state_lines(self) -> Iterator[str]:
         yield "    Conn per TCP states:"

@@ -1,8 +1,8 @@
 """What a command gets: its words and options, datapaths by name, and where to say things.
 
-`print` is for what was asked for (stdout), `report` for a failure that does not end the command (stderr; the exit
-status becomes 1). A failure that ends it is a `CommandError`. How a datapath is named and found, and how
-``ovs-dpctl`` words the failures, is in here, once.
+`print` and `print_all` are for what was asked for (stdout: text, or JSON in place of it), `report` for a failure that
+does not end the command (stderr; the exit status becomes 1). A failure that ends it is a `CommandError`. How a
+datapath is named and found, and how ``ovs-dpctl`` words the failures, is in here, once.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import dpif
 from dpif.cli.errors import CommandError, describe
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import argparse
 
     from dpif.cli.commands import Command
+    from dpif.cli.json_output import JsonOutput
     from dpif.client.datapath import Datapath
 
+T = TypeVar("T")
 
 _LINES_AT_A_TIME = 256
 
@@ -32,6 +34,10 @@ class Printable(Protocol):
 
     def lines(self) -> Iterable[str]:
         """Return its text, a line at a time."""
+        ...
+
+    def data(self) -> Mapping[str, object]:
+        """Return what JSON tells of it: text, numbers, booleans, None, and lists and dicts of them by name."""
         ...
 
 
@@ -46,6 +52,17 @@ class Context:
         self.options = options
         self.timeout = timeout
         self.status = 0
+        self._waiting: list[str] = []
+        self._json: JsonOutput | None = None
+        if options.json or options.json_lines:
+            from dpif.cli.json_output import JsonOutput
+
+            self._json = JsonOutput(command.name, one_a_line=options.json_lines)
+
+    @property
+    def wants_data(self) -> bool:
+        """Whether JSON is asked for in place of text."""
+        return self._json is not None
 
     @property
     def wants_names(self) -> bool:
@@ -54,15 +71,26 @@ class Context:
         return bool(self.options.more) if named is None else named
 
     def print(self, value: Printable) -> None:
-        """Print a value."""
-        self.print_lines(value.lines())
+        """Print a value, all that the command prints: its lines, or a document with its data."""
+        self.print_lines(value.lines() if self._json is None else self._json.value(value.data()))
+
+    def print_all(self, name: str, values: Iterable[Printable], members: Mapping[str, object] | None = None) -> None:
+        """Print values one after the other, all that the command prints: their lines, or a document with an array.
+
+        `name` is that of the array; `members` stand behind it, and may be filled in while the values come.
+        """
+        if self._json is None:
+            self.print_lines(line for value in values for line in value.lines())
+        else:
+            data = (value.data() for value in values)
+            self.print_lines(self._json.array(name, data, members or {}, succeeds=lambda: not self.status))
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print lines, many at a time: a write costs more than a line, most of all where nothing is buffered.
 
         What came before an error is printed.
         """
-        waiting: list[str] = []
+        waiting = self._waiting
         try:
             for line in lines:
                 waiting.append(line)
@@ -74,6 +102,7 @@ class Context:
     def report(self, text: str, error: Exception | None = None) -> None:
         """Say that `text` failed, and go on."""
         self.status = 1
+        _write(self._waiting)
         sys.stdout.flush()
         print(f"dpif: {describe(text, error)}", file=sys.stderr)
 
@@ -145,11 +174,13 @@ class Context:
         except Unavailable as error:
             raise CommandError(f"{error}; or make datapaths in user space: 'dpif serve'") from None
 
-    def for_each_datapath(self, names: Sequence[str], act: Callable[[Datapath], None]) -> None:
-        """Call `act` with each datapath named, or with all; one that fails is reported."""
+    def each_datapath(self, names: Sequence[str], read: Callable[[Datapath], T]) -> Iterator[T]:
+        """Yield what `read` returns of each datapath named, or of all; one that fails is reported."""
         for name in names or self.datapaths():
+            found: list[T] = []
             with self.reporting(f"opening datapath {name} failed"), self.open(name) as datapath:
-                act(datapath)
+                found.append(read(datapath))
+            yield from found
 
     def _only_datapath(self) -> str:
         names = self.datapaths()

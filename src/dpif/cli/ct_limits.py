@@ -58,6 +58,10 @@ class Limits(NamedTuple):
         for zone, limit, connections in self.zones:
             yield f"zone={zone},limit={limit},count={connections}"
 
+    def data(self) -> dict[str, object]:
+        """Return the limits, and how many connections each zone has."""
+        return {"default": self.default, "zones": [zone._asdict() for zone in self.zones]}
+
 
 def parse_zone_limit(text: str) -> tuple[int, int]:
     """Return zone and limit of ``zone=N,limit=L``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.ports import add_interfaces
 
@@ -28,4 +29,18 @@ def del_dp(context: Context) -> None:
 
 def dump_dps(context: Context) -> None:
     """List the names of all datapaths."""
-    context.print_lines(context.datapaths())
+    context.print_all("datapaths", map(Name, context.datapaths()))
+
+
+class Name(NamedTuple):
+    """The name of a datapath."""
+
+    name: str
+
+    def lines(self) -> Iterator[str]:
+        """Return it."""
+        yield self.name
+
+    def data(self) -> dict[str, object]:
+        """Return it."""
+        return self._asdict()

@@ -65,15 +65,14 @@ class Diagnosis(NamedTuple):
 def doctor(context: Context) -> int:
     """Examine the host and the datapaths named, or all; the exit status is 1 when there is a problem."""
     names = context.words or _names(context)
-    sections: list[Section] = []
     attached: set[str] = set()
 
-    def examine(datapath: Datapath) -> None:
-        sections.append(Section(str(datapath), list(diagnose(datapath))))
+    def examine(datapath: Datapath) -> Section:
+        findings = list(diagnose(datapath))
         attached.update(port.name for port in datapath.ports)
+        return Section(str(datapath), findings)
 
-    if names:
-        context.for_each_datapath(names, examine)
+    sections = list(context.each_datapath(names, examine)) if names else []
     about_host = list(diagnose_host(needs_kernel=not names or any(not name.startswith("netdev@") for name in names)))
     if not context.words:
         about_host += [_datapaths(names), *diagnose_tunnels(attached)]

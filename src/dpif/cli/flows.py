@@ -45,6 +45,12 @@ class FlowLine(NamedTuple):
         """Return its line."""
         yield format_flow_line(self.record, now(), verbose=self.verbose, port_names=self.port_names)
 
+    def data(self) -> dict[str, object]:
+        """Return its parts, and its text."""
+        from dpif.cli.flow_data import flow_data
+
+        return flow_data(self.record, now(), verbose=self.verbose, port_names=self.port_names)
+
 
 class CounterLine(NamedTuple):
     """A flow's counters as ``-s`` shows them."""
@@ -54,6 +60,12 @@ class CounterLine(NamedTuple):
     def lines(self) -> Iterator[str]:
         """Return their line."""
         yield format_counters(self.record, now())
+
+    def data(self) -> dict[str, object]:
+        """Return them."""
+        from dpif.cli.flow_data import counter_data
+
+        return counter_data(self.record, now())
 
 
 class FlowReader:

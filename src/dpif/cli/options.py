@@ -36,6 +36,8 @@ GENERAL = {
     "timeout": Option(("-t", "--timeout"), "give up after SECS seconds", "store", "SECS"),
     "read_only": Option(("--read-only",), "refuse commands that change anything"),
     "socket": Option(("--socket",), "where 'dpif serve' listens, for netdev@ datapaths", "store", "PATH"),
+    "json": Option(("--json",), "print one JSON document in place of text"),
+    "json_lines": Option(("--json-lines",), "print JSON, an object a line for what is a list"),
     "help": Option(("-h", "--help"), "show this help"),
     "version": Option(("-V", "--version"), "show the version"),
 }

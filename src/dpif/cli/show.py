@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpif.cli.caches import cache_lines
+from dpif.cli.caches import cache_data, cache_lines
 from dpif.cli.devices import counter
 from dpif.cli.tunnels import configuration
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def show(context: Context) -> None:
     """Show the datapaths named, or all."""
 
-    def show_one(datapath: Datapath) -> None:
-        context.print(Overview.read(datapath, with_counters=context.options.statistics))
+    def read(datapath: Datapath) -> Overview:
+        return Overview.read(datapath, with_counters=context.options.statistics)
 
-    context.for_each_datapath(context.words, show_one)
+    context.print_all("datapaths", context.each_datapath(context.words, read))
 
 
 class Overview(NamedTuple):
@@ -62,6 +62,18 @@ class Overview(NamedTuple):
             rate = mega.n_cache_hit / packets * 100 if packets else 0.0
             yield f"  cache: hit:{mega.n_cache_hit} hit-rate:{rate:.2f}%"
 
+    def data(self) -> dict[str, object]:
+        """Return all of it; what the datapath does not tell is None."""
+        stats, mega = self.record.stats, self.record.megaflow_stats
+        return {
+            "name": self.name,
+            "lookups": stats and {"hit": stats.n_hit, "missed": stats.n_missed, "lost": stats.n_lost},
+            "flows": stats and stats.n_flows,
+            "masks": mega and {"hit": mega.n_mask_hit, "total": mega.n_masks, "cache_hit": mega.n_cache_hit},
+            "caches": cache_data(self.record),
+            "ports": [port.data() for port in self.ports],
+        }
+
 
 class PortView(NamedTuple):
     """What is shown of a port; ``counters`` are None where they were not asked for."""
@@ -74,6 +86,18 @@ class PortView(NamedTuple):
         yield f"  port {self.port.number}: {self.port.name}{self._kind()}"
         if self.counters is not None:
             yield from self.counters.lines()
+
+    def data(self) -> dict[str, object]:
+        """Return the port, and its counters where they were asked for."""
+        port = self.port
+        return {
+            "number": port.number,
+            "name": port.name,
+            "type": port.type,
+            "options": dict(port.options or {}),
+            "ifindex": port.ifindex,
+            "statistics": self.counters and self.counters.data(),
+        }
 
     def _kind(self) -> str:
         type_ = self.port.type
@@ -116,6 +140,14 @@ class _Counters(NamedTuple):
         upcalls = self.port.upcall_stats
         if upcalls is not None:
             yield f"    UPCALL packets:{upcalls.success} errors:{upcalls.fail}"
+
+    def data(self) -> dict[str, object]:
+        """Return packets and bytes; what is not known is None."""
+        stats, upcalls = self.port.stats, self.port.upcall_stats
+        counts = {} if stats is None else stats._asdict()
+        own = {"rx_overruns": self.rx_overruns, "rx_frame": self.rx_frame, "tx_aborted": self.tx_aborted}
+        own |= {"tx_carrier": self.tx_carrier, "collisions": self.collisions}
+        return {**counts, **own, "upcalls": upcalls and upcalls._asdict()}
 
 
 def _shown(value: int | None) -> str:

@@ -38,4 +38,6 @@ def test_a_report_makes_the_status_one(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def context() -> Context:
-    return Context(BY_NAME["dump-dps"], [], argparse.Namespace(socket=None, names=None, more=None))
+    return Context(
+        BY_NAME["dump-dps"], [], argparse.Namespace(socket=None, names=None, more=None, json=False, json_lines=False)
+    )
