@@ -44,14 +44,11 @@ from dpif.odp.check_state import State
 from dpif.odp.constants import DP_MAX_PORTS, VLAN_CFI, HashAlg
 from dpif.odp.key import FlowKey
 from dpif.odp.match import from_match
-from dpif.odp.nsh import NSH_M_TYPE1, NSH_M_TYPE2
+from dpif.odp.nsh import NEXT_PROTOCOLS, NSH_M_TYPE1, NSH_M_TYPE2
 from dpif.odp.protocols import ARP_ETHERTYPES, IP_ETHERTYPES
 from dpif.odp.rules import LINUX_6_1, Features, RuleBroken
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, MAC_PROTO_NONE, get
 from dpif.packet.constants import (
-    ETH_P_IP,
-    ETH_P_IPV6,
-    ETH_P_MPLS_UC,
     ETH_P_NSH,
     ETH_P_TEB,
     MPLS_ETHERTYPES,
@@ -209,19 +206,9 @@ def _check_pop_mpls(action: PopMpls, state: State) -> None:
 
 # NSH
 
-_TUN_P_ETHERNET = 3
-_NEXT_PROTOCOLS: Mapping[int, int] = {
-    ETH_P_IP: 1,
-    ETH_P_IPV6: 2,
-    ETH_P_TEB: _TUN_P_ETHERNET,
-    ETH_P_NSH: 4,
-    ETH_P_MPLS_UC: 5,
-}
-"""The next protocol in an NSH header, by EtherType (net/tun_proto.h)."""
-
 
 def _check_push_nsh(action: PushNsh, state: State) -> None:
-    if state.mac_proto != MAC_PROTO_ETHERNET and state.eth_type not in _NEXT_PROTOCOLS:
+    if state.mac_proto != MAC_PROTO_ETHERNET and state.eth_type not in NEXT_PROTOCOLS:
         raise RuleBroken(
             "nsh-payload", f"push_nsh needs IPv4, IPv6, Ethernet, NSH or MPLS in the packet{state.found}"
         )
@@ -244,11 +231,11 @@ def _check_pop_nsh(action: PopNsh, state: State) -> None:
     if state.eth_type != ETH_P_NSH:
         raise RuleBroken("nsh-missing", f"pop_nsh needs a flow that matches eth_type(0x894f){state.found}")
     np = get(state.key, "nsh.np")
-    if np not in _NEXT_PROTOCOLS.values():
+    if np not in NEXT_PROTOCOLS.values():
         raise RuleBroken(
             "nsh-payload", f"pop_nsh needs a flow that matches np, from 1 to 5, of nsh(...); it has np={np}"
         )
-    state.mac_proto = MAC_PROTO_ETHERNET if np == _TUN_P_ETHERNET else MAC_PROTO_NONE
+    state.mac_proto = MAC_PROTO_ETHERNET if np == NEXT_PROTOCOLS[ETH_P_TEB] else MAC_PROTO_NONE
 
 
 # Actions inside actions

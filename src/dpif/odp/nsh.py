@@ -16,12 +16,15 @@ from dpif.odp.kinds import Raw, UIntPadded
 from dpif.odp.nest import Attr, Nest
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import BitStruct, Field, Struct, scan_value_and_mask
+from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, ETH_P_MPLS_UC, ETH_P_NSH, ETH_P_TEB
 
 S = TypeVar("S", bound=Struct)
 
 NSH_M_TYPE1 = 1
 NSH_M_TYPE2 = 2
 """Types of metadata (``mdtype``)."""
+NEXT_PROTOCOLS: Mapping[int, int] = {ETH_P_IP: 1, ETH_P_IPV6: 2, ETH_P_TEB: 3, ETH_P_NSH: 4, ETH_P_MPLS_UC: 5}
+"""The next protocol in a header (``np``), by EtherType (net/tun_proto.h)."""
 
 _U8 = UIntPadded(8, "d", "02x", mask_base="02x")
 _U32 = UIntPadded(32, "1x", "1x", mask_base="08x")

@@ -32,8 +32,7 @@ queue. Packets of other devices are dealt with by `UserspaceSystem.run_once`, in
 labels and address translation. There are no helpers, no timeout policies, no TCP windows, fragments are invalid to
 it, and nothing lists or flushes the table from outside.
 
-**What it does not have**: tunnels, network service headers, fragmentation on
-output. A flow with such an action is refused with EINVAL, a port of such a type with EAFNOSUPPORT;
+**What it does not have**: tunnels, fragmentation on output. A port of such a type is refused with EAFNOSUPPORT;
 `CAPABILITIES` names the actions that there are. Besides the kernel's types of port there are two of our own,
 `VportType.DUMMY` (captures) and `VportType.TAP`.
 """

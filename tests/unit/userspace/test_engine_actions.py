@@ -279,9 +279,19 @@ def test_a_hash_is_matched_after_recirculation(engine: Engine) -> None:
 
 def test_capabilities_name_what_there_is() -> None:
     basics = {"output", "userspace", "recirc", "hash", "trunc", "sample", "clone"}
-    changes = {"set", "set_masked", "push_vlan", "pop_vlan", "push_mpls", "pop_mpls", "push_eth", "pop_eth"}
+    changes = {
+        "set",
+        "set_masked",
+        "push_vlan",
+        "pop_vlan",
+        "push_mpls",
+        "pop_mpls",
+        "push_eth",
+        "pop_eth",
+        "push_nsh",
+    }
     assert basics | changes <= CAPABILITIES
-    assert not {"push_nsh", "pop_nsh"} & CAPABILITIES
+    assert not {"tunnel_push", "psample"} & CAPABILITIES
 
 
 # A label around everything.

@@ -24,6 +24,7 @@ from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
 from dpif.testing.conformance.harness import Harness, Host
+from dpif.testing.conformance.headers import Labels, ServiceHeaders
 from dpif.testing.conformance.looks import Looks
 from dpif.testing.conformance.meters import Meters
 from dpif.testing.conformance.notifications import Notifications
@@ -41,6 +42,7 @@ SUITE = (
     FlowTable,
     Forwarding,
     Handlers,
+    Labels,
     Looks,
     Meters,
     Notifications,
@@ -50,6 +52,7 @@ SUITE = (
     PortErrors,
     PortLife,
     PortNumbering,
+    ServiceHeaders,
     UpcallDelivery,
 )
 

@@ -1,10 +1,10 @@
 """Actions made ready to be carried out: a list of actions becomes a tuple of steps, once for each flow.
 
 A step is a function of a `Frame`. Which function makes the step of which class of action is one table; an action
-that is not in it (network service headers) is refused when the flow is put, with EINVAL, as by a kernel that is
-older than the action. `CAPABILITIES` are the names of those that are in it.
+that is not in it is refused when the flow is put, with EINVAL, as by a kernel that is older than the action.
+`CAPABILITIES` are the names of those that are in it.
 
-`modify.py` has the actions that change packets; here are those that send, branch and look up again.
+`modify.py` and `nsh.py` have the actions that change packets; here are those that send, branch and look up again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from dpif.odp.actions import (
     Output,
     PopEth,
     PopMpls,
+    PopNsh,
     PopVlan,
     PushEth,
     PushMpls,
+    PushNsh,
     PushVlan,
     Recirc,
     Sample,
@@ -45,6 +47,7 @@ from dpif.userspace.engine import modify
 from dpif.userspace.engine.conntrack.action import ct_clear, make_ct
 from dpif.userspace.engine.frame import NO_CUT, Frame
 from dpif.userspace.engine.hashing import packet_hash, rehash
+from dpif.userspace.engine.nsh import make_push_nsh, pop_nsh
 from dpif.userspace.engine.processor import ActionError, Step, run
 from dpif.userspace.engine.refusal import refusal
 
@@ -224,6 +227,8 @@ _MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
     PopMpls: lambda action, place: modify.make_pop_mpls(action),
     PushEth: lambda action, place: modify.make_push_eth(action),
     PopEth: lambda action, place: modify.pop_eth,
+    PushNsh: lambda action, place: make_push_nsh(action),
+    PopNsh: lambda action, place: pop_nsh,
 }
 
 CAPABILITIES: Final = frozenset(ActionAttr(cls.number).name.lower() for cls in _MAKERS)

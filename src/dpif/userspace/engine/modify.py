@@ -19,7 +19,7 @@ from dpif.odp.layers import Mpls
 from dpif.odp.places import PLACES
 from dpif.odp.swkey import FIELDS, MAC_PROTO_ETHERNET, bits, get, put
 from dpif.packet import edit
-from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6
+from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, ETH_P_TEB
 from dpif.packet.layout import Layout
 from dpif.userspace.engine.frame import Frame
 from dpif.userspace.engine.processor import Step
@@ -173,11 +173,14 @@ def make_add_mpls(action: AddMpls) -> Step:
 
 
 def make_pop_mpls(action: PopMpls) -> Step:
-    """Make the step that takes an MPLS label stack entry off."""
+    """Make the step that takes an MPLS label stack entry off; what it was on may be an Ethernet header."""
     ethertype = action.eth_type
 
     def pop_mpls(frame: Frame) -> None:
         edit.pop_mpls(frame.writable(), frame.layout, ethertype)
+        if ethertype == ETH_P_TEB:
+            frame.key = put(frame.key, "mac_proto", MAC_PROTO_ETHERNET)
+            frame.is_ethernet = True
         _change_ethertype(frame, ethertype)
 
     return pop_mpls
