@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from dpif.cli.arguments import find, help_text
+from dpif.cli.arguments import find
 from dpif.cli.commands import COMMANDS
+from dpif.cli.help import help_text
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context

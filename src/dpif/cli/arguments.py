@@ -1,41 +1,50 @@
 """From a command line to a command, its words and its options.
 
-Options may stand before, between and behind the words, as GNU tools have it; ``--`` ends them. Words and options
-are told apart here, by the table of options; argparse, with the parser of the one command that is run, reads the
-options. This file knows the two tables and no handler.
+Options may stand before, between and behind the words, as GNU's ``getopt_long`` has it; ``--`` ends them. A long
+one may be shortened as long as it is plain which one is meant, short ones may be joined (``-st5``). This file knows
+the two tables and no handler.
+
+It takes two steps, since the command that says which options there are may stand behind them: `split` tells words
+and options apart by the table of all options, `read` looks the options up among those of the command.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Iterable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import NamedTuple
 
-from dpif.cli.commands import BY_NAME, COMMANDS, Command
+from dpif.cli.commands import BY_NAME, Command
 from dpif.cli.errors import CommandError, UsageError
-from dpif.cli.options import ALL, GENERAL, SHARED, Option
+from dpif.cli.options import ALL, GENERAL, LOGGING, SHARED, Option
+
+Flags = dict[str, Option]
+Switch = tuple[str, str | None]
+"""An option as it was written, a long one perhaps shortened, and its value; None where it has none."""
 
 _BY_FLAG = {flag: option for option in ALL.values() for flag in option.flags}
 
 
 class Invocation(NamedTuple):
-    """A parsed command line; ``command`` is None when none was named."""
+    """A parsed command line; ``command`` is None when none was named.
+
+    ``options`` has the key of each option that the command accepts, with its default where it was not given.
+    """
 
     command: Command | None
     words: list[str]
-    options: argparse.Namespace
+    options: SimpleNamespace
 
 
 def parse(argv: Sequence[str]) -> Invocation:
     """Return what a command line asks for; raise `UsageError`, or `CommandError` for an unknown command."""
     words, switches = split(argv)
     command = BY_NAME.get(words[0]) if words else None
-    options, unknown = build_parser(command).parse_known_args(switches)
+    options, mistakes = read(switches, command)
     if options.help or options.version:
         return Invocation(command, words[1:], options)
-    if unknown:
-        raise UsageError(_unrecognized(unknown[0]) + see_help(command))
+    if mistakes:
+        raise UsageError(mistakes[0] + see_help(command))
     if not words:
         raise UsageError("missing command name; use --help for help")
     command = find(words[0])
@@ -50,10 +59,10 @@ def find(name: str) -> Command:
     return BY_NAME[name]
 
 
-def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the words, the command's name first, and the options with their values."""
+def split(argv: Sequence[str]) -> tuple[list[str], list[Switch]]:
+    """Return the words, the command's name first, and the options."""
     words: list[str] = []
-    switches: list[str] = []
+    switches: list[Switch] = []
     rest = iter(argv)
     for argument in rest:
         if argument == "--":
@@ -62,88 +71,90 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             words.append(argument)
             if len(words) == 2 and words[0] in BY_NAME and BY_NAME[words[0]].verbatim:
                 words.extend(rest)
+        elif argument.startswith("--"):
+            switches.append(_split_long(argument, rest))
         else:
-            switches.append(argument)
-            if _wants_next(argument):
-                switches.extend(value for value in [next(rest, None)] if value is not None)
+            switches.extend(_split_short(argument, rest))
     return words, switches
 
 
-def _wants_next(argument: str) -> bool:
-    """Tell whether the argument behind this option is its value."""
-    if argument.startswith("--"):
-        if "=" in argument:
-            return False
-        options = [_BY_FLAG[argument]] if argument in _BY_FLAG else _abbreviated(argument)
-        return bool(options) and all(option.takes_value for option in options)
+def _split_long(argument: str, rest: Iterator[str]) -> Switch:
+    flag, equals, value = argument.partition("=")
+    if equals:
+        return flag, value
+    meant = matching(flag, _BY_FLAG)
+    takes_next = bool(meant) and all(option.takes_next for option in meant.values())
+    return flag, next(rest, None) if takes_next else None
+
+
+def _split_short(argument: str, rest: Iterator[str]) -> Iterator[Switch]:
     for position, letter in enumerate(argument[1:], 2):
         option = _BY_FLAG.get(f"-{letter}")
         if option is not None and option.metavar:
-            return option.takes_value and position == len(argument)
-    return False
+            yield f"-{letter}", argument[position:] or (next(rest, None) if option.takes_next else None)
+            return
+        yield f"-{letter}", None
 
 
-def _abbreviated(argument: str) -> list[Option]:
-    return [option for flag, option in _BY_FLAG.items() if flag.startswith(argument)]
-
-
-class _Layout(argparse.RawDescriptionHelpFormatter):
-    """Texts as they are, and each option on one line."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=110)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises where argparse would end the process."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
-def build_parser(command: Command | None) -> argparse.ArgumentParser:
-    """Return the parser of the options of `command`, or of those that all commands have."""
+def accepted(command: Command | None) -> Flags:
+    """Return the options that a command takes, its own first; without a command, those that all take."""
     own = () if command is None else command.options
-    parser = _Parser(prog="dpif", add_help=False, formatter_class=_Layout)
-    if command is not None:
-        parser.prog = f"dpif {command.name}"
-        words = re.sub(r"\[-[^]]*\] ", "", command.usage)
-        parser.usage = f"dpif {command.name} [options] {words}".rstrip()
-        parser.description = f"{command.summary.capitalize()}.\n\n{command.details}".rstrip()
-        parser.epilog = "\n".join(["examples:", *[f"  {example}" for example in command.examples]])
-    for key in own:
-        _add(parser, ALL[key], shown=True)
-    for key, option in (SHARED | GENERAL).items():
-        if key not in own:
-            _add(parser, option, shown=key in GENERAL or (command is None and not option.help.startswith("accepted")))
-    return parser
+    options = {key: ALL[key] for key in own} | SHARED | GENERAL | LOGGING
+    return {flag: option for option in options.values() for flag in option.flags}
 
 
-def _add(parser: argparse.ArgumentParser, option: Option, *, shown: bool) -> None:
-    settings: dict[str, object] = {"action": option.action, "help": option.help if shown else argparse.SUPPRESS}
-    if option.metavar:
-        settings["metavar"] = option.metavar
-    if option.optional:
-        settings["nargs"] = "?"
-    if option.key:
-        settings |= {"dest": option.key, "default": None}
-    parser.add_argument(*option.flags, **settings)  # type: ignore[arg-type]  # the table's entries fit together
+def matching(flag: str, flags: Flags) -> Flags:
+    """Return those of `flags` that a flag as it was written may mean."""
+    if flag in flags:
+        return {flag: flags[flag]}
+    if not flag.startswith("--"):
+        return {}
+    return {long: option for long, option in flags.items() if long.startswith(flag)}
 
 
-def help_text(command: Command | None) -> str:
-    """Return the help of a command, or of them all."""
-    parser = build_parser(command)
-    if command is None:
-        parser.usage = "dpif [options] command [argument...]"
-        parser.description = "\n\n".join(["The Open vSwitch datapath, from the command line.", *_overview()])
-        parser.epilog = "'dpif help COMMAND' says more about a command, with examples."
-    return parser.format_help()
+def read(switches: Iterable[Switch], command: Command | None) -> tuple[SimpleNamespace, list[str]]:
+    """Return the options of a command as the switches set them, and what is wrong with these."""
+    flags = accepted(command)
+    options = SimpleNamespace(**{option.key: option.default for option in flags.values()})
+    mistakes: list[str] = []
+    for flag, value in switches:
+        meant = matching(flag, flags)
+        mistake = _mistake(flag, value, meant)
+        if mistake:
+            mistakes.append(mistake)
+        else:
+            _apply(next(iter(meant.values())), value, options)
+    return options, mistakes
 
 
-def _overview() -> Iterable[str]:
-    for topic in dict.fromkeys(command.topic for command in COMMANDS):
-        rows = [command for command in COMMANDS if command.topic == topic]
-        yield "\n".join([f"{topic}:", *[f"  {row.name:<22} {row.summary}" for row in rows]])
+def _mistake(flag: str, value: str | None, meant: Flags) -> str:
+    """Return what is wrong with an option, in the words of ``getopt_long``; nothing if it is right."""
+    if not meant and not flag.startswith("--"):
+        return f"invalid option -- '{flag[1:]}'"
+    if not meant:
+        return f"unrecognized option '{flag}'{_closest(flag, _BY_FLAG)}"
+    if len(meant) > 1:
+        return f"option '{flag}' is ambiguous; possibilities: {' '.join(meant)}"
+    ((full, option),) = meant.items()
+    if option.takes_next and value is None:
+        return f"option '{full}' requires an argument ({option.metavar})"
+    if not option.metavar and value is not None:
+        return f"option '{full}' doesn't allow an argument"
+    return ""
+
+
+def _apply(option: Option, value: str | None, options: SimpleNamespace) -> None:
+    before = getattr(options, option.key)
+    match option.action:
+        case "set" | "yes" | "no":
+            after: object = option.action != "no"
+        case "count":
+            after = (before or 0) + 1
+        case "append":
+            after = [*(before or ()), value]
+        case _:
+            after = value
+    setattr(options, option.key, after)
 
 
 def see_help(command: Command | None) -> str:
@@ -160,13 +171,6 @@ def _check_count(command: Command, count: int) -> None:
     else:
         return
     raise UsageError(f"'{command.name}' command {problem}; {command.synopsis}")
-
-
-def _unrecognized(argument: str) -> str:
-    if argument.startswith("--"):
-        flag = argument.partition("=")[0]
-        return f"unrecognized option '{flag}'{_closest(flag, _BY_FLAG)}"
-    return f"invalid option -- '{argument[1:2]}'"
 
 
 def _closest(text: str, possible: Iterable[str]) -> str:

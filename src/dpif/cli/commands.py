@@ -7,10 +7,9 @@ file knows no more than names and texts, so that reading the table costs nothing
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
 
 
-class Command(NamedTuple):
+class Command:
     """One command.
 
     ``usage`` is what follows its name; ``least`` and ``most`` count those words. ``summary`` is one line for
@@ -20,19 +19,37 @@ class Command(NamedTuple):
     option of ours. One that ``keeps_time`` looks after ``--timeout`` itself.
     """
 
-    name: str
-    usage: str
-    least: int
-    most: int
-    summary: str
-    handler: str
-    examples: tuple[str, ...]
-    topic: str
-    details: str = ""
-    writes: bool = False
-    options: tuple[str, ...] = ()
-    verbatim: bool = False
-    keeps_time: bool = False
+    # Every start makes all of these: written out it costs a third of what a NamedTuple does, or a dataclass.
+    def __init__(
+        self,
+        name: str,
+        usage: str,
+        least: int,
+        most: int,
+        summary: str,
+        handler: str,
+        examples: tuple[str, ...],
+        topic: str,
+        details: str = "",
+        *,
+        writes: bool = False,
+        options: tuple[str, ...] = (),
+        verbatim: bool = False,
+        keeps_time: bool = False,
+    ) -> None:
+        self.name = name
+        self.usage = usage
+        self.least = least
+        self.most = most
+        self.summary = summary
+        self.handler = handler
+        self.examples = examples
+        self.topic = topic
+        self.details = details
+        self.writes = writes
+        self.options = options
+        self.verbatim = verbatim
+        self.keeps_time = keeps_time
 
     @property
     def synopsis(self) -> str:

@@ -18,7 +18,7 @@ from dpif.cli.errors import CommandError, describe
 from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 
 if TYPE_CHECKING:
-    import argparse
+    from types import SimpleNamespace
 
     from dpif.cli.commands import Command
     from dpif.cli.json_output import JsonOutput
@@ -45,7 +45,7 @@ class Context:
     """One command being run; ``timeout`` is in seconds, ``status`` the exit status so far."""
 
     def __init__(
-        self, command: Command, words: list[str], options: argparse.Namespace, timeout: float | None = None
+        self, command: Command, words: list[str], options: SimpleNamespace, timeout: float | None = None
     ) -> None:
         self.command = command
         self.words = words

@@ -59,10 +59,12 @@ def _run(argv: Sequence[str]) -> int:
     if list(argv) in (["-V"], ["--version"]):
         return _say_version()  # without waiting for a parser
 
-    from dpif.cli.arguments import help_text, parse
+    from dpif.cli.arguments import parse
 
     invocation = parse(argv)
     if invocation.options.help:
+        from dpif.cli.help import help_text
+
         sys.stdout.write(help_text(invocation.command))
         sys.stdout.flush()
         return 0

@@ -1,36 +1,56 @@
 """The table of options: every switch of every command, once.
 
 A command accepts the options of ``ovs-dpctl`` (they are harmless where they mean nothing, and scripts write them
-anywhere) and those that its line in the table of commands names. This file knows no command and no argparse.
+anywhere) and those that its entry in the table of commands names. This file knows no command.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Option(NamedTuple):
+class Option:
     """One option.
 
-    ``flags`` are its spellings, the long one last. ``action`` is argparse's. ``metavar`` names its value; an
-    option without takes none. ``optional`` says that the value may be left out. ``key`` is the attribute that it
-    sets, by default that of the long spelling.
+    ``flags`` are its spellings, the long one last. ``action`` says what it does with its key, which is None before:
+    ``set`` makes it True (from False), ``yes`` and ``no`` make it True and False, ``count`` counts, ``store`` keeps
+    the value, ``append`` keeps a list of them all.
+    ``metavar`` names its value; an option without takes none. ``optional`` says that the value may be left out;
+    one that is given then belongs to the same word. ``key`` is where a command finds it, by default that of the
+    long spelling.
     """
 
-    flags: tuple[str, ...]
-    help: str
-    action: str = "store_true"
-    metavar: str = ""
-    optional: bool = False
-    key: str = ""
+    def __init__(
+        self,
+        flags: tuple[str, ...],
+        help: str,
+        action: str = "set",
+        metavar: str = "",
+        *,
+        optional: bool = False,
+        key: str = "",
+    ) -> None:
+        self.flags = flags
+        self.help = help
+        self.action = action
+        self.metavar = metavar
+        self.optional = optional
+        self.key = key or flags[-1].lstrip("-").replace("-", "_")
 
     @property
-    def takes_value(self) -> bool:
+    def takes_next(self) -> bool:
         """Whether the next argument belongs to it."""
         return bool(self.metavar) and not self.optional
 
+    @property
+    def default(self) -> object:
+        """What its key has where the option is not given."""
+        return False if self.action == "set" else None
 
-_LOGGING = "accepted for scripts that were written for ovs-dpctl; nothing is logged"
+    @property
+    def synopsis(self) -> str:
+        """How to write it, for the help."""
+        value = f" {self.metavar}" if self.metavar else ""
+        return ", ".join(self.flags) + (f"[={self.metavar}]" if self.optional else value)
+
 
 GENERAL = {
     "timeout": Option(("-t", "--timeout"), "give up after SECS seconds", "store", "SECS"),
@@ -46,17 +66,22 @@ GENERAL = {
 SHARED = {
     "statistics": Option(("-s", "--statistics"), "print statistics, of ports or of the flow"),
     "more": Option(("-m", "--more"), "say more; implies --names unless --no-names is given", "count"),
-    "names": Option(("--names",), "show port names in place of numbers", key="names"),
-    "no_names": Option(("--no-names",), "show port numbers", "store_false", key="names"),
+    "names": Option(("--names",), "show port names in place of numbers", "yes"),
+    "no_names": Option(("--no-names",), "show port numbers", "no", key="names"),
     "clear": Option(("--clear",), "reset the counters of the flow to zero"),
     "may_create": Option(("--may-create",), "add the flow if it is not there"),
-    "verbose": Option(("-v", "--verbose"), _LOGGING, "store", "SPEC", optional=True),
-    "log_file": Option(("--log-file",), _LOGGING, "store", "FILE", optional=True),
-    "syslog_method": Option(("--syslog-method",), _LOGGING, "store", "METHOD"),
-    "syslog_target": Option(("--syslog-target",), _LOGGING, "store", "TARGET"),
-    "no_syslog": Option(("--no-syslog",), _LOGGING),
 }
-"""Options of ``ovs-dpctl``: every command takes them, those shows them that do something with them."""
+"""Options of ``ovs-dpctl``: every command takes them, those show them that do something with them."""
+
+_NOTHING = "accepted for scripts that were written for ovs-dpctl; nothing is logged"
+LOGGING = {
+    "verbose": Option(("-v", "--verbose"), _NOTHING, "store", "SPEC", optional=True),
+    "log_file": Option(("--log-file",), _NOTHING, "store", "FILE", optional=True),
+    "syslog_method": Option(("--syslog-method",), _NOTHING, "store", "METHOD"),
+    "syslog_target": Option(("--syslog-target",), _NOTHING, "store", "TARGET"),
+    "no_syslog": Option(("--no-syslog",), _NOTHING),
+}
+"""Options of ``ovs-dpctl`` that every command takes and none shows."""
 
 OWN = {
     "keep": Option(("--keep",), "leave flows and ports in place at the end"),
@@ -67,4 +92,4 @@ OWN = {
 }
 """Options of single commands."""
 
-ALL = {**GENERAL, **SHARED, **OWN}
+ALL = {**GENERAL, **SHARED, **LOGGING, **OWN}

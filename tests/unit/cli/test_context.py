@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,5 +39,5 @@ def test_a_report_makes_the_status_one(capsys: pytest.CaptureFixture[str]) -> No
 
 def context() -> Context:
     return Context(
-        BY_NAME["dump-dps"], [], argparse.Namespace(socket=None, names=None, more=None, json=False, json_lines=False)
+        BY_NAME["dump-dps"], [], SimpleNamespace(socket=None, names=None, more=None, json=False, json_lines=False)
     )

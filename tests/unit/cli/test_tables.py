@@ -8,9 +8,10 @@ import shlex
 
 import pytest
 
-from dpif.cli.arguments import build_parser, help_text, parse
+from dpif.cli.arguments import parse, read
 from dpif.cli.commands import BY_NAME, COMMANDS, Command
-from dpif.cli.options import ALL, GENERAL, OWN, SHARED
+from dpif.cli.help import help_text
+from dpif.cli.options import ALL, GENERAL, LOGGING, OWN, SHARED
 
 each_command = pytest.mark.parametrize("command", COMMANDS, ids=[command.name for command in COMMANDS])
 
@@ -22,7 +23,7 @@ def test_names_are_unique() -> None:
 def test_flags_are_unique() -> None:
     flags = [flag for option in ALL.values() for flag in option.flags]
     assert len(set(flags)) == len(flags)
-    assert len(ALL) == len(GENERAL) + len(SHARED) + len(OWN)
+    assert len(ALL) == len(GENERAL) + len(SHARED) + len(LOGGING) + len(OWN)
 
 
 @each_command
@@ -53,8 +54,9 @@ def test_the_help_shows_usage_options_and_examples(command: Command) -> None:
 
 @each_command
 def test_every_command_takes_the_options_of_ovs_dpctl(command: Command) -> None:
-    flags = [option.flags[-1] for option in SHARED.values() if not option.takes_value]
-    assert build_parser(command).parse_known_args(flags)[1] == []
+    options = (SHARED | LOGGING).values()
+    switches = [(option.flags[-1], "x" if option.metavar else None) for option in options]
+    assert read(switches, command)[1] == []
 
 
 def test_the_help_of_all_lists_every_command() -> None:
