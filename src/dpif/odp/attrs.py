@@ -7,6 +7,7 @@ number and name an attribute has is for the nest that it stands in.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from enum import IntFlag
@@ -14,13 +15,16 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.constants import NLA_MAX_PAYLOAD
-from dpif.odp.kinds import Flags, Kind, Raw, sharp
+from dpif.odp.kinds import Flags, Kind, Plain, Raw, sharp
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Struct, scan_value_and_mask
 
 V = TypeVar("V")
 F = TypeVar("F", bound=IntFlag)
 S = TypeVar("S", bound=Struct)
+
+
+_PAIRS = re.compile(r"(?:[0-9a-fA-F]{2})*")
 
 
 class Style(NamedTuple):
@@ -88,6 +92,13 @@ class AttrType(Generic[V]):
         both = int.from_bytes(value, "big") & int.from_bytes(bits, "big")
         return self.decode(both.to_bytes(len(value), "big"))
 
+    def plain(self, kept: Any, mask: Any | None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """Return value and mask in the form that JSON has, the mask None where it is; `keep` takes them back.
+
+        Fields within that the mask wildcards are told only when `whole`.
+        """
+        raise NotImplementedError
+
     def show(self, kept: Any, mask: Any | None, style: Style) -> str:
         """Return the text between the parentheses; `mask` None means exact."""
         raise NotImplementedError
@@ -146,6 +157,10 @@ class Scalar(AttrType[V]):
     def is_zero(self, mask: Raw) -> bool:
         """Compare with zero."""
         return bool(mask == self.kind.zero)
+
+    def plain(self, kept: Raw, mask: Raw | None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """Leave it to the kind."""
+        return self.kind.plain(kept), None if mask is None else self.kind.plain_mask(mask)
 
     def show(self, kept: Raw, mask: Raw | None, style: Style) -> str:
         """Return ``value`` or ``value/mask``."""
@@ -256,6 +271,10 @@ class Structure(AttrType[S]):
         """Ask every field."""
         return mask.is_zero()
 
+    def plain(self, kept: S, mask: S | None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """A dict of the fields."""
+        return kept.plain_pair(mask, whole)
+
     def show(self, kept: S, mask: S | None, style: Style) -> str:
         """Return the fields that `mask` matches, all when verbose."""
         return kept.show(mask, style.verbose)
@@ -279,7 +298,9 @@ class Opaque(AttrType[bytes]):
         return kept
 
     def keep(self, value: object) -> bytes:
-        """Accept bytes."""
+        """Accept bytes, or pairs of hexadecimal digits."""
+        if isinstance(value, str) and _PAIRS.fullmatch(value):
+            value = bytes.fromhex(value)
         if not isinstance(value, (bytes, bytearray, memoryview)) or len(value) > self.longest:
             raise EncodeError(f"expected up to {self.longest} bytes, not {value!r}")
         return bytes(value)
@@ -299,6 +320,10 @@ class Opaque(AttrType[bytes]):
     def is_zero(self, mask: bytes) -> bool:
         """Never, for the same reason."""
         return False
+
+    def plain(self, kept: bytes, mask: bytes | None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """Hexadecimal digits."""
+        return kept.hex(), None if mask is None else mask.hex()
 
     def show(self, kept: bytes, mask: bytes | None, style: Style) -> str:
         """Return hexadecimal bytes with spaces between."""
@@ -339,6 +364,10 @@ class Empty(AttrType[bool]):
         if value is not True:
             raise EncodeError(f"expected True, not {value!r}; leave a flag out to clear it")
         return True
+
+    def plain(self, kept: bool, mask: bool | None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """Both as they are."""
+        return kept, mask
 
     def full(self, kept: bool) -> bool:
         """Matched by being present in the mask."""

@@ -1,8 +1,9 @@
 """The kinds of field that keys, masks and actions are made of: one small object describes one kind.
 
-A kind knows the four faces of a field: its place on the wire (a `struct` code), its *raw* form (what `struct`
-gives: an int, or bytes for addresses too wide for one), its natural Python value, and its text. Wire, text,
-coverage tables and test strategies all derive from these descriptions, so that no half is written twice.
+A kind knows the faces of a field: its place on the wire (a `struct` code), its *raw* form (what `struct` gives: an
+int, or bytes for addresses too wide for one), its natural Python value, its text, and its *plain* form (what JSON
+has: a number, a text, a list of names). Wire, text, JSON, coverage tables and test strategies all derive from these
+descriptions, so that no half is written twice.
 
 Structures are lists of kinds (`structs.py`); attributes are scalars or structures (`attrs.py`). A kind knows
 neither.
@@ -10,6 +11,8 @@ neither.
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 import socket
 import sys
@@ -26,11 +29,14 @@ from dpif.packet.addresses import Mac
 V = TypeVar("V")
 Raw: TypeAlias = Any
 """What `struct` gives for a field: int, or bytes for a field wider than 8 bytes and for MACs."""
+Plain: TypeAlias = Any
+"""What JSON can tell: text, a number, a boolean, None, and lists and dicts of them."""
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}(?![0-9a-fA-F:])")
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
 _IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9a-fA-F.:])")
 _PREFIX_LENGTH = re.compile(r"[0-9]{1,3}(?![0-9a-fA-F.:])")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+|0")
 _FLAG = re.compile(r"[a-z][a-z0-9_]*|\[[0-9a-f]+\]")
 
 
@@ -63,8 +69,16 @@ class Kind(Generic[V]):
         raise NotImplementedError
 
     def raw(self, value: object) -> Raw:
-        """Return the raw form of a natural value, or raise `EncodeError`."""
+        """Return the raw form of a natural value, or of a plain one, or raise `EncodeError`."""
         raise NotImplementedError
+
+    def plain(self, raw: Raw) -> Plain:
+        """Return the plain form of `raw`: as a rule its text."""
+        return self.show(raw)
+
+    def plain_mask(self, raw: Raw) -> Plain:
+        """Return the plain form of a mask."""
+        return self.plain(raw)
 
     def show(self, raw: Raw) -> str:
         """Return the text of a value."""
@@ -130,6 +144,10 @@ class UInt(Kind[int]):
         if not 0 <= value <= self.full:
             raise EncodeError(f"{value} is out of range 0 to {self.full:#x}")
         return int(value)
+
+    def plain(self, raw: Raw) -> Plain:
+        """A number."""
+        return self.value(raw)
 
     def show(self, raw: Raw) -> str:
         """Format in the base of this field."""
@@ -206,6 +224,18 @@ class Frag(UInt):
     def value(self, raw: Raw) -> int:
         """Return a `FragType`, or the plain number (masks, bad values)."""
         return FragType(raw) if raw <= FragType.LATER else int(raw)
+
+    def raw(self, value: object) -> Raw:
+        """Accept its word too."""
+        return int(self._names[value]) if isinstance(value, str) and value in self._names else super().raw(value)
+
+    def plain(self, raw: Raw) -> Plain:
+        """Its word, or the number of a bad value."""
+        return self.show(raw) if raw in self._names.values() else int(raw)
+
+    def plain_mask(self, raw: Raw) -> Plain:
+        """A number."""
+        return int(raw)
 
     def show(self, raw: Raw) -> str:
         """Return the fragment type's word."""
@@ -355,9 +385,11 @@ class U128(Kind[int]):
         return int.from_bytes(raw, "little")
 
     def raw(self, value: object) -> Raw:
-        """Accept an int of up to 128 bits, or 16 bytes."""
+        """Accept an int of up to 128 bits, its text in hexadecimal, or 16 bytes."""
         if isinstance(value, bytes) and len(value) == 16:
             return value
+        if isinstance(value, str) and _HEXADECIMAL.fullmatch(value):
+            value = int(value, 16)
         if not isinstance(value, int) or not 0 <= value < 1 << 128:
             raise EncodeError(f"expected a number of up to 128 bits, not {value!r}")
         return value.to_bytes(16, "little")
@@ -392,17 +424,31 @@ class Flags(Kind[F]):
         return self.flag(raw)
 
     def raw(self, value: object) -> Raw:
-        """Accept an int or flag that fits the field."""
+        """Accept an int or flag that fits the field, or a list of names."""
+        if isinstance(value, (list, tuple)):
+            value = functools.reduce(operator.or_, map(self._bits_of, value), 0)
         if not isinstance(value, int) or not 0 <= value < 1 << 8 * self.size:
             raise EncodeError(f"expected flags of {8 * self.size} bits, not {value!r}")
         return int(value)
 
-    def show(self, raw: Raw) -> str:
-        """Format the set bits with ``|`` between; a bare ``0`` for none."""
+    def plain(self, raw: Raw) -> list[str]:
+        """The names of the bits that are set; those without one together as a number behind ``0x``."""
         words = [name for name, bit in self.names.items() if raw & bit]
         if raw & ~self.allowed:
             words.append(hex(raw & ~self.allowed))
-        return "|".join(words) or "0"
+        return words
+
+    def _bits_of(self, word: object) -> int:
+        """Return the bits that one of `plain`'s words means; raise `EncodeError`."""
+        if isinstance(word, str) and _HEXADECIMAL.fullmatch(word):
+            return int(word, 16)
+        if not isinstance(word, str) or word not in self.names:
+            raise EncodeError(f"expected names of flags ({', '.join(self.names)}), not {word!r}")
+        return self.names[word]
+
+    def show(self, raw: Raw) -> str:
+        """Format the set bits with ``|`` between; a bare ``0`` for none."""
+        return "|".join(self.plain(raw)) or "0"
 
     def scan(self, scanner: Scanner) -> Raw:
         """Take one bit by name, or a number."""

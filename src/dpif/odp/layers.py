@@ -6,6 +6,7 @@ Field names are those of the text form (``ipv4(src=…,proto=…)``). Each is de
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from dpif.errors import DecodeError, EncodeError
@@ -20,6 +21,7 @@ from dpif.odp.kinds import (
     U8X,
     U16,
     U16X,
+    Plain,
     UInt,
 )
 from dpif.odp.scanner import Scanner
@@ -198,8 +200,10 @@ class MplsStack(AttrType[tuple[Mpls, ...]]):
         return b"".join([entry.to_bytes() for entry in kept])
 
     def keep(self, value: object) -> tuple[Mpls, ...]:
-        """Accept one entry or a sequence of them."""
+        """Accept one entry or a sequence of them, each an `Mpls` or a mapping of its fields."""
         entries = (value,) if isinstance(value, Mpls) else value
+        if isinstance(entries, (tuple, list)):
+            entries = [Mpls(**entry) if isinstance(entry, Mapping) else entry for entry in entries]
         if not isinstance(entries, (tuple, list)) or not all(isinstance(entry, Mpls) for entry in entries):
             raise EncodeError(f"expected Mpls entries, not {value!r}")
         if not 1 <= len(entries) <= self.max_labels:
@@ -217,6 +221,12 @@ class MplsStack(AttrType[tuple[Mpls, ...]]):
     def is_full(self, mask: tuple[Mpls, ...]) -> bool:
         """Ask each entry."""
         return all(entry.is_full() for entry in mask)
+
+    def plain(
+        self, kept: tuple[Mpls, ...], mask: tuple[Mpls, ...] | None = None, whole: bool = False
+    ) -> tuple[Plain, Plain]:
+        """Lists of the entries with all their fields, whatever is wildcarded."""
+        return [entry.plain() for entry in kept], None if mask is None else [entry.plain() for entry in mask]
 
     def show_named(self, name: str, kept: tuple[Mpls, ...], mask: tuple[Mpls, ...] | None, style: Style) -> str:
         """Return the text; the C tool does not close the parenthesis where it has something to complain about."""

@@ -9,6 +9,7 @@ or bytes that they came from, and those that the class does not know are kept by
 from __future__ import annotations
 
 import difflib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +19,14 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import RawAttr, attribute, walk
 from dpif.odp.attrs import PLAIN, AttrType, Empty, Opaque, Style
+from dpif.odp.kinds import Plain
 from dpif.odp.scanner import MAX_DEPTH, Scanner
 
 V = TypeVar("V")
 N = TypeVar("N", bound="Nest")
 
 _NLA_TYPE_MASK = 0x3FFF
+_UNKNOWN = re.compile(r"key(\d{1,5})", re.ASCII)
 
 
 class _Depth(threading.local):
@@ -110,16 +113,26 @@ class Attributes:
         """Return the kept forms of natural values; None, and False for a flag, say that there is none."""
         kept: dict[int, Any] = {}
         for name, value in values.items():
-            attr = cls._by_name.get(name)
-            if attr is None:
-                raise TypeError(cls._no_attribute(name))
-            if value is None or (value is False and isinstance(attr.type, Empty)):
+            number = cls._number_of(name)
+            type_ = cls.type_of(number)
+            if value is None or (value is False and isinstance(type_, Empty)):
                 continue
             try:
-                kept[int(attr.number)] = attr.type.keep(value)
+                kept[number] = type_.keep(value)
             except EncodeError as error:
                 raise error.within(name) from None
         return kept
+
+    @classmethod
+    def _number_of(cls, name: str) -> int:
+        """Return the number of the attribute `name`, ``key99`` being one that the class does not know."""
+        attr = cls._by_name.get(name)
+        if attr is not None:
+            return int(attr.number)
+        unknown = _UNKNOWN.fullmatch(name)
+        if unknown is None or int(unknown[1]) in cls.ATTRS or int(unknown[1]) > _NLA_TYPE_MASK:
+            raise TypeError(cls._no_attribute(name))
+        return int(unknown[1])
 
     @classmethod
     def _no_attribute(cls, name: str) -> str:
@@ -190,6 +203,15 @@ class Attributes:
             attr = self.ATTRS.get(number)
             if attr:
                 yield attr.name, attr.type.natural(kept)
+
+    def plain(self) -> Plain:
+        """Return the attributes by name, in the form that JSON has."""
+        return {self._plain_name(number): self.type_of(number).plain(kept)[0] for number, kept in self.kept()}
+
+    @classmethod
+    def _plain_name(cls, number: int) -> str:
+        attr = cls.ATTRS.get(number)
+        return attr.name if attr else f"key{number}"
 
     @property
     def unknown(self) -> tuple[RawAttr, ...]:
@@ -268,6 +290,30 @@ class Nest(Attributes):
                 bits = type_.zero(value)
             kept[number] = type_.masked(value, bits)
         return self.of_kept(kept)
+
+    # Plain data
+
+    def plain_pair(self, mask: Nest | None, whole: bool = False) -> tuple[dict[str, Plain], dict[str, Plain] | None]:
+        """Return this value and its mask in the form that JSON has, dicts by name to build them from again.
+
+        What `mask` wildcards is left out unless `whole`; but a structure or nest is there, without the fields that
+        are wildcarded, to say that the packet has that header. What only the mask has stands in the mask alone.
+        """
+        if mask is None:
+            return self.plain(), None
+        values: dict[str, Plain] = {}
+        masks: dict[str, Plain] = {}
+        for number, kept in self.kept():
+            type_, bits, name = self.type_of(number), mask.get_kept(number), self._plain_name(number)
+            if not (whole or type_.enclosed) and (bits is None or type_.is_zero(bits)):
+                continue
+            values[name], told = type_.plain(kept, type_.zero(kept) if bits is None else bits, whole)
+            if bits is not None:
+                masks[name] = told
+        for number, bits in mask.kept():
+            if number not in self._kept:
+                masks[self._plain_name(number)] = self.type_of(number).plain(bits, bits, whole)[1]
+        return values, masks
 
     # Text
 
@@ -418,6 +464,10 @@ class Nested(AttrType[N]):
     def masked(self, kept: N, mask: N) -> N:
         """Mask each attribute."""
         return kept.masked(mask)
+
+    def plain(self, kept: N, mask: N | None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """Leave it to the nest."""
+        return kept.plain_pair(mask, whole)
 
     def show(self, kept: N, mask: N | None, style: Style) -> str:
         """Leave it to the nest; ports within it are not named."""

@@ -23,7 +23,7 @@ import sys
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 
 from dpif.errors import DecodeError, EncodeError
-from dpif.odp.kinds import Kind, Raw
+from dpif.odp.kinds import Kind, Plain, Raw
 from dpif.odp.scanner import Scanner
 
 V = TypeVar("V")
@@ -154,6 +154,10 @@ class Record:
     def _pack(cls, raw: tuple[Raw, ...]) -> bytes:
         return cls._packer.pack(*raw)
 
+    def plain(self) -> dict[str, Plain]:
+        """Return the fields by name, in the form that JSON has; a dict to build the value from again."""
+        return {field.name: field.kind.plain(raw) for field, raw in zip(self.FIELDS, self.raw, strict=True)}
+
     def replace(self, **changes: object) -> Self:
         """Return a copy with some fields changed."""
         new = type(self)(**changes)
@@ -227,6 +231,16 @@ class Struct(Record):
         """Return this value with the bits outside `mask` cleared."""
         both = int.from_bytes(self.to_bytes(), "big") & int.from_bytes(mask.to_bytes(), "big")
         return type(self).from_bytes(both.to_bytes(self.SIZE, "big"))
+
+    def plain_pair(self, mask: Self | None, whole: bool) -> tuple[dict[str, Plain], dict[str, Plain] | None]:
+        """Return the plain forms of value and mask; of fields that `mask` wildcards only when `whole`."""
+        if mask is None:
+            return self.plain(), None
+        told = [field for field in self.FIELDS if whole or mask.raw[field.index] != field.kind.zero]
+        return (
+            {field.name: field.kind.plain(self.raw[field.index]) for field in told},
+            {field.name: field.kind.plain_mask(mask.raw[field.index]) for field in told},
+        )
 
     # Text
 

@@ -5,13 +5,13 @@ Each is a value of its own with its text; `tunnel.py` says where they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Opaque, Structure, Style
 from dpif.odp.constants import VxlanExt
-from dpif.odp.kinds import U8, U8X, U16, U16X, U32X, Kind, OtherOrder, UInt, sharp
+from dpif.odp.kinds import U8, U8X, U16, U16X, U32X, Kind, OtherOrder, Plain, UInt, sharp
 from dpif.odp.nest import Attr, Nest
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import BitStruct, Field, Struct, scan_value_and_mask
@@ -55,12 +55,20 @@ class GtpuType(Opaque):
     enclosed = True
 
     def keep(self, value: object) -> bytes:
-        """Accept a `Gtpu`, or bytes."""
+        """Accept a `Gtpu`, a mapping of its fields, or bytes."""
+        if isinstance(value, Mapping):
+            value = Gtpu(**value)
         return value.to_bytes() if isinstance(value, Gtpu) else super().keep(value)
 
     def natural(self, kept: bytes) -> Any:
         """Return a `Gtpu`, or the bytes where they are none."""
         return Gtpu.from_bytes(kept) if len(kept) == Gtpu.SIZE else kept
+
+    def plain(self, kept: bytes, mask: bytes | None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """A dict of the fields, or the bytes."""
+        if len(kept) != Gtpu.SIZE or (mask is not None and len(mask) != Gtpu.SIZE):
+            return super().plain(kept, mask)
+        return Gtpu.from_bytes(kept).plain_pair(None if mask is None else Gtpu.from_bytes(mask), whole)
 
     def show(self, kept: bytes, mask: bytes | None, style: Style) -> str:
         """Show the fields, or the bytes."""
@@ -177,6 +185,22 @@ class GeneveOption(NamedTuple):
             raise EncodeError(f"out of range: {self!r}")
         return self.class_.to_bytes(2, "big") + bytes((self.type, self.reserved << 5 | length)) + bytes(self.data)
 
+    def plain(self) -> dict[str, Plain]:
+        """Return its parts by name; `of_plain` takes them back."""
+        told: dict[str, Plain] = {"class": self.class_, "type": self.type, "data": self.data.hex()}
+        if self.length is not None:
+            told["length"] = self.length
+        return {**told, "reserved": self.reserved} if self.reserved else told
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Plain]) -> GeneveOption:
+        """Return the option that `plain` told; raise `EncodeError`."""
+        try:
+            parts = {"class_" if name == "class" else name: value for name, value in plain.items()}
+            return cls(**{**parts, "data": bytes.fromhex(parts.get("data", ""))})
+        except (TypeError, ValueError):
+            raise EncodeError(f"expected class, type and data of a Geneve option, not {plain!r}") from None
+
     @classmethod
     def at(cls, raw: bytes, start: int, data_length: int) -> GeneveOption:
         """Decode the option that starts at `start` and has `data_length` bytes of data."""
@@ -239,6 +263,9 @@ class GeneveOptions:
             return f"GeneveOptions.of_raw({self.raw!r})"
 
 
+_BYTES = Opaque()
+
+
 class GeneveType(AttrType[GeneveOptions]):
     """The Geneve options of a tunnel key: ``{class=…,type=…,len=…,0xdata/0xmask}`` one after the other."""
 
@@ -256,9 +283,13 @@ class GeneveType(AttrType[GeneveOptions]):
         return kept.raw
 
     def keep(self, value: object) -> GeneveOptions:
-        """Accept options, or a sequence of single ones."""
+        """Accept options, or a sequence of single ones, each a `GeneveOption` or a mapping; or hexadecimal digits."""
         if isinstance(value, GeneveOptions):
             return value
+        if isinstance(value, str):
+            return GeneveOptions.of_raw(_BYTES.keep(value))
+        if isinstance(value, (list, tuple)):
+            value = [GeneveOption.of_plain(item) if isinstance(item, Mapping) else item for item in value]
         if isinstance(value, (list, tuple)) and all(isinstance(item, GeneveOption) for item in value):
             return GeneveOptions(value)
         raise EncodeError(f"expected Geneve options, not {value!r}")
@@ -277,6 +308,18 @@ class GeneveType(AttrType[GeneveOptions]):
     def is_full(self, mask: GeneveOptions) -> bool:
         """Never told by the mask alone."""
         return False
+
+    def plain(
+        self, kept: GeneveOptions, mask: GeneveOptions | None = None, whole: bool = False
+    ) -> tuple[Plain, Plain]:
+        """Lists of the options with all their parts; the bytes where they cannot be told apart."""
+        try:
+            masks = None if mask is None else [option.plain() for option in mask.under(kept)]
+            if mask is None or len(mask.raw) == len(kept.raw):
+                return [option.plain() for option in kept], masks
+        except DecodeError:
+            pass
+        return kept.raw.hex(), None if mask is None else mask.raw.hex()
 
     def show(self, kept: GeneveOptions, mask: GeneveOptions | None, style: Style) -> str:
         """Show each option in braces."""

@@ -22,6 +22,7 @@ from dpif.netlink.attributes import attribute, walk
 from dpif.odp.arguments import missing, scan_unmasked, show_argument
 from dpif.odp.attrs import PLAIN, AttrType, Style
 from dpif.odp.constants import ActionAttr
+from dpif.odp.kinds import Plain
 from dpif.odp.nest import Attr, Attributes, nested_decoding
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Record
@@ -77,6 +78,15 @@ class Action:
         """Take what follows the word, the parentheses included."""
         raise NotImplementedError
 
+    def plain(self) -> Plain:
+        """Return what the action says in the form that JSON has; its name goes with it in a list."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """The name of ``enum ovs_action_attr``, in lower case."""
+        return ActionAttr(self.number).name.lower()
+
     def to_bytes(self) -> bytes:
         """Return the action as an attribute."""
         return attribute(self.number, self.payload())
@@ -110,6 +120,15 @@ class Unknown(Action):
     def payload(self) -> bytes:
         """Return the bytes."""
         return self.data
+
+    def plain(self) -> Plain:
+        """Number and bytes."""
+        return {"type": self.type, "data": self.data.hex()}
+
+    @property
+    def name(self) -> str:
+        """The name for all of them."""
+        return "unknown"
 
     def to_bytes(self) -> bytes:
         """Return the attribute that was decoded."""
@@ -278,6 +297,10 @@ class Actions(tuple[Action, ...]):
         """Encode the actions, in order."""
         return b"".join([action.to_bytes() for action in self])
 
+    def plain(self) -> list[dict[str, Plain]]:
+        """Return a dict of each action's name and what it says, in the form that JSON has."""
+        return [{action.name: action.plain()} for action in self]
+
     def format(self, *, verbose: bool = False, port_names: Mapping[int, str] | None = None) -> str:
         """Return the text as ``ovs-dpctl`` prints it (format_odp_actions); ``drop`` when empty."""
         return self.show(Style(verbose, port_names))
@@ -374,6 +397,10 @@ class ActionList(AttrType[Actions]):
         if not isinstance(value, Iterable):
             raise EncodeError(f"expected actions, not {value!r}")
         return Actions(value)
+
+    def plain(self, kept: Actions, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """A list of the actions."""
+        return kept.plain(), None
 
     def full(self, kept: Actions) -> None:
         """Actions have no mask."""

@@ -11,7 +11,7 @@ from dpif.odp.actions.nat import Nat, NatType
 from dpif.odp.arguments import scan_unmasked
 from dpif.odp.attrs import AttrType, Empty, Scalar, Style
 from dpif.odp.constants import ActionAttr, CtAttr
-from dpif.odp.kinds import LABELS, U32, Kind, UInt
+from dpif.odp.kinds import LABELS, U32, Kind, Plain, UInt
 from dpif.odp.nest import Attr
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import scan_value_and_mask
@@ -60,6 +60,10 @@ class MaskedType(AttrType[Masked]):
         """The mask is part of the value."""
         return
 
+    def plain(self, kept: tuple[Any, Any], mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """A dict of both."""
+        return {"value": self.kind.plain(kept[0]), "mask": self.kind.plain_mask(kept[1])}, None
+
     def show(self, kept: tuple[Any, Any], mask: None, style: Style) -> str:
         """Return ``value/mask``."""
         shown = self.kind.show(kept[0])
@@ -100,6 +104,10 @@ class NameType(AttrType[str]):
     def full(self, kept: str) -> None:
         """A name has no mask."""
         return
+
+    def plain(self, kept: str, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """The name."""
+        return kept, None
 
     def show(self, kept: str, mask: None, style: Style) -> str:
         """Return the name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dpif.odp.actions.base import Action, FieldAction
 from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr, HashAlg
-from dpif.odp.kinds import ETHERTYPE, MAC, U32, OtherOrder, UInt
+from dpif.odp.kinds import ETHERTYPE, MAC, U32, OtherOrder, Plain, UInt
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Bits, Field
 
@@ -93,6 +93,11 @@ class Hash(FieldAction, number=ActionAttr.HASH, word="hash", order="="):
     basis = Field(U32)
 
     _NAMES = {"l4": HashAlg.L4, "sym_l4": HashAlg.SYM_L4}
+
+    def plain(self) -> dict[str, Plain]:
+        """The algorithm by its name, where it has one."""
+        names = {int(alg): name for name, alg in self._NAMES.items()}
+        return {**super().plain(), "alg": names.get(self.alg, self.alg)}
 
     def show(self, style: Style) -> str:
         """Return ``hash(l4(basis))``."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Empty, Scalar
 from dpif.odp.constants import NatAttr
-from dpif.odp.kinds import IPV4, IPV6, UInt
+from dpif.odp.kinds import IPV4, IPV6, Plain, UInt
 from dpif.odp.nest import Attr, Attributes
 from dpif.odp.scanner import Scanner
 
@@ -36,6 +36,10 @@ class _Address(AttrType["IPv4Address | IPv6Address"]):
             return ip_address(value).packed
         except ValueError as error:
             raise EncodeError(f"expected an IP address, not {value!r}") from error
+
+    def plain(self, kept: bytes, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """Its text."""
+        return str(ip_address(kept)), None
 
     def natural(self, kept: bytes) -> IPv4Address | IPv6Address:
         """Return an address of the standard library."""
@@ -169,3 +173,7 @@ class NatType(AttrType[Nat]):
         if not isinstance(value, Nat):
             raise EncodeError(f"expected a Nat, not {value!r}")
         return value
+
+    def plain(self, kept: Nat, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:
+        """A dict of the attributes."""
+        return kept.plain(), None

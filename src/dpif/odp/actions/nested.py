@@ -20,7 +20,7 @@ from dpif.odp.constants import (
     PsampleAttr,
     SampleAttr,
 )
-from dpif.odp.kinds import U16, U32, Kind, Raw
+from dpif.odp.kinds import U16, U32, Kind, Plain, Raw
 from dpif.odp.nest import Attr
 from dpif.odp.scanner import Scanner
 
@@ -47,6 +47,10 @@ class _Probability(Kind[int]):
     def show(self, raw: Raw) -> str:
         """Format with one decimal."""
         return f"{100.0 * raw / _ALWAYS:.1f}%"
+
+    def plain(self, raw: Raw) -> Plain:
+        """A number, which its text rounds."""
+        return int(raw)
 
     def scan(self, scanner: Scanner) -> Raw:
         """Take a decimal number and a per cent sign."""
@@ -95,6 +99,10 @@ class Clone(Action, number=ActionAttr.CLONE, word="clone"):
     def from_payload(cls, data: bytes) -> Action:
         """Decode the actions."""
         return cls(_LIST.decode(data))
+
+    def plain(self) -> Plain:
+        """A list of the actions."""
+        return self.actions.plain()
 
     def show(self, style: Style) -> str:
         """Return ``clone(actions)``."""

@@ -10,7 +10,7 @@ from dpif.odp.actions.base import Action
 from dpif.odp.actions.hexadecimal import scan_hex, show_hex
 from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr, KeyAttr, NshKeyAttr
-from dpif.odp.kinds import Raw
+from dpif.odp.kinds import Plain, Raw
 from dpif.odp.nsh import NSH_M_TYPE1, NSH_M_TYPE2, Nsh, NshBase, NshContext, scan_nsh_name, with_fields
 from dpif.odp.scanner import Scanner
 
@@ -43,6 +43,10 @@ class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
         if len(found) != 1 or found[0][0] != KeyAttr.NSH:
             raise DecodeError("expected one attribute NSH")
         return cls(Nsh.from_bytes(found[0][1]))
+
+    def plain(self) -> Plain:
+        """The header's attributes."""
+        return self.nsh.plain()
 
     def show(self, style: Style) -> str:
         """Return every field."""

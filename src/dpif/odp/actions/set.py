@@ -10,6 +10,7 @@ from dpif.odp.actions.base import Action
 from dpif.odp.attrs import AttrType, Style
 from dpif.odp.constants import ActionAttr
 from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.kinds import Plain
 from dpif.odp.nest import Nest, Nested
 from dpif.odp.nsh import Nsh, NshBase, NshContext
 from dpif.odp.scanner import Scanner
@@ -44,6 +45,10 @@ class Set(Action, number=ActionAttr.SET, word="set"):
         if len(key) != 1:
             raise DecodeError(f"expected one key attribute, found {len(key)}")
         return cls(key)
+
+    def plain(self) -> Plain:
+        """The attribute by its name."""
+        return self.key.plain()
 
     def show(self, style: Style) -> str:
         """Return ``set(attribute(…))`` with every field."""
@@ -100,6 +105,11 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
         self.key = FlowKey.of_kept({number: value})
         self.mask = FlowMask.of_kept({number: mask})
         return self
+
+    def plain(self) -> Plain:
+        """The attribute by its name, in key and mask, with the fields that are set."""
+        key, mask = self.key.plain_pair(self.mask)
+        return {"key": key, "mask": mask}
 
     def show(self, style: Style) -> str:
         """Return ``set(attribute(…))`` with the fields that are set."""

@@ -9,7 +9,7 @@ from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
 from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr
-from dpif.odp.kinds import sharp
+from dpif.odp.kinds import Plain, sharp
 from dpif.odp.scanner import Scanner
 
 _U32 = struct.Struct("=I")
@@ -38,6 +38,10 @@ class Number(Action):
         if len(data) != _U32.size:
             raise DecodeError(f"expected 4 bytes, found {len(data)}")
         return cls(_U32.unpack(data)[0])
+
+    def plain(self) -> Plain:
+        """The number."""
+        return self.value
 
     def show(self, style: Style) -> str:
         """Return ``word(number)``."""
@@ -161,6 +165,10 @@ class Bare(Action):
         if data:
             raise DecodeError(f"expected no payload, found {len(data)} bytes")
         return cls()
+
+    def plain(self) -> Plain:
+        """There is nothing to say but that it is there."""
+        return True
 
     def show(self, style: Style) -> str:
         """Return the word."""

@@ -9,7 +9,7 @@ from dpif.odp.actions.base import Action
 from dpif.odp.actions.tunnel_headers import scan_headers, show_headers
 from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr
-from dpif.odp.kinds import U32
+from dpif.odp.kinds import U32, Plain
 from dpif.odp.scanner import Scanner
 
 _FIXED = struct.Struct("=4I")
@@ -48,6 +48,10 @@ class TunnelPush(Action, number=ActionAttr.TUNNEL_PUSH, word="tnl_push"):
         if header_len != len(header) or header_len > TNL_PUSH_HEADER_SIZE:
             raise DecodeError(f"{len(header)} bytes of headers where {header_len} were announced")
         return cls(tnl_port, out_port, tnl_type, header)
+
+    def plain(self) -> Plain:
+        """The numbers, and the headers in hexadecimal digits."""
+        return {**{name: getattr(self, name) for name in self.__slots__}, "header": self.header.hex()}
 
     def show(self, style: Style) -> str:
         """Return the ports and, layer by layer, the headers."""

@@ -9,7 +9,7 @@ from dpif.odp.actions.cookies import COOKIE_SIZE, Cookie, UserData
 from dpif.odp.arguments import scan_unmasked, show_argument
 from dpif.odp.attrs import Empty, PortNumber, Scalar, Style
 from dpif.odp.constants import ActionAttr, UserspaceAttr
-from dpif.odp.kinds import PORT, U32
+from dpif.odp.kinds import PORT, U32, Plain
 from dpif.odp.nest import Attr
 from dpif.odp.scanner import Scanner
 
@@ -36,6 +36,12 @@ class Userspace(NestAction, number=ActionAttr.USERSPACE, word="userspace"):
     def cookie(self) -> Cookie | None:
         """What the user data says where it is a cookie of Open vSwitch, else None."""
         return None if self.userdata is None else Cookie.from_userdata(self.userdata)
+
+    def plain(self) -> Plain:
+        """The arguments; ``cookie`` tells what the user data says where it is one of Open vSwitch."""
+        cookie = self.cookie
+        told = super().plain()
+        return told if cookie is None else {**told, "cookie": {cookie.WORD: cookie.plain()}}
 
     def show_arguments(self, style: Style) -> list[str]:
         """Return the arguments; the user data tells itself what it is."""
