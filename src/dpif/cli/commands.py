@@ -16,7 +16,8 @@ class Command:
     the list, ``details`` a few more for its own help, ``examples`` are command lines that work. ``handler`` is
     ``module:function`` within `dpif.cli`. ``writes`` is what ``--read-only`` asks for. ``options`` are keys of
     the table of options. A command that runs another one is ``verbatim``: behind its first word nothing is an
-    option of ours. One that ``keeps_time`` looks after ``--timeout`` itself.
+    option of ours. One that ``keeps_time`` looks after ``--timeout`` itself; one that is ``text_only`` has
+    no JSON.
     """
 
     # Every start makes all of these: written out it costs a third of what a NamedTuple does, or a dataclass.
@@ -36,6 +37,7 @@ class Command:
         options: tuple[str, ...] = (),
         verbatim: bool = False,
         keeps_time: bool = False,
+        text_only: bool = False,
     ) -> None:
         self.name = name
         self.usage = usage
@@ -50,6 +52,7 @@ class Command:
         self.options = options
         self.verbatim = verbatim
         self.keeps_time = keeps_time
+        self.text_only = text_only
 
     @property
     def synopsis(self) -> str:
@@ -449,6 +452,7 @@ changes nothing. The exit status is 1 when there is a problem.""",
         "Makes the datapath and adds the ports where they are missing; Ctrl-C ends it.",
         writes=True,
         options=("keep",),
+        text_only=True,
     ),
     Command(
         "serve",
@@ -461,6 +465,7 @@ changes nothing. The exit status is 1 when there is a problem.""",
         _RUN,
         "Its socket is --socket, else DPIF_SOCKET, else the user's own. The datapaths go when it ends (Ctrl-C).",
         writes=True,
+        text_only=True,
     ),
     Command(
         "lab",
@@ -479,6 +484,7 @@ changes nothing. The exit status is 1 when there is a problem.""",
         options=("mem", "module", "qemu", "cpus"),
         verbatim=True,
         keeps_time=True,
+        text_only=True,
     ),
     Command(
         "demo",
@@ -489,6 +495,7 @@ changes nothing. The exit status is 1 when there is a problem.""",
         "programs:demo",
         ("dpif demo",),
         _RUN,
+        text_only=True,
     ),
     Command(
         "parse-actions",
@@ -527,7 +534,17 @@ changes nothing. The exit status is 1 when there is a problem.""",
         MANY,
         "list the commands with their arguments",
         "about:list_commands",
-        ("dpif list-commands",),
+        ("dpif list-commands", "dpif list-commands --json"),
+        _ABOUT,
+    ),
+    Command(
+        "version",
+        "",
+        0,
+        0,
+        "show the version, as --version does",
+        "about:version",
+        ("dpif version", "dpif version --json"),
         _ABOUT,
     ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.errors import invalid
 from dpif.conntrack.parse import parse_match, parse_zone
-from dpif.conntrack.text import PROTOCOL_NAMES, TCP_STATE_NAMES, format_entry
+from dpif.conntrack.text import TCP_STATE_NAMES, format_entry, protocol_name
 from dpif.conntrack.tuples import (
     IPPROTO_DCCP,
     IPPROTO_ICMP,
@@ -23,6 +23,7 @@ from dpif.errors import ParseError
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
+    from dpif.conntrack.entry import Entry
     from dpif.conntrack.table import Statistics
 
 _COUNTED = {
@@ -45,7 +46,25 @@ def dump(context: Context) -> None:
             entries = datapath.conntrack.dump(zone=zone)
         more, statistics = bool(context.options.more), context.options.statistics
         with context.failing("dumping conntrack entry"):
-            context.print_lines(format_entry(entry, more=more, statistics=statistics) for entry in entries)
+            context.print_all("connections", (Connection(entry, more, statistics) for entry in entries))
+
+
+class Connection(NamedTuple):
+    """A connection; `more` and `statistics` say what else its line shows."""
+
+    entry: Entry
+    more: bool
+    statistics: bool
+
+    def lines(self) -> Iterator[str]:
+        """Return its line."""
+        yield format_entry(self.entry, more=self.more, statistics=self.statistics)
+
+    def data(self) -> dict[str, object]:
+        """Return all of it."""
+        from dpif.conntrack.data import entry_data
+
+        return entry_data(self.entry)
 
 
 def flush(context: Context) -> None:
@@ -96,7 +115,7 @@ class Counts(NamedTuple):
 
     def data(self) -> dict[str, object]:
         """Return the counts by the names of protocols, numbers where they have none, and of the states of TCP."""
-        protocols = {PROTOCOL_NAMES.get(number, str(number)): n for number, n in self.statistics.protocols.items()}
+        protocols = {protocol_name(number): count for number, count in self.statistics.protocols.items()}
         return {"total": self.statistics.total, "protocols": protocols, "tcp_states": self.statistics.tcp_states}
 
     def _state_lines(self) -> Iterator[str]:

@@ -106,6 +106,13 @@ class Context:
         sys.stdout.flush()
         print(f"dpif: {describe(text, error)}", file=sys.stderr)
 
+    def hint(self, text: str) -> None:
+        """Give advice about a failure, where ``ovs-dpctl`` does: on stdout, unless there is to be JSON alone."""
+        if self.wants_data:
+            self.note(text)
+        else:
+            self.print_lines([text])
+
     def note(self, text: str) -> None:
         """Say something beside the output; it is no failure."""
         print(f"dpif: {text}", file=sys.stderr)

@@ -59,16 +59,15 @@ def _run(argv: Sequence[str]) -> int:
     if list(argv) in (["-V"], ["--version"]):
         return _say_version()  # without waiting for a parser
 
-    from dpif.cli.arguments import parse
+    from dpif.cli.arguments import Invocation, find, parse
 
     invocation = parse(argv)
     if invocation.options.help:
-        from dpif.cli.help import help_text
-
-        sys.stdout.write(help_text(invocation.command))
-        sys.stdout.flush()
-        return 0
-    return _say_version() if invocation.options.version else _execute(invocation)
+        named = [] if invocation.command is None else [invocation.command.name]
+        return _execute(Invocation(find("help"), named, invocation.options))
+    if invocation.options.version:
+        return _execute(Invocation(find("version"), [], invocation.options))
+    return _execute(invocation)
 
 
 def _say_version() -> int:
@@ -84,6 +83,8 @@ def _execute(invocation: Invocation) -> int:
     assert command is not None  # `parse` raises without one
     if options.read_only and command.writes:
         raise CommandError(f"'{command.name}' command does not work in read only mode")
+    if command.text_only and (options.json or options.json_lines):
+        raise UsageError(f"'{command.name}' command prints text, and has no JSON")
     seconds = _seconds(options.timeout)
     context = Context(command, words, options, seconds)
     with contextlib.nullcontext() if seconds is None or command.keeps_time else _time_limit(seconds):

@@ -131,6 +131,6 @@ def _tell(context: Context, file: str, line: _Line, result: Result) -> None:
         context.report(describe(f"{file}:{line.number}: {_FAILURES[line.verb]}", result.error))
         missing = isinstance(result.error, OSError) and result.error.errno == errno.ENOENT
         if line.verb == "delete" and missing and line.operation is not None and line.operation.match.ufid is None:
-            context.print_lines([ASK_FOR_UFID])
+            context.hint(ASK_FOR_UFID)
     elif context.options.statistics and result.record is not None:
         context.print(CounterLine(result.record))

@@ -164,7 +164,7 @@ def del_flow(context: Context) -> None:
                 _carry_out(context, datapath, operation)
         except CommandError as error:
             if isinstance(error.__cause__, NoSuchObject) and operation.match.ufid is None:
-                context.print_lines([ASK_FOR_UFID])
+                context.hint(ASK_FOR_UFID)
             raise
 
 
@@ -200,23 +200,28 @@ def dump_flows(context: Context) -> None:
     with datapath:
         if rest:
             raise UsageError(f"unexpected argument '{rest[0]}'; {context.command.synopsis}")
-        if of_thread:
-            return  # these datapaths have no flows of a thread
         with context.failing("Failed to dump flows from datapath"):
             try:
-                context.print_lines(_listed(context, datapath, filter_text))
+                if of_thread:
+                    context.print_all(
+                        "flows", [], {"datapath": str(datapath)}
+                    )  # these datapaths have no flows of a thread
+                elif filter_text or context.wants_data:
+                    context.print_all("flows", _listed(context, datapath, filter_text), {"datapath": str(datapath)})
+                else:
+                    names = _port_names(context, datapath)
+                    context.print_lines(datapath.flows.lines(verbose=bool(context.options.more), port_names=names))
             except DumpInterrupted:
                 context.note("the flow table changed while it was read: flows may be missing, or be there twice")
 
 
-def _listed(context: Context, datapath: Datapath, filter_text: str) -> Iterator[str]:
-    """Return the lines of all flows, or of those that a filter picks."""
+def _listed(context: Context, datapath: Datapath, filter_text: str) -> Iterator[FlowLine]:
+    """Return all flows, or those that a filter picks."""
     names = _port_names(context, datapath)
-    if not filter_text:
-        return datapath.flows.lines(verbose=bool(context.options.more), port_names=names)
-    wanted = _read_filter(filter_text, datapath)
-    chosen = (flow for flow in datapath.flows if wanted.matches(flow))
-    return (line for flow in chosen for line in _line(flow, context, names).lines())
+    flows = iter(datapath.flows)
+    if filter_text:
+        flows = filter(_read_filter(filter_text, datapath).matches, flows)
+    return (_line(flow, context, names) for flow in flows)
 
 
 def _read_filter(text: str, datapath: Datapath) -> Filter:

@@ -37,6 +37,10 @@ class Tag(NamedTuple):
         tpid = "" if self.tpid == 0x8100 else f"tpid=0x{self.tpid:04x},"
         return f"vlan({tpid}vid={self.tci & 0xFFF},pcp={self.tci >> 13}): "
 
+    def data(self) -> dict[str, int]:
+        """Return EtherType, VLAN id and priority."""
+        return {"tpid": self.tpid, "vid": self.tci & 0xFFF, "pcp": self.tci >> 13}
+
 
 Tags = tuple[Tag, ...]
 
@@ -45,16 +49,48 @@ def normalize_actions(context: Context) -> None:
     """Print actions by the tags that a packet of the flow has when they are done."""
     text, actions_text, *named = context.words
     ports = dict(map(_named_port, named))
-    key = _read_key(text, ports)
-    verbose = bool(context.options.more)
-    context.print_lines([f"input flow: {format_key(key, verbose=verbose)}"])
-    broken = explain_match(key)
-    if broken is not None:
-        raise CommandError(describe(f"odp_flow_key_to_flow failed ({broken})", netlink_error(broken.errno)))
-    actions = read_actions(actions_text, "odp_actions_from_string", ports)
-    if verbose:
-        context.print_lines([f"input actions: {actions.format()}"])
-    context.print_lines(_lines(key, actions))
+    context.print(Normalized(_read_key(text, ports), actions_text, ports, bool(context.options.more)))
+
+
+class Normalized(NamedTuple):
+    """A flow's key, and what its actions come to; these are read when they are told."""
+
+    key: FlowKey
+    actions_text: str
+    ports: Mapping[str, int]
+    verbose: bool
+
+    def lines(self) -> Iterator[str]:
+        """Return the key, and the actions for each stack of tags."""
+        yield f"input flow: {format_key(self.key, verbose=self.verbose)}"
+        actions = self._actions()
+        if self.verbose:
+            yield f"input actions: {actions.format()}"
+        tags, inner = _tags(self.key)
+        mpls = "no mpls: "
+        if inner.mpls:
+            mpls = f"mpls(label={inner.mpls[0].label},tc={inner.mpls[0].tc},ttl={inner.mpls[0].ttl}): "
+        for done_with, some in _groups(tags, actions):
+            yield f"{''.join(map(str, done_with)) or 'no vlan: '}{mpls}{some.format()}"
+
+    def data(self) -> dict[str, object]:
+        """Return the same; beside each text its structure."""
+        from dpif.cli.flow_data import actions_data, match_data
+
+        actions = self._actions()
+        tags, inner = _tags(self.key)
+        mpls = inner.mpls[0].plain() if inner.mpls else None
+        groups = [
+            {"vlans": [tag.data() for tag in done_with], "mpls": mpls, **actions_data(some)}
+            for done_with, some in _groups(tags, actions)
+        ]
+        return {"input": match_data(self.key, None, verbose=self.verbose) | actions_data(actions), "groups": groups}
+
+    def _actions(self) -> Actions:
+        broken = explain_match(self.key)
+        if broken is not None:
+            raise CommandError(describe(f"odp_flow_key_to_flow failed ({broken})", netlink_error(broken.errno)))
+        return read_actions(self.actions_text, "odp_actions_from_string", self.ports)
 
 
 def _named_port(word: str) -> tuple[str, int]:
@@ -72,15 +108,6 @@ def _read_key(text: str, ports: Mapping[str, int]) -> FlowKey:
         raise CommandError(describe(f"odp_flow_key_from_string ({syntax(error)})", failure)) from None
 
 
-def _lines(key: FlowKey, actions: Actions) -> Iterator[str]:
-    tags, inner = _tags(key)
-    mpls = "no mpls: "
-    if inner.mpls:
-        mpls = f"mpls(label={inner.mpls[0].label},tc={inner.mpls[0].tc},ttl={inner.mpls[0].ttl}): "
-    for done_with, some in sorted(_by_tags(tags, actions).items()):
-        yield f"{''.join(map(str, done_with)) or 'no vlan: '}{mpls}{Actions(_sorted_outputs(some)).format()}"
-
-
 def _tags(key: FlowKey) -> tuple[Tags, FlowKey]:
     """Return the tags of a packet with this key, outermost first, and the key behind them."""
     tags: list[Tag] = []
@@ -88,6 +115,12 @@ def _tags(key: FlowKey) -> tuple[Tags, FlowKey]:
         tags.append(Tag(key.eth_type, int.from_bytes(key.vlan.to_bytes(), "big")))
         key = key.encap
     return tuple(tags[:MAX_TAGS]), key
+
+
+def _groups(tags: Tags, actions: Actions) -> Iterator[tuple[Tags, Actions]]:
+    """Yield the actions for each stack of tags that a packet has when they are done, in order."""
+    for done_with, some in sorted(_by_tags(tags, actions).items()):
+        yield done_with, Actions(_sorted_outputs(some))
 
 
 def _by_tags(tags: Tags, actions: Actions) -> dict[Tags, list[Action]]:

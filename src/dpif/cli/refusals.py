@@ -7,7 +7,7 @@ words included.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.errors import CommandError, describe, invalid
@@ -95,7 +95,21 @@ def show_buckets(context: Context) -> None:
     with datapath:
         if datapath.type != "system":
             raise CommandError(describe("starting conntrack dump", netlink_error(errno.EOPNOTSUPP)))
-    context.print_lines(["Command is available for UserSpace ConnTracker only."])
+    context.print(_Message("Command is available for UserSpace ConnTracker only."))
+
+
+class _Message(NamedTuple):
+    """What is said in place of an answer."""
+
+    message: str
+
+    def lines(self) -> Iterator[str]:
+        """Return it."""
+        yield self.message
+
+    def data(self) -> dict[str, object]:
+        """Return it."""
+        return self._asdict()
 
 
 def _without(words: list[str], prefix: str) -> list[str]:

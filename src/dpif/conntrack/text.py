@@ -59,7 +59,7 @@ _TCP_STATE_NAME: Final = {
 """The kernel's states that Open vSwitch calls otherwise."""
 _COMMON_NAME: Final = {"SYN_RECV": "ESTABLISHED", "FIN_WAIT_2": "TIME_WAIT"}
 """States that the kernel's conntrack and that of user space tell apart differently, and what is said for both."""
-_SHOWN_STATUS: Final = tuple(flag for flag in Status if flag <= Status.UNTRACKED)
+SHOWN_STATUS: Final = tuple(flag for flag in Status if flag <= Status.UNTRACKED)
 
 
 def format_entry(entry: Entry, *, more: bool = False, statistics: bool = False) -> str:
@@ -68,7 +68,7 @@ def format_entry(entry: Entry, *, more: bool = False, statistics: bool = False) 
 
 
 def _parts(entry: Entry, more: bool, statistics: bool) -> Iterator[str]:
-    yield PROTOCOL_NAMES.get(entry.orig.protocol, str(entry.orig.protocol))
+    yield protocol_name(entry.orig.protocol)
     yield f"orig=({format_tuple(entry.orig)}{_counters(entry.counters_orig) if statistics else ''})"
     yield f"reply=({format_tuple(entry.reply)}{_counters(entry.counters_reply) if statistics else ''})"
     if statistics:
@@ -78,7 +78,7 @@ def _parts(entry: Entry, more: bool, statistics: bool) -> Iterator[str]:
     if entry.zone:
         yield f"zone={entry.zone}"
     if more:
-        yield f"status={_flags(entry.status, _SHOWN_STATUS)}"
+        yield f"status={_flags(entry.status, SHOWN_STATUS)}"
     if statistics:
         yield f"timeout={entry.timeout}"
     if entry.mark:
@@ -93,9 +93,14 @@ def _parts(entry: Entry, more: bool, statistics: bool) -> Iterator[str]:
         yield f"parent=({format_tuple(entry.parent)})"
 
 
+def protocol_name(protocol: int) -> str:
+    """Return the name of an IP protocol, its number where it has none."""
+    return PROTOCOL_NAMES.get(protocol, str(protocol))
+
+
 def format_tuple(tuple_: Tuple) -> str:
     """Return addresses, and ports or what ICMP has in their place."""
-    addresses = f"src={_address(tuple_.src)},dst={_address(tuple_.dst)}"
+    addresses = f"src={format_address(tuple_.src)},dst={format_address(tuple_.dst)}"
     if tuple_.protocol in (IPPROTO_ICMP, IPPROTO_ICMPV6):
         return f"{addresses},id={tuple_.icmp_id or 0},type={tuple_.icmp_type or 0},code={tuple_.icmp_code or 0}"
     return f"{addresses},sport={tuple_.src_port or 0},dport={tuple_.dst_port or 0}"
@@ -104,11 +109,12 @@ def format_tuple(tuple_: Tuple) -> str:
 def tcp_state_name(entry: Entry) -> str:
     """Return Open vSwitch's name of the state of a TCP connection, the same for both of its conntracks."""
     state = entry.protoinfo.state if isinstance(entry.protoinfo, TcpInfo) else TcpState.NONE
-    name = _tcp_state(state)
+    name = tcp_state(state)
     return _COMMON_NAME.get(name, name)
 
 
-def _address(address: Address) -> str:
+def format_address(address: Address) -> str:
+    """Return the text of an address as the C library writes it."""
     # Python writes IPv4-mapped addresses otherwise than the C library.
     return str(address) if address.version == 4 else inet_ntop(AF_INET6, address.packed)
 
@@ -133,11 +139,12 @@ def _protoinfo(info: TcpInfo | SctpInfo, more: bool) -> str:
     if isinstance(info, SctpInfo):
         name = SctpState(info.state).name if SctpState.NONE < info.state <= SctpState.HEARTBEAT_ACKED else "CLOSED"
         return f"state={name},vtag_orig={info.vtag_orig or 0},vtag_reply={info.vtag_reply or 0}"
-    name = _tcp_state(info.state)
+    name = tcp_state(info.state)
     return ",".join(_tcp_details(info, name)) if more else f"state={_COMMON_NAME.get(name, name)}"
 
 
-def _tcp_state(state: int) -> str:
+def tcp_state(state: int) -> str:
+    """Return Open vSwitch's name of a state of the kernel (`constants.TcpState`)."""
     if state not in set(TcpState):
         return "CLOSED"
     return _TCP_STATE_NAME.get(TcpState(state), TcpState(state).name)
@@ -153,5 +160,10 @@ def _tcp_details(info: TcpInfo, name: str) -> Iterator[str]:
     yield f"flags_reply={_flags((info.flags_reply or TcpFlags()).flags, TcpFlag)}"
 
 
+def flag_names(value: int, shown: Iterable[IntFlag]) -> list[str]:
+    """Return the names of those flags that are set in `value`."""
+    return [flag.name or "" for flag in shown if value & flag]
+
+
 def _flags(value: int, shown: Iterable[IntFlag]) -> str:
-    return "|".join(flag.name or "" for flag in shown if value & flag) or "0"
+    return "|".join(flag_names(value, shown)) or "0"
