@@ -12,6 +12,10 @@ false. A field that is matched in part is compared by the bits that are; ``in`` 
 holds where all packets of the flow are in it. ``FIELD.mask`` is the mask. Where there are several values (labels,
 outputs) one that fits is enough. Names and literals are checked when the filter is parsed; `filter_fields` has
 the names.
+
+What ``ovs-dpctl`` takes as a filter, such as ``tcp,tp_dst=80`` or ``arp``, means what it means there; that is in
+`filter_openflow`. No text is both: a list with commas or a single ``=`` is none of ours, and a word alone that names
+a protocol is read as there.
 """
 
 from __future__ import annotations
@@ -23,19 +27,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dpif.odp.actions import Action, Output
-from dpif.odp.filter_fields import SECONDS, Asked, FlowLike, Subject, all_actions, number, scan_field
+from dpif.odp.filter_fields import Asked, FlowLike, Subject, Test, all_actions, scan_field
+from dpif.odp.filter_openflow import is_openflow, scan_openflow
+from dpif.odp.filter_values import SECONDS, number, scan_bits, scan_literal
 from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.kinds import Flags, Ipv4Kind, Ipv6Kind, Kind, Port
+from dpif.odp.kinds import Flags, Kind
 from dpif.odp.scanner import Scanner
-
-Test = Callable[[Subject], bool]
 
 _SPACE = re.compile(r"\s*")
 _KEYWORD = re.compile(r"(?:and|or|not|in)(?![A-Za-z0-9_.])")
 _ACTIONS = re.compile(r"actions(?![A-Za-z0-9_.])")
 _HAS = re.compile(r"has(?![A-Za-z0-9_.])")
 _ORDER = re.compile(r"==|!=|<=|>=|<|>")
-_PREFIX_LENGTH = re.compile(r"[0-9]{1,3}(?![0-9a-fA-F.:x])")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -70,6 +73,8 @@ class Filter:
 def parse_filter(text: str, port_names: Mapping[str, int] | None = None) -> Filter:
     """Return the filter of a text; raise `ParseError`. `port_names` gives the numbers of ports named in it."""
     scanner = Scanner(text, port_names)
+    if is_openflow(text):
+        return Filter(text, scan_openflow(scanner))
     _skip(scanner)
     test = _scan_any(scanner)
     if not scanner.at_end:
@@ -154,17 +159,8 @@ def _scan_comparison(scanner: Scanner) -> Test:
     _skip(scanner)
     if is_in:
         return _scan_range(scanner, asked, asked.kind, start)
-    literal, compare = _scan_literal(scanner, asked.kind), _COMPARE[sign or "=="]
+    literal, compare = scan_literal(scanner, asked.kind), _COMPARE[sign or "=="]
     return lambda subject: any(compare(value, literal) for value, _ in asked.read(subject))
-
-
-def _scan_literal(scanner: Scanner, kind: Kind[Any]) -> float:
-    if isinstance(kind, Port):
-        return scanner.port()
-    raw = kind.scan(scanner)
-    while isinstance(kind, Flags) and scanner.take("|"):
-        raw |= kind.scan(scanner)
-    return number(kind, raw)
 
 
 def _scan_range(scanner: Scanner, asked: Asked, kind: Kind[Any], start: int) -> Test:
@@ -174,21 +170,9 @@ def _scan_range(scanner: Scanner, asked: Asked, kind: Kind[Any], start: int) -> 
     if isinstance(kind, Flags):
         literal, bits = kind.scan_masked(scanner)
     else:
-        literal = int(_scan_literal(scanner, kind))
-        bits = _scan_bits(scanner, kind) if scanner.take("/") else int(number(kind, kind.full))
+        literal = int(scan_literal(scanner, kind))
+        bits = scan_bits(scanner, kind) if scanner.take("/") else int(number(kind, kind.full))
     wanted = literal & bits
     return lambda subject: any(
         mask & bits == bits and int(value) & bits == wanted for value, mask in asked.read(subject)
     )
-
-
-def _scan_bits(scanner: Scanner, kind: Kind[Any]) -> int:
-    """Take the length of a prefix of an address, or a mask."""
-    start = scanner.position
-    length = scanner.match(_PREFIX_LENGTH) if isinstance(kind, (Ipv4Kind, Ipv6Kind)) else None
-    if length is None:
-        return int(number(kind, kind.scan_mask(scanner)))
-    width = 8 * kind.size
-    if int(length) > width:
-        scanner.fail(f"/{length} is too long a prefix", f"at most /{width}", start)
-    return (1 << width) - (1 << width - int(length))

@@ -7,20 +7,18 @@ lacks an attribute, that of ``encap`` counts. The language itself is in `filter`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from dpif.odp.actions import Action, Actions, Output
 from dpif.odp.attrs import Scalar, Structure
+from dpif.odp.filter_values import SECONDS, number
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.kinds import PORT, TCP_FLAGS, Kind, Raw, UInt
 from dpif.odp.layers import Mpls, MplsStack
 from dpif.odp.nest import Attr, Attributes, Nest, Nested
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Struct
-
-_SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?(?![0-9A-Za-z_.])")
 
 
 class FlowLike(Protocol):
@@ -74,6 +72,8 @@ class Subject(NamedTuple):
 Pair = tuple[float, int]
 """A value, and the bits of it that the flow matches."""
 Reader = Callable[[Subject], Iterator[Pair]]
+Test = Callable[[Subject], bool]
+"""What a filter, or a part of one, says about a flow."""
 
 
 class Asked(NamedTuple):
@@ -86,32 +86,6 @@ class Asked(NamedTuple):
     kind: Kind[Any] | None
     read: Reader
     is_there: Callable[[Subject], bool]
-
-
-class Seconds(Kind[float]):
-    """A time in seconds."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__("d", 8, 0, "a number of seconds")
-
-    def value(self, raw: Raw) -> float:
-        """Return `raw` itself."""
-        return float(raw)
-
-    def scan(self, scanner: Scanner) -> Raw:
-        """Take a decimal number, with or without a fraction."""
-        return float(scanner.require(_SECONDS, "a number of seconds such as 2.5"))
-
-
-SECONDS = Seconds()
-
-
-def number(kind: Kind[Any], raw: Raw) -> float:
-    """Return the number that a value or mask of that kind is compared by."""
-    value = kind.value(raw)
-    return value if isinstance(value, float) else int(value)
 
 
 def all_actions(actions: Sequence[Action]) -> Iterator[Action]:

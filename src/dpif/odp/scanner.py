@@ -161,12 +161,12 @@ class Scanner:
         self.position = start
         self.fail(f"expected a port number, found {self.found()}", "port names are not known here" if word else "")
 
-    def unknown(self, name: str, possible: Iterable[str], what: str, position: int) -> NoReturn:
-        """Raise for `name`, which is none of the `possible` ones; suggest the closest."""
+    def unknown(self, name: str, possible: Iterable[str], what: str, position: int, otherwise: str = "") -> NoReturn:
+        """Raise for `name`, which is none of the `possible` ones; suggest the closest, or say `otherwise`."""
         names = sorted(possible)
         shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
         close = difflib.get_close_matches(name[:_LONGEST_NAME].lower(), names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(names)}"
+        hint = f"did you mean {close[0]!r}?" if close else otherwise or f"one of: {', '.join(names)}"
         self.fail(f"unknown {what} {shown!r}", hint, position)
 
     def enter(self) -> None:
