@@ -88,6 +88,8 @@ A filter is made of fields, comparisons (== != < <= > >= in), and, or, not and p
 Fields are those of the flow, as in ipv4.dst or tunnel.tun_id; with .mask behind them, their masks; packets, bytes,
 used (seconds ago), flags (TCP flags seen), and output (ports that it sends to). A field alone asks whether the flow
 has it. A comparison with a field that the flow leaves open is false.
+The filters of ovs-dpctl work too, in the fields of OpenFlow: filter=tcp,tp_dst=80, filter=in_port=1,dl_vlan=5, or
+filter=arp. They show the flows that agree in all that both look at; what a flow leaves open agrees with anything.
 With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif."""
 _FILE = """\
 Each line of the file has a flow and its actions; in front of them add, modify or delete may say what to do. A
@@ -210,6 +212,7 @@ COMMANDS = (
             "dpif dump-flows --names dp0",
             "dpif -m dump-flows dp0",
             "dpif dump-flows dp0 filter='tcp.dst == 80 and packets > 100'",
+            "dpif dump-flows dp0 filter=tcp,tp_dst=80",
         ),
         _FLOWS,
         _FILTER,

@@ -199,6 +199,11 @@ class Context:
 
     def _whereabouts(self, name: str) -> str:
         """Return what there is in place of a datapath that is not there."""
+        from dpif._open import TYPES, split_name
+
+        type_, _ = split_name(name)
+        if type_ not in TYPES:
+            return f"there is no type {type_} of datapaths; there are {', '.join(TYPES)}"
         try:
             names = self.datapaths()
         except CommandError:

@@ -50,6 +50,7 @@ def test_a_datapath_that_is_not_there(br0: str, run: Run) -> None:
 
 def test_a_datapath_of_an_unknown_type(br0: str, run: Run) -> None:
     failed(run("show", "foo@br0"), "opening datapath foo@br0 failed", "one of: system, netdev")
+    failed(run("dump-flows", "foo@br0"), "there is no type foo of datapaths; there are system, netdev")
 
 
 def test_no_server(tmp_path: Path, run: Run) -> None:
@@ -260,7 +261,7 @@ def test_which_datapath(br0: str, run: Run) -> None:
     failed(run("dump-flows"), "no datapaths exist", "dpif add-dp")
 
 
-@pytest.mark.parametrize("word", ["type=ovs", "pmd=x", "pmd=", "filter=tcp,tp_dst=80"])
+@pytest.mark.parametrize("word", ["type=ovs", "pmd=x", "pmd=", "filter=tcp,tp_dts=80"])
 def test_settings_of_dump_flows_that_cannot_be(br0: str, run: Run, word: str) -> None:
     failed(run("dump-flows", br0, word))
 
@@ -273,6 +274,8 @@ def test_a_filter_picks_flows(br0: str, run: Run) -> None:
     assert run("dump-flows", "filter=in_port == h1 and not ipv4") == (0, arp, "")
     assert run("dump-flows", "filter=packets > 0") == (0, "", "")
     assert run("dump-flows", "--names", "filter=output == h1").stdout.startswith("in_port(h2)")
+    assert run("dump-flows", "filter=arp,in_port=h1") == (0, arp, "")
+    assert run("dump-flows", "filter=ip") == (0, ipv4, "")
     failed(run("dump-flows", "filter=ipv4.dst in 10.0.0.0/99"), "syntax error at 99: ", "at most /32")
 
 
