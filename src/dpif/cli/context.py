@@ -99,11 +99,15 @@ class Context:
         finally:
             _write(waiting)
 
+    def flush(self) -> None:
+        """Hand over what was printed so far: whoever reads it may wait for it."""
+        _write(self._waiting)
+        sys.stdout.flush()
+
     def report(self, text: str, error: Exception | None = None) -> None:
         """Say that `text` failed, and go on."""
         self.status = 1
-        _write(self._waiting)
-        sys.stdout.flush()
+        self.flush()
         print(f"dpif: {describe(text, error)}", file=sys.stderr)
 
     def hint(self, text: str) -> None:

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.errors import CommandError, describe
-from dpif.cli.flows import ASK_FOR_UFID, CounterLine, FlowReader
+from dpif.cli.flows import ASK_FOR_UFID, CounterLine, FlowReader, now
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
-    from dpif.client.operations import Delete, Put, Result
+    from dpif.client.operations import Delete, Put
+    from dpif.errors import DpifError
+    from dpif.odp.messages.flow import FlowRecord
 
 _CHUNK = 65536
 """Bytes of one read; a few hundred lines."""
@@ -54,10 +56,12 @@ def _process(context: Context, default: str) -> None:
     with datapath, context.failing(f'Opening file "{name}" failed'):
         descriptor = sys.stdin.fileno() if name == "-" else os.open(name, os.O_RDONLY)
         try:
-            reader = FlowReader(datapath)
-            for chunk in _numbered_lines(descriptor):
-                _carry_out(context, datapath, name, [_read(reader, default, *line) for line in chunk])
-                sys.stdout.flush()  # whoever feeds a pipe may wait for the answers
+            file = _File(context, datapath, name, default)
+            if context.wants_data:
+                file.tell_all(descriptor)
+            else:
+                for outcome in file.outcomes(descriptor):
+                    file.tell(outcome)
         finally:
             if name != "-":
                 os.close(descriptor)
@@ -111,26 +115,90 @@ def split_line(text: str, default: str) -> tuple[str, str, str]:
     return verb or default, flow, actions.strip()
 
 
-def _carry_out(context: Context, datapath: Datapath, file: str, lines: list[_Line]) -> None:
-    """Carry out the operations of lines as one batch, and report in the order of the lines."""
-    results = iter(
-        datapath.operate(
-            [line.operation for line in lines if line.operation is not None],
-            want_flows=bool(context.options.statistics),
-        )
-    )
-    for line in lines:
-        if line.operation is None:
-            context.report(f"{file}:{line.number}: {line.failure}")
-        else:
-            _tell(context, file, line, next(results))
+class Outcome(NamedTuple):
+    """What became of a line: why it failed, or the flow that it dealt with."""
+
+    line: _Line
+    failure: str = ""
+    error: DpifError | None = None
+    record: FlowRecord | None = None
+
+    def lines(self) -> Iterator[str]:
+        """Return the counters of the flow."""
+        if self.record is not None:
+            yield from CounterLine(self.record).lines()
+
+    def data(self) -> dict[str, object]:
+        """Return the number of the line, what it asked for, and what became of it."""
+        from dpif.cli.flow_data import counter_data
+
+        number = (self.error.errno if isinstance(self.error, OSError) else None) or errno.EINVAL
+        return {
+            "line": self.line.number,
+            "operation": self.line.verb,
+            "error": self.failure or None,
+            "errno": errno.errorcode.get(number, str(number)) if self.failure else None,
+            "statistics": None if self.record is None else counter_data(self.record, now()),
+        }
 
 
-def _tell(context: Context, file: str, line: _Line, result: Result) -> None:
-    if result.error is not None:
-        context.report(describe(f"{file}:{line.number}: {_FAILURES[line.verb]}", result.error))
-        missing = isinstance(result.error, OSError) and result.error.errno == errno.ENOENT
+class _File:
+    """One file being carried out: its lines, one batch for each read, and what is told of them."""
+
+    def __init__(self, context: Context, datapath: Datapath, name: str, default: str) -> None:
+        self._context = context
+        self._dp = datapath
+        self._name = name
+        self._default = default
+        self._wants_flows = bool(context.options.statistics)
+        self._count = 0
+
+    def outcomes(self, descriptor: int) -> Iterator[Outcome]:
+        """Carry out the lines; yield what is to be told, in their order."""
+        reader = FlowReader(self._dp)
+        for chunk in _numbered_lines(descriptor):
+            self._count += len(chunk)
+            yield from self._carry_out([_read(reader, self._default, *line) for line in chunk])
+            self._context.flush()  # whoever feeds a pipe may wait for the answers
+
+    def _carry_out(self, lines: list[_Line]) -> Iterator[Outcome]:
+        operations = [line.operation for line in lines if line.operation is not None]
+        results = iter(self._dp.operate(operations, want_flows=self._wants_flows))
+        for line in lines:
+            if line.operation is None:
+                yield Outcome(line, line.failure)
+                continue
+            result = next(results)
+            if result.error is not None:
+                yield Outcome(line, describe(_FAILURES[line.verb], result.error), result.error)
+            elif self._wants_flows and result.record is not None:
+                yield Outcome(line, record=result.record)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Report a failure, or print the flow's counters."""
+        if not outcome.failure:
+            self._context.print(outcome)
+            return
+        line, error = outcome.line, outcome.error
+        self._context.report(f"{self._name}:{line.number}: {outcome.failure}")
+        missing = isinstance(error, OSError) and error.errno == errno.ENOENT
         if line.verb == "delete" and missing and line.operation is not None and line.operation.match.ufid is None:
-            context.hint(ASK_FOR_UFID)
-    elif context.options.statistics and result.record is not None:
-        context.print(CounterLine(result.record))
+            self._context.hint(ASK_FOR_UFID)
+
+    def tell_all(self, descriptor: int) -> None:
+        """Print all outcomes as data, and how many lines there were; report how many failed."""
+        counts: dict[str, object] = {"file": self._name}
+        failed = 0
+
+        def counted() -> Iterator[Outcome]:
+            nonlocal failed
+            try:
+                for outcome in self.outcomes(descriptor):
+                    failed += bool(outcome.failure)
+                    yield outcome
+            finally:
+                counts.update(carried_out=self._count - failed, failed=failed)
+            if failed:
+                self._context.report(f"{self._name}: {failed} of {self._count} lines failed")
+
+        self._context.print_all("lines", counted(), counts)

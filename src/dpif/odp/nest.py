@@ -311,7 +311,7 @@ class Nest(Attributes):
             if bits is not None:
                 masks[name] = told
         for number, bits in mask.kept():
-            if number not in self._kept:
+            if number not in self._kept and (whole or not self.type_of(number).is_zero(bits)):
                 masks[self._plain_name(number)] = self.type_of(number).plain(bits, bits, whole)[1]
         return values, masks
 
