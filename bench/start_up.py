@@ -7,7 +7,7 @@ alternate and the best of each counts, so that a busy machine disturbs all alike
 
 from __future__ import annotations
 
-import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -22,10 +22,10 @@ MAIN = "import sys; from dpif.cli import main; sys.exit(main())"
 
 def processor_time(arguments: list[str]) -> float:
     """Return the seconds of processor time that the interpreter takes with these arguments."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-I", *arguments], stdout=subprocess.DEVNULL, check=True)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def processor_times(cases: dict[str, list[str]], repeat: int) -> dict[str, float]:

@@ -17,7 +17,7 @@ from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_
 from dpif.errors import DpifError, EncodeError, Unavailable
 from dpif.netlink.connection import Connection
 from dpif.netlink.transport import Dial
-from dpif.odp.constants import OVS_DATAPATH_FAMILY
+from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY
 
 TYPES = ("system", "netdev")
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from dpif.errors import EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
-from dpif.odp.constants import OVSP_LOCAL, DatapathCmd, DatapathFeature
+from dpif.odp.constants.datapath import DatapathCmd, DatapathFeature
+from dpif.odp.constants.vport import OVSP_LOCAL
 from dpif.odp.messages.datapath import DatapathRecord
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dpif.client.tunnels import tunnel_of_device
 from dpif.errors import EncodeError
 from dpif.netlink.policy import Decoded
-from dpif.odp.constants import DummyAttr, TunnelAttr, VportType, VportUpcallAttr, VxlanExt
+from dpif.odp.constants.vport import DummyAttr, TunnelAttr, VportType, VportUpcallAttr, VxlanExt
 from dpif.odp.messages.vport import VportRecord, VportStats
 
 __all__ = ["Port", "UpcallStats", "encode_options", "type_name", "type_number"]

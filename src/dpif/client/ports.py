@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from dpif.client.port import Port, encode_options, type_number
 from dpif.client.port_numbers import MAX_PORTS, PortNumbers
-from dpif.client.tunnels import TUNNELS, check_options, device_name, make_device, remove_device
+from dpif.client.tunnels import TUNNELS, check_options, device_name
 from dpif.errors import NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
-from dpif.odp.constants import VportCmd, VportType
+from dpif.odp.constants.vport import VportCmd, VportType
 from dpif.odp.messages.vport import VportRecord
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Ports:
 
     def _add_tunnel(self, type: str, number: int | None, options: Mapping[str, object]) -> Port:
         """Attach the device of a tunnel; where the kernel makes none, a port of the tunnel's own vport type."""
+        from dpif.client.tunnel_devices import make_device, remove_device
+
         name = device_name(type, options)
         try:
             made = self._dp.type == "system" and make_device(type, options)
@@ -147,6 +149,8 @@ class Ports:
         gone = self._one(record, f"deleting port {what} from {self._dp.name}", NLM_F_ECHO)
         self._numbers.freed(gone.number)
         if gone.type in TUNNELS and self._dp.type == "system":
+            from dpif.client.tunnel_devices import remove_device
+
             remove_device(gone.name, gone.ifindex)
 
     def get(self, port: int | str) -> Port:

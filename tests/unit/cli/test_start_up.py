@@ -46,6 +46,8 @@ SHOW = VERSION | {
     "dpif.netlink.unix",
     "dpif.odp",
     "dpif.odp.constants",
+    "dpif.odp.constants.datapath",
+    "dpif.odp.constants.vport",
     "dpif.odp.messages",
     "dpif.odp.messages.base",
     "dpif.odp.messages.datapath",

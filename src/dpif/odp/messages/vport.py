@@ -18,7 +18,7 @@ from dpif.netlink.policy import (
     String,
     Structure,
 )
-from dpif.odp.constants import (
+from dpif.odp.constants.vport import (
     IFNAMSIZ,
     OVS_VPORT_FAMILY,
     OVS_VPORT_VERSION,
