@@ -39,6 +39,7 @@ lint: $(READY)  ## check style, types and import directions
 
 bench: $(READY)  ## run the benchmarks
 	@$(PYTHON) bench/run.py
+	@$(PYTHON) bench/userspace.py
 	@tools/debian-packages.sh user-mode-linux kmod iproute2 openvswitch-switch && $(PYTHON) bench/lab.py \
 	    || echo "Going on without: what needs a real kernel was not measured."
 

@@ -199,3 +199,5 @@ CT_ORIG4 = bits("ipv4.ct_orig.src", "ipv4.ct_orig.dst")
 CT_ORIG6 = bits("ipv6.ct_orig.src", "ipv6.ct_orig.dst")
 ETHERNET_METADATA = build({"mac_proto": MAC_PROTO_ETHERNET, "phy.in_port": DP_MAX_PORTS})
 """The metadata of an Ethernet packet of which nothing else is known, not even its port."""
+TCP_FLAGS = bits("tp.flags")
+"""The bits of TCP flags."""

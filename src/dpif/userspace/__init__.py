@@ -1,7 +1,7 @@
 """A datapath in user space: it answers the netlink messages of the kernel's, errno for errno.
 
 What drives a kernel datapath drives this one, without a kernel module and without root: the client sends the same
-datagrams and cannot tell the difference. It is not fast, it is a Python program; it is for learning, for tests,
+datagrams and cannot tell the difference. It is a Python program on one processor, for learning, for tests,
 and for machines without Open vSwitch.
 
 **Layers**, each knowing only those below:
@@ -12,6 +12,8 @@ and for machines without Open vSwitch.
     through a port, its key is extracted as one integer, the flow table is asked mask by mask, the flow's actions
     run, or the packet goes up as an `Upcall`. Actions are compiled once, when a flow is put, to a tuple of
     functions. The clock and randomness are given from outside.
+    That is the long way, which the first packet of its kind goes. What was found for it is remembered by the bytes
+    that decided it (`fingerprint`), and lists of packets take these bytes all at once (`columns`, `batch`).
 ``devices``
     What ports are made of: in memory (the other end is a program in this process), captures, raw sockets on
     Linux devices, TAP devices.

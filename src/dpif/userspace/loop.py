@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.namespace import Namespace
 
-BUDGET: Final = 64
+BUDGET: Final = 256
 """Packets that a device may hand over before it is the next one's turn."""
 
 Callback: TypeAlias = Callable[[int], None]

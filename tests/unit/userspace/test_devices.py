@@ -64,7 +64,8 @@ def add_captures(engine: Engine, rx_pcap: str | None, tx_pcap: str | None) -> Po
     return engine.namespace.add_port(engine.dp, PortRequest("cap", VportType.DUMMY, (PORT_ID,), 4, 0, options))
 
 
-def test_a_capture_is_played_bit_by_bit(engine: Engine, tmp_path: Path) -> None:
+def test_a_capture_is_played_bit_by_bit(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dpif.userspace.loop.BUDGET", 64)
     loop = Loop(engine.namespace)
     port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
     assert port.device.is_pending

@@ -77,14 +77,14 @@ class PacketSocket(Device):
         if _drain(self._links) and not self._exists():
             self.close()
             return 0
-        for count in range(budget):
-            try:
-                received = self._socket.recvmsg(_READ_SIZE, _CONTROL_SIZE)
-            except OSError:  # nothing more, or the device is down, which is told once
-                return count
-            for packet in _on_the_wire(_Received(*received)):
-                self.received(packet)
-        return budget
+        packets: list[bytes] = []
+        count = 0
+        with contextlib.suppress(OSError):  # nothing more, or the device is down, which is told once
+            while count < budget:
+                packets += _on_the_wire(_Received(*self._socket.recvmsg(_READ_SIZE, _CONTROL_SIZE)))
+                count += 1
+        self.received_many(packets)
+        return count
 
     def _exists(self) -> bool:
         try:

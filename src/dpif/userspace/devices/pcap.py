@@ -41,12 +41,12 @@ class PcapDevice(Device):
 
     def poll(self, budget: int) -> int:
         """Play up to `budget` packets."""
-        count = 0
-        while count < budget and self._next is not None:
-            packet, self._next = self._next, self._read()
-            self.received(packet)
-            count += 1
-        return count
+        packets: list[bytes] = []
+        while len(packets) < budget and self._next is not None:
+            packets.append(self._next)
+            self._next = self._read()
+        self.received_many(packets)
+        return len(packets)
 
     def _read(self) -> bytes | None:
         try:

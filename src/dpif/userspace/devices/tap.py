@@ -39,15 +39,17 @@ class TapDevice(Device):
 
     def poll(self, budget: int) -> int:
         """Read up to `budget` packets that the host sends; a device that somebody deleted goes away."""
-        for count in range(budget):
-            try:
-                packet = os.read(self._file, _READ_SIZE)
-            except OSError as error:
-                if error.errno not in _NOT_NOW:
-                    self.close()
-                return count
-            self.received(packet)
-        return budget
+        packets: list[bytes] = []
+        try:
+            while len(packets) < budget:
+                packets.append(os.read(self._file, _READ_SIZE))
+            error = None
+        except OSError as raised:
+            error = raised
+        self.received_many(packets)
+        if error is not None and error.errno not in _NOT_NOW:
+            self.close()
+        return len(packets)
 
     def transmit(self, packet: bytes) -> bool:
         """Give the packet to the host; False when its queue is full or the device is down."""

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ERANGE
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from dpif.odp.actions import Actions
+from dpif.odp.actions import Actions, Output
 from dpif.odp.constants import DP_MAX_PORTS, DatapathFeature, PacketCmd
 from dpif.odp.extraction import extract_flat
 from dpif.odp.rules import RuleBroken
-from dpif.odp.swkey import FIELDS
+from dpif.odp.swkey import TCP_FLAGS
 from dpif.userspace.engine.execute import compile_actions
+from dpif.userspace.engine.fingerprint import fingerprint
 from dpif.userspace.engine.frame import NO_CUT, Frame
 from dpif.userspace.engine.hashing import packet_hash
 from dpif.userspace.engine.meters import MeterTable
@@ -40,15 +41,20 @@ SUPPORTED_FEATURES: Final = int(  # a number, since the complement of a flag has
 )
 MAX_UPCALL_PACKET: Final = 0xFFFF - 4
 """Bytes of a packet that fit an attribute."""
-
-_TCP_FLAGS = ((1 << FIELDS["tp.flags"].width) - 1) << FIELDS["tp.flags"].shift
+RECENT_MAX: Final = 32768
+"""How many fingerprints are remembered of each port's packets."""
 
 
 class Program(NamedTuple):
-    """A flow's actions, as they were given and ready to be carried out."""
+    """A flow's actions, as they were given and ready to be carried out.
+
+    ``outputs`` are the numbers of the ports that a packet goes to when nothing else happens to it, None when
+    something does.
+    """
 
     actions: Actions
     steps: tuple[Step, ...]
+    outputs: tuple[int, ...] | None
 
 
 DatapathFlow: TypeAlias = Flow[Program]
@@ -58,7 +64,10 @@ class Datapath:
     """One datapath of a `Namespace`, which gives it life and its ``local`` port.
 
     ``ports`` holds its ports by number, ``table`` its flows, ``meters`` its meters.
-    ``masks_cache_size`` is kept for those who ask; there is no such cache.
+
+    What was found for a packet is remembered for those that are like it (`fingerprint`), until its flow is removed;
+    as with the kernel's cache of masks, a flow that comes to overlap gets none of these. A ``masks_cache_size`` of 0
+    switches that off; otherwise it is kept for those who ask.
     """
 
     local: Port
@@ -74,6 +83,7 @@ class Datapath:
         self.masks_cache_size = DEFAULT_MASKS_CACHE_SIZE
         self.per_cpu_port_ids: tuple[int, ...] = ()
         self.n_hit = 0
+        self.n_cache_hit = 0
         self.n_missed = 0
         self.n_lost = 0
 
@@ -86,6 +96,11 @@ class Datapath:
     def ifindex(self) -> int:
         """The number of the datapath, which is that of its local port's device."""
         return self.local.device.ifindex
+
+    @property
+    def n_mask_hit(self) -> int:
+        """Masks that were tried for all packets together; for one that is like another it is that one's."""
+        return self.table.n_mask_hit + self.n_cache_hit
 
     # Settings.
 
@@ -113,6 +128,9 @@ class Datapath:
         if size & (size - 1):
             raise refusal(EINVAL, "the size of the masks cache is not a power of two")
         self.masks_cache_size = size
+        if not size:
+            for port in self.ports.values():
+                port.recent.clear()
 
     # Flows.
 
@@ -151,35 +169,62 @@ class Datapath:
 
     def compile(self, actions: Actions) -> Program:
         """Make actions ready to be carried out; EINVAL for one that this datapath cannot do."""
-        return Program(actions, compile_actions(actions, self))
+        outputs = tuple([action.port for action in actions if isinstance(action, Output)])
+        return Program(actions, compile_actions(actions, self), outputs if len(outputs) == len(actions) else None)
 
     # Packets.
 
     def receive(self, port: Port, packet: bytes) -> None:
         """Carry a packet that came in through `port` (ovs_vport_receive)."""
+        size = len(packet)
         port.received_packets += 1
-        port.received_bytes += len(packet)
+        port.received_bytes += size
+        print_ = fingerprint(packet)
+        found = port.recent.get(print_)
+        if found is None or not found[0].in_table:
+            self._receive_unknown(port, packet, print_)
+            return
+        flow, key = found
+        self.n_cache_hit += 1
+        self.n_hit += 1
+        flow.count(size, key & TCP_FLAGS, self.clock())
+        outputs = flow.program.outputs
+        if outputs is None:
+            self._carry_out(flow, Frame(packet, key, port))
+            return
+        for number in outputs:
+            output = self.ports.get(number)
+            if output is not None:
+                output.send(packet)
+
+    def _receive_unknown(self, port: Port, packet: bytes, print_: bytes | None) -> None:
+        """Look up a packet by its key, and remember what was found by its fingerprint."""
         try:
             key = extract_flat(packet, port.metadata)
         except RuleBroken:
             port.rx_errors += 1
             return
-        self.process(Frame(packet, key, port))
+        flow = self.process(Frame(packet, key, port))
+        if flow is not None and print_ is not None and self.masks_cache_size:
+            if len(port.recent) >= RECENT_MAX:
+                port.recent.clear()
+            port.recent[print_] = flow, key
 
-    def process(self, frame: Frame) -> None:
-        """Do with a packet what the flow table says (ovs_dp_process_packet)."""
+    def process(self, frame: Frame) -> DatapathFlow | None:
+        """Do with a packet what the flow table says (ovs_dp_process_packet); return the flow that it matched."""
         key = frame.key
         flow = self.table.lookup(key)
         if flow is None:
             self.n_missed += 1
             frame.cut = NO_CUT
             self.upcall(frame, PacketCmd.MISS, self._miss_port_id(frame))
-            return
+            return None
         self.n_hit += 1
-        flow.packets += 1
-        flow.bytes += len(frame)
-        flow.tcp_flags |= key & _TCP_FLAGS
-        flow.used = self.clock()
+        flow.count(len(frame), key & TCP_FLAGS, self.clock())
+        self._carry_out(flow, frame)
+        return flow
+
+    def _carry_out(self, flow: DatapathFlow, frame: Frame) -> None:
         try:
             self.processor.execute(flow.program.steps, frame)
         except ActionError:

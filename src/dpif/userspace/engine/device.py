@@ -37,11 +37,22 @@ class Device:
         """Send a packet that leaves the datapath; False when the device would not take it."""
         raise NotImplementedError
 
+    def transmit_many(self, packets: Sequence[bytes]) -> Sequence[bytes]:
+        """Send packets in their order; return those that the device took."""
+        transmit = self.transmit
+        return [packet for packet in packets if transmit(packet)]
+
     def received(self, packet: bytes) -> None:
         """Hand a packet to the port; without one it is lost. Called with the namespace's lock held."""
         port = self.port
         if port is not None:
             port.datapath.processor.receive(port, packet)
+
+    def received_many(self, packets: Sequence[bytes]) -> None:
+        """Hand packets to the port, in their order; as `received`, but cheaper for each."""
+        port = self.port
+        if port is not None:
+            port.datapath.processor.receive_many(port, packets)
 
     def filenos(self) -> Sequence[int]:
         """Return the descriptors that are readable when `poll` has something to do."""

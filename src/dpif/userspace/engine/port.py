@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, build
 
 if TYPE_CHECKING:
-    from dpif.userspace.engine.datapath import Datapath
+    from dpif.userspace.engine.datapath import Datapath, DatapathFlow
     from dpif.userspace.engine.device import Device
 
 
@@ -17,7 +17,8 @@ class Port:
 
     ``upcall_port_ids`` are the netlink port ids that its packets go up to, ``options`` what was asked for when it
     was made, ``metadata`` the part of a packet's key that coming in here decides. The counters ``received`` and
-    ``sent`` are from the datapath's side, whatever kind of device this is.
+    ``sent`` are from the datapath's side, whatever kind of device this is. ``recent`` remembers what the
+    datapath found for packets that came in here: flow and flat key, by their fingerprint.
     """
 
     __slots__ = (
@@ -28,6 +29,7 @@ class Port:
         "options",
         "received_bytes",
         "received_packets",
+        "recent",
         "rx_errors",
         "sent_bytes",
         "sent_packets",
@@ -52,6 +54,7 @@ class Port:
         self.upcall_port_ids = upcall_port_ids
         self.options = options
         self.metadata = build({"phy.in_port": number, "mac_proto": MAC_PROTO_ETHERNET})
+        self.recent: dict[bytes | None, tuple[DatapathFlow, int]] = {}
         self.received_packets = self.received_bytes = 0
         self.sent_packets = self.sent_bytes = 0
         self.rx_errors = self.tx_dropped = 0
@@ -68,3 +71,10 @@ class Port:
             self.sent_bytes += len(packet)
         else:
             self.tx_dropped += 1
+
+    def send_many(self, packets: Sequence[bytes]) -> None:
+        """Send packets out of this port, in their order."""
+        taken = self.device.transmit_many(packets)
+        self.tx_dropped += len(packets) - len(taken)
+        self.sent_packets += len(taken)
+        self.sent_bytes += sum(map(len, taken))

@@ -11,11 +11,12 @@ limits and the order are those of net/openvswitch/actions.c.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from errno import EINVAL, ENETDOWN
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from dpif.errors import DecodeError
+from dpif.userspace.engine.batch import receive_many
 from dpif.userspace.engine.frame import Frame
 
 if TYPE_CHECKING:
@@ -50,9 +51,23 @@ class Processor:
 
     def receive(self, port: Port, packet: bytes) -> None:
         """Carry a packet that came in through `port`: now, or when what is in hand is done."""
-        self._waiting.append((port, packet))
-        if not self._is_busy:
-            self._work_off_waiting()
+        if self._is_busy:
+            self._waiting.append((port, packet))
+            return
+        self._is_busy = True
+        try:
+            port.datapath.receive(port, packet)
+        finally:
+            self._is_busy = False
+            if self._waiting:
+                self._work_off_waiting()
+
+    def receive_many(self, port: Port, packets: Sequence[bytes]) -> None:
+        """Carry packets that came in through `port`, as `receive` does; what they bring about waits for the last."""
+        if self._is_busy:
+            self._waiting.extend((port, packet) for packet in packets)
+            return
+        self.call(lambda: receive_many(port, packets))
 
     def call(self, function: Callable[[], None]) -> None:
         """Call `function`, which handles a packet; what devices hand over meanwhile waits until it is done."""

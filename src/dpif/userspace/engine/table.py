@@ -27,10 +27,23 @@ class Flow(Generic[P]):
 
     ``key`` is the unmasked key that the flow was made with, ``value`` the masked one; ``ufid`` is None for a
     key-identified flow. ``used`` is the clock's reading, in seconds, when the last packet matched; None: never.
+    ``in_table`` says that it is in a table, so that one that somebody remembers still holds.
     ``note`` is for whoever describes flows to others and would rather not work out the same again.
     """
 
-    __slots__ = ("bytes", "key", "mask", "note", "packets", "program", "tcp_flags", "ufid", "used", "value")
+    __slots__ = (
+        "bytes",
+        "in_table",
+        "key",
+        "mask",
+        "note",
+        "packets",
+        "program",
+        "tcp_flags",
+        "ufid",
+        "used",
+        "value",
+    )
 
     def __init__(self, key: int, mask: int, ufid: bytes | None, program: P) -> None:
         self.key = key
@@ -38,6 +51,7 @@ class Flow(Generic[P]):
         self.value = key & mask
         self.ufid = ufid
         self.program = program
+        self.in_table = False
         self.note: object = None
         self.clear()
 
@@ -47,6 +61,13 @@ class Flow(Generic[P]):
         self.bytes = 0
         self.tcp_flags = 0
         self.used: float | None = None
+
+    def count(self, size: int, tcp_flags: int, now: float) -> None:
+        """Count a packet of so many bytes that matched (ovs_flow_stats_update)."""
+        self.packets += 1
+        self.bytes += size
+        self.tcp_flags |= tcp_flags
+        self.used = now
 
     def is_for(self, key: int) -> bool:
         """Tell whether unmasked key `key` names this very flow (ovs_flow_cmp).
@@ -113,6 +134,7 @@ class FlowTable(Generic[P]):
             flows = self._by_mask[flow.mask] = {}
             self._subtables.append((flow.mask, flows))
         flows[flow.value] = flow
+        flow.in_table = True
         if flow.ufid is not None:
             self._by_ufid[flow.ufid] = flow
 
@@ -120,6 +142,7 @@ class FlowTable(Generic[P]):
         """Take a flow out; the last mask takes the place of one that nobody needs any more."""
         flows = self._by_mask[flow.mask]
         del flows[flow.value]
+        flow.in_table = False
         if flow.ufid is not None:
             del self._by_ufid[flow.ufid]
         if not flows:
@@ -130,6 +153,8 @@ class FlowTable(Generic[P]):
 
     def flush(self) -> None:
         """Take all flows out."""
+        for flow in self:
+            flow.in_table = False
         self._subtables = []
         self._by_mask = {}
         self._by_ufid = {}

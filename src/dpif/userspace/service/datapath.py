@@ -89,7 +89,7 @@ def _payload(datapath: Datapath, command: int) -> bytes:
         dp_ifindex=datapath.ifindex,
         name=datapath.name,
         stats=DatapathStats(datapath.n_hit, datapath.n_missed, datapath.n_lost, len(datapath.table)),
-        megaflow_stats=MegaflowStats(datapath.table.n_mask_hit, datapath.table.n_masks, 0),
+        megaflow_stats=MegaflowStats(datapath.n_mask_hit, datapath.table.n_masks, datapath.n_cache_hit),
         user_features=int(datapath.features),
         masks_cache_size=datapath.masks_cache_size,
         per_cpu_pids=datapath.per_cpu_port_ids[:NR_CPU_IDS] if per_cpu and datapath.per_cpu_port_ids else None,

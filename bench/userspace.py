@@ -1,0 +1,221 @@
+"""Packets through the userspace datapath: ``python bench/userspace.py [--quick] [--json FILE]``.
+
+64-byte UDP packets on one core, in memory from port to port. The floor is a turn of an empty ``for`` loop, measured
+in the same run; it stands for the speed of the machine and its interpreter. Contestants take turns, processor time
+counts, and of that the median: the machine may be busy.
+
+What is measured: packets of 1,000 flows under 8 masks, handed over one by one and as lists; and how the cost of a
+packet grows with flows and with masks, for packets whose headers were seen before (the usual traffic, which a
+cache helps), and for packets each of which is the first with its headers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from dpif import Userspace
+from dpif.client import Datapath, Put
+from dpif.packet import build
+from dpif.userspace import MemoryDevice
+
+TURNS: Final = 10_000_000
+"""Turns of the empty loop that are one measurement of the floor."""
+PACKET_SIZE: Final = 64
+QUEUE_LENGTH: Final = 1_000_000
+FIRST_PORT: Final = 1024
+
+Contestant = Callable[[], object]
+
+
+class Sizes(NamedTuple):
+    """How much is measured: turns of the loop, packets in a contestant's turn, rounds, and sizes of tables."""
+
+    turns: int = TURNS
+    packets: int = 20_000
+    rounds: int = 7
+    flows: tuple[int, ...] = (10, 1000, 10_000, 100_000)
+    masks: tuple[int, ...] = (1, 8, 64)
+
+
+QUICK: Final = Sizes(turns=1000, packets=50, rounds=1, flows=(10, 20), masks=(1, 2))
+
+
+class Row(NamedTuple):
+    """A measurement: nanoseconds per packet and per empty turn, and at most how many turns a packet may take."""
+
+    what: str
+    nanoseconds: float
+    turn: float
+    mark: int | None = None
+
+    @property
+    def ratio(self) -> float:
+        """Turns of an empty loop in the time of one packet."""
+        return self.nanoseconds / self.turn
+
+
+class Table:
+    """A datapath with `flows` flows under `masks` masks, a port to send into and one where packets come out."""
+
+    def __init__(self, flows: int, masks: int) -> None:
+        self.flows = flows
+        self.masks = masks
+        self._system = Userspace()
+        self._dp: Datapath = self._system.open("dp0", create=True)
+        self.sender = self._add_port("in")
+        self._receiver = self._add_port("out")
+        self._receiver.queue_length = QUEUE_LENGTH
+        results = self._dp.operate([Put(self._match(number), "2") for number in range(flows)])
+        assert all(result.ok for result in results)
+
+    def _add_port(self, name: str) -> MemoryDevice:
+        device = self._system.device(name)
+        self._dp.ports.add(name)
+        return device
+
+    def _match(self, number: int) -> str:
+        """Return a flow for a destination of its own; its mask has a part of the source too, and maybe the port."""
+        bits = number % self.masks
+        source = f"src=10.0.0.1/{_prefix(bits % 32)}," if bits % 32 else ""
+        port = f"dst={FIRST_PORT}" if bits >= 32 else ""
+        return (
+            f"recirc_id(0),in_port(1),eth(),eth_type(0x0800),"
+            f"ipv4({source}dst={_address(number)},proto=17,frag=no),udp({port})"
+        )
+
+    def packets(self, count: int, *, seen: bool) -> list[bytes]:
+        """Return packets for flows at random: a header for each flow, or else one for each packet."""
+        made: dict[tuple[int, int], bytes] = {}
+        wanted = [
+            (RANDOM.randrange(self.flows), FIRST_PORT if seen else FIRST_PORT + number % 60_000)
+            for number in range(count)
+        ]
+        for flow, port in wanted:
+            if (flow, port) not in made:
+                made[flow, port] = _packet(_address(flow), port)
+        return [made[one] for one in wanted]
+
+    def drain(self) -> int:
+        """Take out what came through and return how many packets that was."""
+        return len(self._receiver.recv_many())
+
+    def close(self) -> None:
+        """End the datapath."""
+        self._dp.close()
+        self._system.close()
+
+
+RANDOM = random.Random(1)
+
+
+def _prefix(length: int) -> str:
+    return ".".join(str(byte) for byte in ((0xFFFFFFFF << 32 - length) & 0xFFFFFFFF).to_bytes(4))
+
+
+def _address(number: int) -> str:
+    return f"11.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+
+
+def _packet(destination: str, source_port: int) -> bytes:
+    datagram = build.udp("10.0.0.1", destination, source_port, FIRST_PORT, b"")
+    frame = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", datagram)
+    return frame.ljust(PACKET_SIZE, b"\0")
+
+
+def empty_loop(turns: int) -> None:
+    """The floor."""
+    for _ in range(turns):
+        pass
+
+
+def one_by_one(table: Table, packets: Iterable[bytes]) -> None:
+    """Hand over packets each by a call of its own."""
+    send = table.sender.send
+    for packet in packets:
+        send(packet)
+
+
+def take_turns(contestants: dict[str, Contestant], rounds: int, between: Contestant) -> dict[str, float]:
+    """Run each so many times, in turn, and `between` after each; return the median seconds of processor time."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            start = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - start)
+            between()
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def measure_rate(sizes: Sizes) -> Iterator[Row]:
+    """Packets of 1,000 flows under 8 masks."""
+    table = Table(1000, 8)
+    packets = table.packets(sizes.packets, seen=True)
+    one_by_one(table, packets)
+    table.drain()
+    medians = take_turns(
+        {
+            "floor": lambda: empty_loop(sizes.turns),
+            "packet": lambda: one_by_one(table, packets),
+            "batch": lambda: table.sender.send_many(packets),
+        },
+        sizes.rounds,
+        table.drain,
+    )
+    table.close()
+    turn = medians["floor"] / sizes.turns * 1e9
+    yield Row("one by one", medians["packet"] / sizes.packets * 1e9, turn, 350)
+    yield Row("lists of packets", medians["batch"] / sizes.packets * 1e9, turn, 70)
+
+
+def measure_growth(sizes: Sizes) -> Iterator[Row]:
+    """The same packets for larger tables, and for more masks."""
+    cases = [(flows, 8) for flows in sizes.flows] + [(1000, masks) for masks in sizes.masks]
+    for flows, masks in cases:
+        table = Table(flows, min(flows, masks))
+        seen = table.packets(sizes.packets, seen=True)
+        new = table.packets(sizes.packets, seen=False)
+        one_by_one(table, seen)
+        table.drain()
+        medians = take_turns(
+            {
+                "floor": lambda: empty_loop(sizes.turns),
+                "seen": lambda table=table, seen=seen: one_by_one(table, seen),
+                "new": lambda table=table, new=new: one_by_one(table, new),
+            },
+            sizes.rounds,
+            table.drain,
+        )
+        table.close()
+        turn = medians["floor"] / sizes.turns * 1e9
+        for kind, packets in (("seen", seen), ("new", new)):
+            label = f"{flows} flows, {masks} masks, headers {kind}"
+            yield Row(label, medians[kind] / len(packets) * 1e9, turn)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a line for each row."""
+    parser = argparse.ArgumentParser(prog="bench/userspace.py", description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", metavar="FILE", help="write the rows there too")
+    parser.add_argument("--quick", action="store_true", help="try whether it runs; the figures mean nothing")
+    options = parser.parse_args(arguments)
+    sizes = QUICK if options.quick else Sizes()
+    rows = []
+    for measure in (measure_rate, measure_growth):
+        for row in measure(sizes):
+            rows.append(row)
+            mark = f"at most {row.mark}" if row.mark else ""
+            print(f"{row.what:<44} {row.nanoseconds:8.0f} ns {row.ratio:8.1f} turns  {mark}", flush=True)
+    if options.json:
+        Path(options.json).write_text(json.dumps([row._asdict() | {"ratio": row.ratio} for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()
