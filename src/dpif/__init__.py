@@ -104,7 +104,8 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        **dict.fromkeys(("Datapath", "Stats"), "client.datapath"),
+        "Datapath": "client.datapath",
+        "Stats": "client.stats",
         **dict.fromkeys(("Delete", "Execute", "Get", "Put", "Result"), "client.operations"),
         "Port": "client.port",
         **dict.fromkeys(("PortAdded", "PortChanged", "PortRemoved"), "client.watch"),

@@ -17,7 +17,8 @@ How it is built, in the order of a run:
   `report`;
 * the other modules are the commands, by topic. They make values, whose `lines` are what is printed.
 
-Modules are imported when a command needs them, so that a short command starts fast. Nothing here knows messages
+Modules are imported when a command needs them, so that a short command starts fast; a test holds ``show`` to a list
+of modules and to a budget. Nothing here knows messages
 or attributes: that is for the library.
 
 Exit status: 0; 1 after any error; 2 when the command line itself is wrong (an unknown option, too few

@@ -8,8 +8,6 @@ It takes two steps, since the command that says which options there are may stan
 and options apart by the table of all options, `read` looks the options up among those of the command.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import NamedTuple

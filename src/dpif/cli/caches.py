@@ -1,16 +1,12 @@
 """``cache-get-size`` and ``cache-set-size``: the caches in front of a flow table, of which there is one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from dpif.cli.context import Context
 from dpif.cli.errors import CommandError, invalid
-
-if TYPE_CHECKING:
-    from dpif.cli.context import Context
-    from dpif.client.datapath import Datapath
-    from dpif.odp.messages.datapath import DatapathRecord
+from dpif.client.datapath import Datapath
+from dpif.odp.messages.datapath import DatapathRecord
 
 _MASKS = "masks-cache"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Context], int | None]
 
-_CTRL_C = 128 + signal.SIGINT
-_READER_GONE = 128 + signal.SIGPIPE
-_TIME_OVER = 128 + signal.SIGALRM
+# As a shell has it: 128 and the number of the signal, here SIGINT, SIGPIPE and SIGALRM.
+_CTRL_C = 130
+_READER_GONE = 141
+_TIME_OVER = 142
 
 
 class _TimeOver(Exception):
@@ -113,6 +113,8 @@ def _seconds(text: str | None) -> float | None:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
+    import signal
+
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise _TimeOver
 

@@ -35,13 +35,14 @@ from dpif._lazy import lazy
 
 if TYPE_CHECKING:
     from dpif.client.ct_limits import CtLimits
-    from dpif.client.datapath import Datapath, Stats, queue_to_priority
+    from dpif.client.datapath import Datapath, queue_to_priority
     from dpif.client.features import Features
     from dpif.client.flows import Flow, Flows
     from dpif.client.meters import Meter, MeterFeatures, Meters
     from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result
     from dpif.client.port import Port
     from dpif.client.ports import Ports, find_port, is_internal_device
+    from dpif.client.stats import Stats
     from dpif.client.upcalls import Upcall, UpcallHandlers, Upcalls
     from dpif.client.watch import PortAdded, PortChanged, PortEvent, PortRemoved, PortWatch
 
@@ -80,7 +81,8 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "CtLimits": "ct_limits",
-        **dict.fromkeys(("Datapath", "Stats", "queue_to_priority"), "datapath"),
+        **dict.fromkeys(("Datapath", "queue_to_priority"), "datapath"),
+        "Stats": "stats",
         "Features": "features",
         **dict.fromkeys(("Flow", "Flows"), "flows"),
         **dict.fromkeys(("Meter", "MeterFeatures", "Meters"), "meters"),

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from dpif.errors import EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
@@ -28,29 +28,13 @@ if TYPE_CHECKING:
     from dpif.client.operations import Operation, Result
     from dpif.client.port import Port
     from dpif.client.ports import Ports
+    from dpif.client.stats import Stats
     from dpif.client.upcalls import UpcallHandlers, Upcalls
     from dpif.client.values import ActionsLike, KeyLike
     from dpif.conntrack.table import Conntrack
 
 _MAX_QUEUES = 0xF000
 _TC_MAJOR = 1 << 16
-
-
-class Stats(NamedTuple):
-    """A datapath's counters.
-
-    Packets that ``hit`` a flow, ``missed``, were ``lost`` on their way up; ``flows`` in the table. ``masks`` in
-    use, ``mask_hit`` masks looked at for all packets together, ``cache_hit`` hits of the mask cache: None where
-    the datapath does not tell.
-    """
-
-    hit: int
-    missed: int
-    lost: int
-    flows: int
-    masks: int | None = None
-    mask_hit: int | None = None
-    cache_hit: int | None = None
 
 
 class Datapath:
@@ -147,6 +131,8 @@ class Datapath:
 
     def stats(self) -> Stats:
         """Return the counters as they are now."""
+        from dpif.client.stats import Stats
+
         record = self.read()
         mega = record.megaflow_stats
         basic = record.stats or (0, 0, 0, 0)

@@ -1,9 +1,7 @@
 """A port of a datapath as a value, and its type and options between users and the wire."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from dpif.client.tunnels import tunnel_of_device
 from dpif.errors import EncodeError
@@ -57,7 +55,7 @@ class Port(NamedTuple):
     netnsid: int | None = None
 
     @classmethod
-    def of_record(cls, record: VportRecord) -> Port:
+    def of_record(cls, record: VportRecord) -> Self:
         """Make one of a reply."""
         assert record.port_no is not None
         assert record.name is not None
@@ -82,7 +80,7 @@ class Port(NamedTuple):
             netnsid=record.netnsid,
         )
 
-    def same_place(self, other: Port) -> bool:
+    def same_place(self, other: Self) -> bool:
         """Tell whether `other` is this port, counters aside."""
         return (self.number, self.name, self.type, self.options, self.upcall_pids) == (
             other.number,

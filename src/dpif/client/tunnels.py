@@ -8,8 +8,6 @@ makes ports interchangeable.
 It owns the table; it knows neither devices nor datapaths.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 

@@ -5,8 +5,6 @@ An ``NLMSG_ERROR`` message carries a code (0: done, else a negated errno), the r
 message, which ends a dump, carries a code and the same attributes. Both directions stand here.
 """
 
-from __future__ import annotations
-
 import struct
 from enum import IntEnum
 from typing import NamedTuple

@@ -5,8 +5,6 @@ This file owns headers, padding and the walk from one attribute to the next; wha
 buffer may go without padding, as the packet of an upcall does. Integers are in host byte order.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias

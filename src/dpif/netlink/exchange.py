@@ -27,8 +27,6 @@ Whatever a peer sends ends in a value or a `DecodeError`. This file knows nothin
 their ids.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from errno import ENOBUFS

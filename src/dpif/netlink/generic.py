@@ -5,8 +5,6 @@ from boot to boot and are asked for by name from the one family with a fixed num
 knows the messages of that family, for both ends; it knows nothing of any other family.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Mapping
 from enum import IntEnum

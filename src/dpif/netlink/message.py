@@ -4,8 +4,6 @@ A datagram holds one message or several, each starting on a multiple of four byt
 what a payload means it does not know. Integers are in host byte order.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple

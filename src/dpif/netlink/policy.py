@@ -22,8 +22,6 @@ A kind is any object with the two methods of `Kind`; those here are netlink's ow
 This file knows types, not what they mean.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import IntEnum

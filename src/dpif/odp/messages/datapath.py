@@ -1,7 +1,5 @@
 """Messages of the family ``ovs_datapath``: create, find, change and delete datapaths."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from dpif.netlink.policy import PAD, S32, U32, U32_ARRAY, AttributeSet, String, Structure

@@ -1,7 +1,5 @@
 """Messages of the family ``ovs_vport``: attach, find, change and detach ports."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from dpif.netlink.policy import (
