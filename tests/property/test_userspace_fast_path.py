@@ -24,6 +24,7 @@ from dpif.userspace.engine.datapath import Datapath, DatapathFlow
 from dpif.userspace.engine.fingerprint import fingerprint
 from dpif.userspace.engine.namespace import Namespace, PortRequest
 from dpif.userspace.engine.upcall import Upcall
+from dpif.userspace.underlays.memory import MemoryUnderlay
 
 PORTS = (1, 2, 3)
 FIELDS = (
@@ -126,7 +127,7 @@ class World:
     def __init__(self, *, cached: bool) -> None:
         self.upcalls: list[tuple[Any, ...]] = []
         self._now = 0.0
-        self._namespace = Namespace(FACTORIES, lambda: self._now, Random(1))
+        self._namespace = Namespace(FACTORIES, lambda: self._now, Random(1), MemoryUnderlay())
         self._namespace.upcall_sink = self._take
         self._dp = Datapath(self._namespace)
         self._namespace.add_datapath(self._dp, "dp0", 9)

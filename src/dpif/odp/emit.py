@@ -43,6 +43,11 @@ def mask_to_key(key: int, mask: int, features: Features = LINUX_6_1) -> FlowMask
     return FlowMask.of_kept(_attributes(key, mask, True, features))
 
 
+def to_tunnel(flat: int) -> Tunnel:
+    """Return the tunnel fields of a flat key as the kernel's attributes, in its order."""
+    return _tunnel(flat, flat)
+
+
 def _attributes(key: int, output: int, is_mask: bool, features: Features) -> dict[int, Any]:
     """Return numbers and kept values; `key` decides which, `output` gives the values."""
     kept: dict[int, Any] = {}

@@ -15,7 +15,10 @@ from typing import Self
 from dpif._open import datapaths, open
 from dpif.client import Datapath
 from dpif.errors import DpifError
+from dpif.packet import build
+from dpif.packet.constants import ETH_P_IP
 from dpif.testing import netns
+from dpif.testing.conformance.harness import HERE, THERE
 
 _ETH_P_ALL = 3
 _SOL_PACKET = 263
@@ -23,6 +26,7 @@ _PACKET_AUXDATA = 8
 _AUXDATA = struct.Struct("=IIIHHHH")
 """``struct tpacket_auxdata``: status, length, captured length, offsets, VLAN TCI, VLAN TPID."""
 _TP_STATUS_VLAN_VALID = 0x10
+_HERE_MAC, _THERE_MAC = "02:00:00:00:ff:01", "02:00:00:00:ff:02"
 
 
 class VethHost:
@@ -59,6 +63,29 @@ class VethHost:
     def close(self) -> None:
         """Close the socket; the pair stays."""
         self._socket.close()
+
+
+class VethWire:
+    """A network of two machines, the kernel and `THERE`, on a veth pair whose packets `THERE` reads and writes."""
+
+    def __init__(self, host: VethHost) -> None:
+        self._host = host
+        netns.ip_batch(
+            f"link set {host.name} address {_HERE_MAC}",
+            f"address add {HERE}/24 dev {host.name}",
+            f"neighbour add {THERE} lladdr {_THERE_MAC} dev {host.name} nud permanent",
+        )
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet to the kernel."""
+        self._host.send(build.ethernet(_THERE_MAC, _HERE_MAC, packet, ETH_P_IP))
+
+    def recv(self, timeout: float = 2.0) -> bytes | None:
+        """Return the next IPv4 packet from the kernel."""
+        frame = self._host.recv(timeout)
+        while frame is not None and frame[12:14] != ETH_P_IP.to_bytes(2):
+            frame = self._host.recv(timeout)
+        return None if frame is None else frame[14:]
 
 
 def _with_tag(frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
@@ -116,3 +143,7 @@ class KernelHarness:
         host = VethHost(name or f"cv{next(self._numbers)}")
         self._hosts.append(host)
         return host
+
+    def wire(self) -> VethWire:
+        """Make a veth pair with the kernel at its end."""
+        return VethWire(self.host())

@@ -7,7 +7,9 @@ from typing import Self
 
 from dpif._userspace import Userspace
 from dpif.client import Datapath
+from dpif.testing.conformance.harness import HERE
 from dpif.userspace.devices.memory import MemoryDevice
+from dpif.userspace.underlays.memory import MemoryUnderlay
 
 
 class MemoryHost:
@@ -30,13 +32,26 @@ class MemoryHost:
         self._device.close()
 
 
+class MemoryWire:
+    """An underlay in memory."""
+
+    def __init__(self, underlay: MemoryUnderlay) -> None:
+        self._underlay = underlay
+        self.send = underlay.send
+
+    def recv(self, timeout: float = 2.0) -> bytes | None:
+        """Return the next packet from a tunnel, which is there at once or not at all."""
+        return self._underlay.recv()
+
+
 class UserspaceHarness:
     """Makes datapaths and hosts in one userspace datapath of its own."""
 
     capabilities = frozenset({"userspace", "ct_zones"})
 
     def __init__(self) -> None:
-        self._system = Userspace()
+        self._underlay = MemoryUnderlay(HERE)
+        self._system = Userspace(underlay=self._underlay)
         self._numbers = count(1)
         self._handles: list[Datapath] = []
 
@@ -61,3 +76,7 @@ class UserspaceHarness:
     def host(self, name: str | None = None) -> MemoryHost:
         """Make a device in memory."""
         return MemoryHost(self._system.device(name or f"cm{next(self._numbers)}"))
+
+    def wire(self) -> MemoryWire:
+        """Return the underlay."""
+        return MemoryWire(self._underlay)

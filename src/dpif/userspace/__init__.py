@@ -16,7 +16,9 @@ and for machines without Open vSwitch.
     that decided it (`fingerprint`), and lists of packets take these bytes all at once (`columns`, `batch`).
 ``devices``
     What ports are made of: in memory (the other end is a program in this process), captures, raw sockets on
-    Linux devices, TAP devices.
+    Linux devices, TAP devices, tunnels.
+``underlays``
+    The networks that tunnels travel on.
 ``service``
     The families ``ovs_datapath``, ``ovs_vport``, ``ovs_flow``, ``ovs_packet``, ``ovs_meter``,
     ``ovs_ct_limit``: records to engine calls and back. How netlink acknowledges, dumps and notifies is
@@ -34,8 +36,14 @@ queue. Packets of other devices are dealt with by `UserspaceSystem.run_once`, in
 labels and address translation. There are no helpers, no timeout policies, no TCP windows, fragments are invalid to
 it, and nothing lists or flushes the table from outside.
 
-**What it does not have**: tunnels, fragmentation on output. A port of such a type is refused with EAFNOSUPPORT;
-`CAPABILITIES` names the actions that there are. Besides the kernel's types of port there are two of our own,
+**Tunnels** (VXLAN with its group policy, Geneve with options, GRE) travel on an *underlay*, a network that the system
+is given: the host's own (`HostUnderlay`, UDP sockets without privilege, raw ones for GRE), or one in memory
+(`MemoryUnderlay`), whose IP packets a program in this process reads and writes, or hands to another system. A
+packet leaves through a tunnel port by the key of its ``set(tunnel(…))``, and comes in with a tunnel key, as on the
+kernel's datapath.
+
+**What it does not have**: fragmentation on output, other types of tunnel (EAFNOSUPPORT). `CAPABILITIES` names the
+actions that there are. Besides the kernel's types of port there are two of our own,
 `VportType.DUMMY` (captures) and `VportType.TAP`.
 """
 
@@ -50,14 +58,26 @@ if TYPE_CHECKING:
     from dpif.userspace.engine.execute import CAPABILITIES
     from dpif.userspace.server import Server, serve
     from dpif.userspace.system import UserspaceSystem
+    from dpif.userspace.underlays.host import HostUnderlay
+    from dpif.userspace.underlays.memory import MemoryUnderlay
 
-__all__ = ["CAPABILITIES", "MemoryDevice", "Server", "UserspaceSystem", "serve"]
+__all__ = [
+    "CAPABILITIES",
+    "HostUnderlay",
+    "MemoryDevice",
+    "MemoryUnderlay",
+    "Server",
+    "UserspaceSystem",
+    "serve",
+]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "CAPABILITIES": "engine.execute",
+        "HostUnderlay": "underlays.host",
         "MemoryDevice": "devices.memory",
+        "MemoryUnderlay": "underlays.memory",
         "Server": "server",
         "UserspaceSystem": "system",
         "serve": "server",

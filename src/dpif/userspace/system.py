@@ -16,19 +16,27 @@ from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.engine.refusal import refusal
+from dpif.userspace.engine.underlay import Underlay
 from dpif.userspace.loop import Loop
 from dpif.userspace.service import add_families
+from dpif.userspace.underlays.host import HostUnderlay
 
 
 class UserspaceSystem:
     """Datapaths and devices that start empty and belong to whoever made this; a context manager.
 
     It may be used from several threads. `clock` gives seconds that never run backwards, for the times in flow
-    statistics; `random` decides for the action ``sample``.
+    statistics; `random` decides for the action ``sample``. `underlay` is the network that tunnels travel on, which
+    is the host's own (`HostUnderlay`) unless another is given.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, random: Random | None = None) -> None:
-        self.namespace = Namespace(FACTORIES, clock, random or Random())
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
+        underlay: Underlay | None = None,
+    ) -> None:
+        self.namespace = Namespace(FACTORIES, clock, random or Random(), underlay or HostUnderlay())
         self.service = Service(self.namespace.lock)
         add_families(self.service, self.namespace)
         self.loop = Loop(self.namespace)

@@ -16,6 +16,7 @@ from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.engine.datapath import Datapath, DatapathFlow
 from dpif.userspace.engine.namespace import Namespace, PortRequest
 from dpif.userspace.engine.upcall import Upcall
+from dpif.userspace.underlays.memory import MemoryUnderlay
 
 PORT_ID = 77
 NETDEV = 1
@@ -29,7 +30,8 @@ class Engine:
         self.now = 1000.0
         self.upcalls: list[Upcall] = []
         self.takes_upcalls = True
-        self.namespace = Namespace(FACTORIES, lambda: self.now, Random(1))
+        self.underlay = MemoryUnderlay("192.0.2.1", "2001:db8::1")
+        self.namespace = Namespace(FACTORIES, lambda: self.now, Random(1), self.underlay)
         self.namespace.upcall_sink = self._take_upcall
         self.dp = self.add_datapath("dp0")
         self.hosts = {number: self.add_host(f"h{number}") for number in (1, 2, 3)}

@@ -146,7 +146,7 @@ def test_a_name_finds_its_port_in_any_datapath_and_wins_over_a_number(peer: Peer
         ({"dp_ifindex": 999}, errno.ENODEV),
         ({"type": VportType.DUMMY, "ifindex": 9}, errno.EOPNOTSUPP),
         ({"ifindex": 1 << 31}, errno.ERANGE),
-        ({"type": VportType.VXLAN}, errno.EAFNOSUPPORT),
+        ({"type": VportType.LISP}, errno.EAFNOSUPPORT),
     ],
 )
 def test_ports_that_are_not_made(peer: Peer, values: dict[str, Any], code: int) -> None:

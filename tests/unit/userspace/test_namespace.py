@@ -92,7 +92,7 @@ def test_the_lowest_free_port_number_is_given(engine: Engine) -> None:
         (request("free", DP_MAX_PORTS), errno.EFBIG),
         (request("free", type_=VportType.INTERNAL), errno.EEXIST),
         (request("free", type_=VportType.DUMMY), errno.EEXIST),
-        (request("new", type_=VportType.VXLAN), errno.EAFNOSUPPORT),
+        (request("new", type_=VportType.LISP), errno.EAFNOSUPPORT),
         (request("new", type_=VportType.INTERNAL, ifindex=2), errno.EBUSY),
         (request("a b", type_=VportType.INTERNAL), errno.EINVAL),
         (PortRequest("free", VportType.NETDEV, ()), errno.EINVAL),

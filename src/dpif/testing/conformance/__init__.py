@@ -23,13 +23,14 @@ from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits, Connt
 from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
-from dpif.testing.conformance.harness import Harness, Host
+from dpif.testing.conformance.harness import Harness, Host, Wire
 from dpif.testing.conformance.headers import Labels, ServiceHeaders
 from dpif.testing.conformance.looks import Looks
 from dpif.testing.conformance.meters import Meters
 from dpif.testing.conformance.notifications import Notifications
 from dpif.testing.conformance.packets import Forwarding, PacketActions
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
+from dpif.testing.conformance.tunnels import TunnelInput, TunnelOutput, TunnelPorts
 from dpif.testing.conformance.upcalls import UpcallDelivery
 
 SUITE = (
@@ -53,7 +54,10 @@ SUITE = (
     PortLife,
     PortNumbering,
     ServiceHeaders,
+    TunnelInput,
+    TunnelOutput,
+    TunnelPorts,
     UpcallDelivery,
 )
 
-__all__ = ["SUITE", "Harness", "Host"]
+__all__ = ["SUITE", "Harness", "Host", "Wire"]

@@ -32,6 +32,21 @@ class Host(Protocol):
         ...
 
 
+class Wire(Protocol):
+    """The network that tunnels travel on, in IPv4 packets; the datapath's machine is `HERE`, another one `THERE`."""
+
+    def send(self, packet: bytes) -> None:
+        """Send an IPv4 packet to the datapath's machine."""
+        ...
+
+    def recv(self, timeout: float = 2.0) -> bytes | None:
+        """Return the next IPv4 packet from the datapath's machine, None when none comes within `timeout` seconds."""
+        ...
+
+
+HERE, THERE = "172.16.0.1", "172.16.0.2"
+
+
 class Harness(Protocol):
     """Makes datapaths and hosts, and removes them after the test."""
 
@@ -50,6 +65,10 @@ class Harness(Protocol):
 
     def host(self, name: str | None = None) -> Host:
         """Make a host whose device is called `name`, or by a name of its own."""
+        ...
+
+    def wire(self) -> Wire:
+        """Return the network that tunnels travel on; to be called once, before there are tunnels."""
         ...
 
 

@@ -13,6 +13,7 @@ from dpif.userspace.devices.memory import make_internal_device
 from dpif.userspace.devices.packet_socket import attach_linux_device
 from dpif.userspace.devices.pcap import make_pcap_device
 from dpif.userspace.devices.tap import make_tap_device
+from dpif.userspace.devices.tunnel import TUNNEL_FACTORIES
 from dpif.userspace.engine.namespace import DeviceFactory
 
 FACTORIES: Mapping[int, DeviceFactory] = {
@@ -20,4 +21,5 @@ FACTORIES: Mapping[int, DeviceFactory] = {
     VportType.INTERNAL: make_internal_device,
     VportType.DUMMY: make_pcap_device,
     VportType.TAP: make_tap_device,
+    **TUNNEL_FACTORIES,
 }

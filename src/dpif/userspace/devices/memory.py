@@ -54,7 +54,7 @@ class MemoryDevice(Device):
             self._queue.clear()
             return packets
 
-    def transmit(self, packet: bytes) -> bool:
+    def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
         """Hand the packet to ``on_packet`` or the queue; False when that is full."""
         if self.on_packet is not None:
             self.on_packet(packet)

@@ -93,7 +93,7 @@ class PacketSocket(Device):
             return False
         return True
 
-    def transmit(self, packet: bytes) -> bool:
+    def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
         """Send the packet out of the device; False when it is down, too small for the packet, or congested."""
         try:
             self._socket.send(_PLAIN + packet)

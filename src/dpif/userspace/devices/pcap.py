@@ -56,7 +56,7 @@ class PcapDevice(Device):
             return None
         return None if packet is None else packet.data
 
-    def transmit(self, packet: bytes) -> bool:
+    def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
         """Write the packet down."""
         if self._writer is not None:
             self._writer.write(packet)
@@ -84,4 +84,6 @@ def _refusal_of(error: DpifError) -> OSError:
 
 def make_pcap_device(namespace: Namespace, name: str, options: Options) -> PcapDevice:
     """Make the device of a port of type ``dummy``."""
-    return PcapDevice(namespace, name, options.get(DummyAttr.RX_PCAP), options.get(DummyAttr.TX_PCAP))
+    device = PcapDevice(namespace, name, options.get(DummyAttr.RX_PCAP), options.get(DummyAttr.TX_PCAP))
+    device.options = options
+    return device

@@ -51,7 +51,7 @@ class TapDevice(Device):
             self.close()
         return len(packets)
 
-    def transmit(self, packet: bytes) -> bool:
+    def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
         """Give the packet to the host; False when its queue is full or the device is down."""
         try:
             os.write(self._file, packet)

@@ -174,15 +174,15 @@ class Datapath:
 
     # Packets.
 
-    def receive(self, port: Port, packet: bytes) -> None:
-        """Carry a packet that came in through `port` (ovs_vport_receive)."""
+    def receive(self, port: Port, packet: bytes, tunnel: int = 0) -> None:
+        """Carry a packet that came in through `port`, by a tunnel with that flat key (ovs_vport_receive)."""
         size = len(packet)
         port.received_packets += 1
         port.received_bytes += size
-        print_ = fingerprint(packet)
+        print_ = None if tunnel else fingerprint(packet)  # which does not tell tunnels apart
         found = port.recent.get(print_)
         if found is None or not found[0].in_table:
-            self._receive_unknown(port, packet, print_)
+            self._receive_unknown(port, packet, print_, tunnel)
             return
         flow, key = found
         self.n_cache_hit += 1
@@ -197,10 +197,10 @@ class Datapath:
             if output is not None:
                 output.send(packet)
 
-    def _receive_unknown(self, port: Port, packet: bytes, print_: bytes | None) -> None:
+    def _receive_unknown(self, port: Port, packet: bytes, print_: bytes | None, tunnel: int = 0) -> None:
         """Look up a packet by its key, and remember what was found by its fingerprint."""
         try:
-            key = extract_flat(packet, port.metadata)
+            key = extract_flat(packet, port.metadata | tunnel)
         except RuleBroken:
             port.rx_errors += 1
             return
@@ -257,6 +257,7 @@ class Datapath:
         port_id: int,
         userdata: bytes | None = None,
         actions: Actions | None = None,
+        egress_tunnel: int = 0,
     ) -> None:
         """Send a packet up; what nobody takes is counted as lost (ovs_dp_upcall)."""
         length = len(frame)
@@ -264,7 +265,17 @@ class Datapath:
         cut_from = length if len(packet) < length else None
         if port_id and len(packet) <= MAX_UPCALL_PACKET:
             upcall = Upcall(
-                self, command, port_id, packet, frame.key, packet_hash(frame), frame.mru, cut_from, userdata, actions
+                self,
+                command,
+                port_id,
+                packet,
+                frame.key,
+                packet_hash(frame),
+                frame.mru,
+                cut_from,
+                userdata,
+                actions,
+                egress_tunnel,
             )
             if self.namespace.upcall_sink(upcall):
                 return

@@ -7,7 +7,7 @@ with `filenos` and `poll`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Device:
 
     ``ifindex`` is given by the namespace. ``vanishes`` says that the device was made for its port and goes with
     it; ``is_internal`` besides that it is the host's end of a datapath, as the kernel's internal devices are.
+    ``options`` are what is told of it when its port is asked for.
     """
 
     def __init__(self, namespace: Namespace, name: str) -> None:
@@ -29,24 +30,36 @@ class Device:
         self.port: Port | None = None
         self.vanishes = False
         self.is_internal = False
+        self.options: Mapping[int, object] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
-    def transmit(self, packet: bytes) -> bool:
-        """Send a packet that leaves the datapath; False when the device would not take it."""
+    def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
+        """Send a packet that leaves the datapath; False when the device would not take it.
+
+        `tunnel` is the flat tunnel key that the packet was given, 0 for none: tunnels send it by that, other
+        devices pass over it.
+        """
         raise NotImplementedError
+
+    def egress_tunnel(self, packet: bytes, tunnel: int) -> int:
+        """Return the flat tunnel key that a packet with `tunnel` would leave with; 0 where there is no tunnel."""
+        return 0
 
     def transmit_many(self, packets: Sequence[bytes]) -> Sequence[bytes]:
         """Send packets in their order; return those that the device took."""
         transmit = self.transmit
         return [packet for packet in packets if transmit(packet)]
 
-    def received(self, packet: bytes) -> None:
-        """Hand a packet to the port; without one it is lost. Called with the namespace's lock held."""
+    def received(self, packet: bytes, tunnel: int = 0) -> None:
+        """Hand a packet to the port, with the flat tunnel key that it brought; without a port it is lost.
+
+        Called with the namespace's lock held.
+        """
         port = self.port
         if port is not None:
-            port.datapath.processor.receive(port, packet)
+            port.datapath.processor.receive(port, packet, tunnel)
 
     def received_many(self, packets: Sequence[bytes]) -> None:
         """Hand packets to the port, in their order; as `received`, but cheaper for each."""

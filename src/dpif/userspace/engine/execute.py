@@ -87,7 +87,7 @@ def _output(action: Output, place: _Place) -> Step:
         packet = frame.take_output()
         port = ports.get(number)
         if port is not None and frame.is_ethernet:
-            port.send(packet)
+            port.send(packet, frame.tunnel)
 
     return output
 
@@ -95,11 +95,14 @@ def _output(action: Output, place: _Place) -> Step:
 def _userspace(action: Userspace, place: _Place) -> Step:
     datapath, port_id, userdata = place.datapath, action.pid or 0, action.userdata
     actions = place.actions if action.actions else None
+    tunnel_port = action.egress_tun_port
 
     def userspace(frame: Frame) -> None:
         per_cpu = datapath.features & DatapathFeature.DISPATCH_UPCALL_PER_CPU
         receiver = datapath.per_cpu_port_id if per_cpu else port_id
-        datapath.upcall(frame, PacketCmd.ACTION, receiver, userdata, actions)
+        port = None if tunnel_port is None else datapath.ports.get(tunnel_port)
+        egress_tunnel = 0 if port is None else port.device.egress_tunnel(frame.data, frame.tunnel)
+        datapath.upcall(frame, PacketCmd.ACTION, receiver, userdata, actions, egress_tunnel)
         frame.cut = NO_CUT
 
     return userspace
@@ -234,6 +237,5 @@ _MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
 CAPABILITIES: Final = frozenset(ActionAttr(cls.number).name.lower() for cls in _MAKERS)
 """The actions that this datapath has, by their names in ``enum ovs_action_attr`` (lower case).
 
-Two limits are not visible here: a tunnel cannot be set, for there are no tunnel ports, and a packet is never
-fragmented on output, whatever its MRU.
+A limit is not visible here: a packet is never fragmented on output, whatever its MRU.
 """

@@ -25,11 +25,12 @@ class Frame:
     ``key`` is its flat key; ``stale`` says that the packet has been changed in a way that the key does not show,
     so that `refresh` must extract it anew before it is looked up. ``is_ethernet`` is False for a packet that
     starts with its network header. ``port`` is where the packet came in, ``cut`` how many bytes of it the next
-    output takes (the action ``trunc``), ``mru`` the largest fragment that it was put together from (0: none),
+    output takes (the action ``trunc``), ``tunnel`` the flat tunnel key that it is to be sent with (0: none; the one
+    that it came with is in ``key``), ``mru`` the largest fragment that it was put together from (0: none),
     ``hash`` what came with it as `PacketAttr.HASH` (0: to be computed), ``tracked`` what the last ``ct`` found.
     """
 
-    __slots__ = ("_data", "_layout", "cut", "hash", "is_ethernet", "key", "mru", "port", "stale", "tracked")
+    __slots__ = ("_data", "_layout", "cut", "hash", "is_ethernet", "key", "mru", "port", "stale", "tracked", "tunnel")
 
     def __init__(self, data: bytes | bytearray, key: int, port: Port) -> None:
         self._data = data
@@ -37,6 +38,7 @@ class Frame:
         self.key = key
         self.port = port
         self.cut = NO_CUT
+        self.tunnel = 0
         self.mru = 0
         self.hash = 0
         self.stale = False
@@ -101,6 +103,7 @@ class Frame:
         other = Frame(self.data, self.key, self.port)
         other._layout = self._layout
         other.cut = self.cut
+        other.tunnel = self.tunnel
         other.mru = self.mru
         other.hash = self.hash
         other.stale = self.stale

@@ -14,10 +14,12 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from dpif.odp.actions import AddMpls, PopMpls, PushEth, PushMpls, PushVlan, Set, SetMasked
-from dpif.odp.constants import VLAN_CFI, KeyAttr
+from dpif.odp.constants import VLAN_CFI, KeyAttr, TunnelKeyAttr
 from dpif.odp.layers import Mpls
+from dpif.odp.match_tunnel import tunnel_bits
 from dpif.odp.places import PLACES
-from dpif.odp.swkey import FIELDS, MAC_PROTO_ETHERNET, bits, get, put
+from dpif.odp.swkey import FIELDS, MAC_PROTO_ETHERNET, TUNNEL_CRIT_OPT, bits, get, put
+from dpif.odp.tunnel import Tunnel
 from dpif.packet import edit
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, ETH_P_TEB
 from dpif.packet.layout import Layout
@@ -27,6 +29,8 @@ from dpif.userspace.engine.refusal import refusal
 
 _L3_TUNNEL: Final = 1
 """``OVS_MPLS_L3_TUNNEL_FLAG_MASK``: the label goes between the Ethernet header and the network header."""
+_GENEVE_CRITICAL: Final = 0x80
+"""Of a geneve option's type."""
 _VLAN_BITS: Final = bits("eth.vlan.tpid", "eth.vlan.tci")
 _TAG: Final = struct.Struct("!HH")
 _PUSH_MPLS: Final = struct.Struct("!IH2x")
@@ -71,6 +75,8 @@ _MARKS: Final = frozenset({KeyAttr.PRIORITY, KeyAttr.SKB_MARK})
 def make_set(action: Set | SetMasked) -> Step:
     """Make the step of a set action; EINVAL for an attribute that this datapath cannot set."""
     ((number, value),) = action.key.kept()
+    if number == KeyAttr.TUNNEL:
+        return _make_set_tunnel(value)
     mask_nest = action.mask if isinstance(action, SetMasked) else action.key.full_mask()
     mask = mask_nest.get_kept(number)
     if number in _HEADERS:
@@ -94,6 +100,31 @@ def _make_set_header(header: _Header, number: int, value: Any, mask: Any) -> Ste
         frame.hash = 0
 
     return set_header
+
+
+def _make_set_tunnel(value: Tunnel) -> Step:
+    """What a packet is sent with is apart from what it came with, which stays in its key."""
+    tunnel = tunnel_bits(value)
+    if _has_critical_option(value):
+        tunnel |= put(0, "tun.flags", TUNNEL_CRIT_OPT)
+
+    def set_tunnel(frame: Frame) -> None:
+        frame.tunnel = tunnel
+
+    return set_tunnel
+
+
+def _has_critical_option(value: Tunnel) -> bool:
+    """Tell whether there is a geneve option that who does not know it must not pass over."""
+    number = TunnelKeyAttr.GENEVE_OPTS
+    kept = value.get_kept(number)
+    options = b"" if kept is None else Tunnel.type_of(number).encode(kept)
+    at = 0
+    while at < len(options):
+        if options[at + 2] & _GENEVE_CRITICAL:
+            return True
+        at += 4 + 4 * (options[at + 3] & 0x1F)
+    return False
 
 
 def _make_set_mark(number: int, value: int, mask: int) -> Step:

@@ -24,6 +24,7 @@ from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.port import Port
 from dpif.userspace.engine.processor import Processor
 from dpif.userspace.engine.refusal import refusal
+from dpif.userspace.engine.underlay import Underlay
 from dpif.userspace.engine.upcall import UpcallSink
 
 FIRST_IFINDEX: Final = 2
@@ -49,7 +50,7 @@ class Namespace:
     """Datapaths by number (the ifindex of their local port's device) and devices by name.
 
     ``clock`` gives seconds that never run backwards; ``random`` is asked by the actions ``sample`` and ``ct``;
-    ``tracker`` has the connections, which all datapaths share;
+    ``tracker`` has the connections, which all datapaths share; ``underlay`` is what tunnels travel on;
     ``upcall_sink`` takes packets that go up; ``on_port_gone`` is told of a port whose device went away, just before
     the port does; ``on_devices_changed`` is told when a device has come or gone.
     """
@@ -59,11 +60,13 @@ class Namespace:
         factories: Mapping[int, DeviceFactory],
         clock: Callable[[], float],
         random: _random.Random,
+        underlay: Underlay,
     ) -> None:
         self.lock = threading.RLock()
         self.factories = factories
         self.clock = clock
         self.random = random
+        self.underlay = underlay
         self.processor = Processor()
         self.tracker = Tracker(clock)
         self.translator = Translator(self.tracker, random)
@@ -141,7 +144,7 @@ class Namespace:
             _check_free(device, datapath, request.type)
         else:
             device = self._make_device(request)
-        port = Port(datapath, number, request.type, device, request.upcall_port_ids, request.options)
+        port = Port(datapath, number, request.type, device, request.upcall_port_ids)
         device.port = datapath.ports[number] = port
         return port
 

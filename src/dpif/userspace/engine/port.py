@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, build
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Port:
     """A port.
 
-    ``upcall_port_ids`` are the netlink port ids that its packets go up to, ``options`` what was asked for when it
-    was made, ``metadata`` the part of a packet's key that coming in here decides. The counters ``received`` and
-    ``sent`` are from the datapath's side, whatever kind of device this is. ``recent`` remembers what the
-    datapath found for packets that came in here: flow and flat key, by their fingerprint.
+    ``upcall_port_ids`` are the netlink port ids that its packets go up to, ``metadata`` the part of a packet's key
+    that coming in here decides. The counters ``received`` and ``sent`` are from the datapath's side, whatever kind
+    of device this is. ``recent`` remembers what the datapath found for packets that came in here: flow and flat
+    key, by their fingerprint.
     """
 
     __slots__ = (
@@ -26,7 +26,6 @@ class Port:
         "device",
         "metadata",
         "number",
-        "options",
         "received_bytes",
         "received_packets",
         "recent",
@@ -45,14 +44,12 @@ class Port:
         type: int,
         device: Device,
         upcall_port_ids: tuple[int, ...],
-        options: Mapping[int, object],
     ) -> None:
         self.datapath = datapath
         self.number = number
         self.type = type
         self.device = device
         self.upcall_port_ids = upcall_port_ids
-        self.options = options
         self.metadata = build({"phy.in_port": number, "mac_proto": MAC_PROTO_ETHERNET})
         self.recent: dict[bytes | None, tuple[DatapathFlow, int]] = {}
         self.received_packets = self.received_bytes = 0
@@ -64,9 +61,9 @@ class Port:
         """The name of its device."""
         return self.device.name
 
-    def send(self, packet: bytes) -> None:
-        """Send a packet out of this port."""
-        if self.device.transmit(packet):
+    def send(self, packet: bytes, tunnel: int = 0) -> None:
+        """Send a packet out of this port; `tunnel` is that of `Frame.tunnel`."""
+        if self.device.transmit(packet, tunnel):
             self.sent_packets += 1
             self.sent_bytes += len(packet)
         else:

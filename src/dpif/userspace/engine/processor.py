@@ -44,19 +44,19 @@ class Processor:
     """Works off packets, one after the other."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Port, bytes]] = deque()
+        self._waiting: deque[tuple[Port, bytes, int]] = deque()
         self._is_busy = False
         self._level = 0
         self._deferred: list[tuple[Datapath, Frame]] = []
 
-    def receive(self, port: Port, packet: bytes) -> None:
-        """Carry a packet that came in through `port`: now, or when what is in hand is done."""
+    def receive(self, port: Port, packet: bytes, tunnel: int = 0) -> None:
+        """Carry a packet that came in through `port`, with a tunnel key: now, or when what is in hand is done."""
         if self._is_busy:
-            self._waiting.append((port, packet))
+            self._waiting.append((port, packet, tunnel))
             return
         self._is_busy = True
         try:
-            port.datapath.receive(port, packet)
+            port.datapath.receive(port, packet, tunnel)
         finally:
             self._is_busy = False
             if self._waiting:
@@ -65,7 +65,7 @@ class Processor:
     def receive_many(self, port: Port, packets: Sequence[bytes]) -> None:
         """Carry packets that came in through `port`, as `receive` does; what they bring about waits for the last."""
         if self._is_busy:
-            self._waiting.extend((port, packet) for packet in packets)
+            self._waiting.extend((port, packet, 0) for packet in packets)
             return
         self.call(lambda: receive_many(port, packets))
 
@@ -84,9 +84,9 @@ class Processor:
         self._is_busy = True
         try:
             while self._waiting:
-                port, packet = self._waiting.popleft()
+                port, packet, tunnel = self._waiting.popleft()
                 if port.device.port is port:  # it is still there
-                    port.datapath.receive(port, packet)
+                    port.datapath.receive(port, packet, tunnel)
         finally:
             self._is_busy = False
 

@@ -21,7 +21,8 @@ class Upcall(NamedTuple):
 
     ``port_id`` is the netlink port id of the receiver, ``key`` the packet's flat key. ``length`` is what the
     packet measured before ``trunc`` cut it, None when it is whole. ``userdata`` and ``actions`` come from the
-    action. ``mru`` is that of `Frame`, ``hash`` the value of `PacketAttr.HASH`.
+    action, ``egress_tunnel`` is the flat tunnel key that the packet would leave with, where the action asks for it.
+    ``mru`` is that of `Frame`, ``hash`` the value of `PacketAttr.HASH`.
     """
 
     datapath: Datapath
@@ -34,6 +35,7 @@ class Upcall(NamedTuple):
     length: int | None = None
     userdata: bytes | None = None
     actions: Actions | None = None
+    egress_tunnel: int = 0
 
 
 UpcallSink: TypeAlias = Callable[[Upcall], bool]

@@ -10,7 +10,7 @@ from dpif.netlink.service import Call, Command, Refusal, Service
 from dpif.odp.actions import Actions
 from dpif.odp.check import check_actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, OVS_PACKET_VERSION, PacketAttr, PacketCmd
-from dpif.odp.emit import to_key
+from dpif.odp.emit import to_key, to_tunnel
 from dpif.odp.extraction import extract_for
 from dpif.odp.key import FlowKey
 from dpif.odp.messages import PacketRecord
@@ -43,6 +43,7 @@ class PacketFamily(Family):
         attributes: dict[int, object] = {
             PacketAttr.KEY: to_key(upcall.key).to_bytes(),
             PacketAttr.USERDATA: upcall.userdata,
+            PacketAttr.EGRESS_TUN_KEY: to_tunnel(upcall.egress_tunnel).to_bytes() if upcall.egress_tunnel else None,
             PacketAttr.ACTIONS: None if upcall.actions is None else upcall.actions.to_bytes(),
             PacketAttr.MRU: upcall.mru or None,
             PacketAttr.LEN: upcall.length,

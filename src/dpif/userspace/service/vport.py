@@ -111,7 +111,7 @@ def _payload(port: Port, command: int) -> bytes:
         port_no=port.number,
         type=port.type,
         name=port.name,
-        options=Decoded(dict(port.options)) if port.options else None,
+        options=Decoded(dict(port.device.options)) if port.device.options else None,
         upcall_pid=port.upcall_port_ids if several else port.upcall_port_ids[:1],
         stats=_stats(port),
         ifindex=port.device.ifindex,

@@ -1,0 +1,128 @@
+"""The device of a tunnel port (`TunnelDevice`), whose packets travel on an underlay.
+
+It is Linux's device in *collect metadata* mode: one for all tunnels of a type and UDP port. A packet goes where the
+tunnel key says that an action ``set(tunnel(…))`` gave it, one without such a key is dropped; a packet that comes in
+brings a tunnel key along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from errno import EINVAL
+from typing import Any, Final
+
+from dpif.errors import DecodeError
+from dpif.odp.constants import TunnelAttr, VportType, VxlanExt
+from dpif.odp.swkey import AF_INET, bits, build, get
+from dpif.packet.constants import IPPROTO_UDP
+from dpif.userspace.devices.encapsulation import ENCAPSULATIONS, VXLAN_GBP, Encapsulation, outer_fields
+from dpif.userspace.engine.device import Device
+from dpif.userspace.engine.namespace import DeviceFactory, Namespace, Options
+from dpif.userspace.engine.refusal import refusal
+from dpif.userspace.engine.underlay import Datagram
+
+_ENDS: Final = bits("tun.ipv6.src", "tun.ipv6.dst", "tun.tp_src", "tun.tp_dst")
+_OUTER_PORTS: Final = ("tun.tp_src", "tun.tp_dst")
+
+
+class TunnelDevice(Device):
+    """A tunnel device of vport type `type`; `udp_port` is 0 for GRE.
+
+    The errors are those of `Underlay.open`, and EEXIST or EBUSY, as the type has it, where there is such a device.
+    """
+
+    def __init__(
+        self, namespace: Namespace, name: str, encapsulation: Encapsulation, udp_port: int, options: Options
+    ) -> None:
+        super().__init__(namespace, name)
+        self.options = options
+        self.udp_port = udp_port
+        self.encapsulation = encapsulation
+        for other in namespace.devices.values():
+            if isinstance(other, TunnelDevice) and other.place == self.place:
+                raise refusal(encapsulation.taken, f"{other.name} is the device of this tunnel already")
+        self._endpoint = namespace.underlay.open(encapsulation.protocol, udp_port, self._receive)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """IP protocol and UDP port, which no two devices share."""
+        return self.encapsulation.protocol, self.udp_port
+
+    def filenos(self) -> Sequence[int]:
+        """Return those of the endpoint."""
+        return self._endpoint.filenos()
+
+    def poll(self, budget: int) -> int:
+        """Receive up to `budget` packets."""
+        return self._endpoint.poll(budget)
+
+    def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
+        """Send the packet where its tunnel key says."""
+        return self._can_send(tunnel) and self._endpoint.send(self._datagram(packet, tunnel))
+
+    def _can_send(self, tunnel: int) -> bool:
+        """Tell whether there is a key; GRE is over IPv4 alone, that over IPv6 is another type of tunnel."""
+        family = get(tunnel, "tun_proto")
+        return family == AF_INET or (bool(family) and self.encapsulation.protocol == IPPROTO_UDP)
+
+    def _datagram(self, packet: bytes, tunnel: int) -> Datagram:
+        return self.encapsulation.datagram(packet, tunnel, self.udp_port)
+
+    def egress_tunnel(self, packet: bytes, tunnel: int) -> int:
+        """Return `tunnel` with the source address and the ports that it would leave with; 0 without a way."""
+        routed = self._endpoint.route(self._datagram(packet, tunnel)) if self._can_send(tunnel) else None
+        if routed is None:
+            return 0
+        fields = outer_fields(routed)
+        ends = {
+            name: value for name, value in fields.items() if name.endswith((".src", ".dst")) or name in _OUTER_PORTS
+        }
+        return tunnel & ~_ENDS | build(ends)
+
+    def _receive(self, datagram: Datagram) -> None:
+        with self.namespace.lock:
+            try:
+                packet, tunnel = self.encapsulation.key(datagram)
+            except DecodeError:
+                if self.port is not None:
+                    self.port.rx_errors += 1
+                return
+            self.received(packet, tunnel)
+
+    def release(self) -> None:
+        """Leave the underlay."""
+        self._endpoint.close()
+
+
+def _udp_port(options: Options) -> int:
+    port = options.get(TunnelAttr.DST_PORT)
+    if port is None:
+        raise refusal(EINVAL, "a tunnel over UDP needs the option DST_PORT")
+    return int(port)
+
+
+def _make_vxlan(namespace: Namespace, name: str, options: Options) -> TunnelDevice:
+    port = _udp_port(options)
+    told: dict[int, Any] = {TunnelAttr.DST_PORT: port}
+    extension = options.get(TunnelAttr.EXTENSION)
+    if extension is None or not extension.values.get(VxlanExt.GBP):
+        return TunnelDevice(namespace, name, ENCAPSULATIONS[VportType.VXLAN], port, told)
+    told[TunnelAttr.EXTENSION] = {VxlanExt.GBP: True}
+    return TunnelDevice(namespace, name, VXLAN_GBP, port, told)
+
+
+def _make_geneve(namespace: Namespace, name: str, options: Options) -> TunnelDevice:
+    port = _udp_port(options)
+    return TunnelDevice(namespace, name, ENCAPSULATIONS[VportType.GENEVE], port, {TunnelAttr.DST_PORT: port})
+
+
+def _make_gre(namespace: Namespace, name: str, options: Options) -> TunnelDevice:
+    return TunnelDevice(namespace, name, ENCAPSULATIONS[VportType.GRE], 0, {})
+
+
+TUNNEL_FACTORIES: Final[dict[int, DeviceFactory]] = {
+    VportType.VXLAN: _make_vxlan,
+    VportType.GENEVE: _make_geneve,
+    VportType.GRE: _make_gre,
+}
+"""What makes the devices, by type of port."""
