@@ -90,7 +90,10 @@ used (seconds ago), flags (TCP flags seen), and output (ports that it sends to).
 has it. A comparison with a field that the flow leaves open is false.
 The filters of ovs-dpctl work too, in the fields of OpenFlow: filter=tcp,tp_dst=80, filter=in_port=1,dl_vlan=5, or
 filter=arp. They show the flows that agree in all that both look at; what a flow leaves open agrees with anything.
-With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif."""
+With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif.
+
+--sort takes such fields, separated by commas, for an ascending order: --sort in_port,ipv4.dst. With - in front, or
+:desc behind, it descends: --sort=-packets. Flows without the field come last. --limit N shows the first N flows."""
 _FILE = """\
 Each line of the file has a flow and its actions; in front of them add, modify or delete may say what to do. A
 line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
@@ -206,17 +209,18 @@ COMMANDS = (
         0,
         6,
         "list flows",
-        "flows:dump_flows",
+        "flow_listing:dump_flows",
         (
             "dpif dump-flows",
             "dpif dump-flows --names dp0",
             "dpif -m dump-flows dp0",
             "dpif dump-flows dp0 filter='tcp.dst == 80 and packets > 100'",
             "dpif dump-flows dp0 filter=tcp,tp_dst=80",
+            "dpif dump-flows dp0 --sort=-packets --limit 10",
         ),
         _FLOWS,
         _FILTER,
-        options=("more", "names", "no_names"),
+        options=("more", "names", "no_names", "sort", "limit"),
     ),
     Command(
         "add-flow",

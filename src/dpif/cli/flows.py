@@ -1,4 +1,4 @@
-"""Flows: list, add, change, look up and delete them, one at a time; whole files are in `flow_files`."""
+"""Flows, one at a time: add, change, look up and delete them; files are in `flow_files`, lists in `flow_listing`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import CommandError, UsageError, describe, syntax
 from dpif.client.operations import Delete, Put
 from dpif.client.values import Match, encode_match
-from dpif.errors import DumpInterrupted, NoSuchObject, ParseError
+from dpif.errors import NoSuchObject, ParseError
 from dpif.odp.actions import Actions, parse_actions
 from dpif.odp.flow_text import format_counters, format_flow_line
 from dpif.odp.key import FlowKey, FlowMask, parse_match
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
     from dpif.client.flows import Flow
-    from dpif.odp.filter import Filter
 
 ASK_FOR_UFID = "Perhaps you need to specify a UFID?"
 _NAMED_PORT = re.compile(r"in_port\((?!\d+[/)])")
@@ -40,6 +39,11 @@ class FlowLine(NamedTuple):
     record: FlowRecord
     verbose: bool
     port_names: Mapping[int, str] | None
+
+    @classmethod
+    def of(cls, flow: Flow, context: Context, port_names: Mapping[int, str] | None) -> FlowLine:
+        """Return what is listed of `flow` when `context` says how."""
+        return cls(flow.record, bool(context.options.more), port_names)
 
     def lines(self) -> Iterator[str]:
         """Return its line."""
@@ -190,77 +194,12 @@ def get_flow(context: Context) -> None:
             raise CommandError("parsing flow ufid: expected ufid: and 8-4-4-4-12 hexadecimal digits")
         with context.failing("getting flow"):
             flow = datapath.flows.get(ufid=ufid)
-        context.print(_line(flow, context, _port_names(context, datapath)))
+        context.print(FlowLine.of(flow, context, port_names(context, datapath)))
 
 
-def dump_flows(context: Context) -> None:
-    """List all flows."""
-    words, filter_text, of_thread = _settings(context.words)
-    datapath, rest = context.open_optional(words, most=1)
-    with datapath:
-        if rest:
-            raise UsageError(f"unexpected argument '{rest[0]}'; {context.command.synopsis}")
-        with context.failing("Failed to dump flows from datapath"):
-            try:
-                if of_thread:
-                    context.print_all(
-                        "flows", [], {"datapath": str(datapath)}
-                    )  # these datapaths have no flows of a thread
-                elif filter_text or context.wants_data:
-                    context.print_all("flows", _listed(context, datapath, filter_text), {"datapath": str(datapath)})
-                else:
-                    names = _port_names(context, datapath)
-                    context.print_lines(datapath.flows.lines(verbose=bool(context.options.more), port_names=names))
-            except DumpInterrupted:
-                context.note("the flow table changed while it was read: flows may be missing, or be there twice")
-
-
-def _listed(context: Context, datapath: Datapath, filter_text: str) -> Iterator[FlowLine]:
-    """Return all flows, or those that a filter picks."""
-    names = _port_names(context, datapath)
-    flows = iter(datapath.flows)
-    if filter_text:
-        flows = filter(_read_filter(filter_text, datapath).matches, flows)
-    return (_line(flow, context, names) for flow in flows)
-
-
-def _read_filter(text: str, datapath: Datapath) -> Filter:
-    """Return the filter of a text; raise `CommandError`."""
-    from dpif.odp.filter import parse_filter  # only who filters pays for loading it
-
-    try:
-        return parse_filter(text, {name: number for number, name in datapath.ports.names().items()})
-    except ParseError as error:
-        raise CommandError(describe("parsing filter", error)) from None
-
-
-def _settings(words: list[str]) -> tuple[list[str], str, bool]:
-    """Return the words without settings, the filter, and whether ``pmd=N`` was there.
-
-    Raise `CommandError` for what cannot be.
-    """
-    rest, filter_text, of_thread = [], "", False
-    for word in words:
-        name, _, value = word.partition("=")
-        if name == "type":
-            raise CommandError("Invalid argument 'type'. Use 'ovs-appctl dpctl/dump-flows' instead.")
-        if name == "filter":
-            filter_text = value
-        elif name != "pmd":
-            rest.append(word)
-        elif re.fullmatch(r"-1|\d+", value):
-            of_thread = True
-        else:
-            raise CommandError(f"pmd={value} is not the number of a CPU core")
-    return rest, filter_text, of_thread
-
-
-def _port_names(context: Context, datapath: Datapath) -> Mapping[int, str] | None:
+def port_names(context: Context, datapath: Datapath) -> Mapping[int, str] | None:
+    """Return the names of ports where they are to be shown."""
     return datapath.ports.names() if context.wants_names else None
-
-
-def _line(flow: Flow, context: Context, names: Mapping[int, str] | None) -> FlowLine:
-    return FlowLine(flow.record, bool(context.options.more), names)
 
 
 def _exactly(context: Context, words: list[str], count: int, what: str) -> list[str]:

@@ -84,6 +84,8 @@ LOGGING = {
 """Options of ``ovs-dpctl`` that every command takes and none shows."""
 
 OWN = {
+    "sort": Option(("--sort",), "sort by fields; '-' in front of one makes it descend", "store", "FIELD[,FIELD...]"),
+    "limit": Option(("--limit",), "show N flows at most, the first in order", "store", "N"),
     "keep": Option(("--keep",), "leave flows and ports in place at the end"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
     "qemu": Option(("--qemu",), "emulate a machine for the lab: slow, but with several CPUs and Debian's kernel"),

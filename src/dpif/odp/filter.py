@@ -30,7 +30,6 @@ from dpif.odp.actions import Action, Output
 from dpif.odp.filter_fields import Asked, FlowLike, Subject, Test, all_actions, scan_field
 from dpif.odp.filter_openflow import is_openflow, scan_openflow
 from dpif.odp.filter_values import SECONDS, number, scan_bits, scan_literal
-from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.kinds import Flags, Kind
 from dpif.odp.scanner import Scanner
 
@@ -47,7 +46,6 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_NO_KEY = FlowKey()
 _HINT = "for example: ipv4.dst in 10.0.0.0/8 and tcp.dst == 80 and packets > 100"
 
 
@@ -62,9 +60,7 @@ class Filter:
 
     def matches(self, flow: FlowLike, now: float | None = None) -> bool:
         """Tell whether it holds for `flow`, at the time `now` (seconds as `time.monotonic` counts)."""
-        key = flow.key or _NO_KEY
-        mask = FlowMask.exact(key) if flow.mask is None else flow.mask
-        return self._test(Subject(flow, key, mask, time.monotonic() if now is None else now))
+        return self._test(Subject(flow, time.monotonic() if now is None else now))
 
     def __repr__(self) -> str:
         return f"<Filter {self.text}>"

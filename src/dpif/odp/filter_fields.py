@@ -20,6 +20,8 @@ from dpif.odp.nest import Attr, Attributes, Nest, Nested
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Struct
 
+_NO_KEY = FlowKey()
+
 
 class FlowLike(Protocol):
     """What a filter reads of a flow; `dpif.client.flows.Flow` is one. ``used`` is as `time.monotonic` counts."""
@@ -60,13 +62,31 @@ class FlowLike(Protocol):
         ...
 
 
-class Subject(NamedTuple):
-    """A flow that is looked at, at the time `now` (seconds as `time.monotonic` counts)."""
+class Subject:
+    """A flow that is looked at, at the time `now` (seconds as `time.monotonic` counts); decoded when it is asked."""
 
-    flow: FlowLike
-    key: FlowKey
-    mask: FlowKey
-    now: float
+    __slots__ = ("_key", "_mask", "flow", "now")
+
+    def __init__(self, flow: FlowLike, now: float) -> None:
+        self.flow = flow
+        self.now = now
+        self._key: FlowKey | None = None
+        self._mask: FlowMask | None = None
+
+    @property
+    def key(self) -> FlowKey:
+        """The flow's key; one without attributes where there is none."""
+        if self._key is None:
+            self._key = self.flow.key or _NO_KEY
+        return self._key
+
+    @property
+    def mask(self) -> FlowMask:
+        """The flow's mask; without one all that the key has must match."""
+        if self._mask is None:
+            mask = self.flow.mask
+            self._mask = FlowMask.exact(self.key) if mask is None else mask
+        return self._mask
 
 
 Pair = tuple[float, int]

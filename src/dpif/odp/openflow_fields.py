@@ -224,7 +224,8 @@ def read_vlan(subject: Subject) -> Pair:
 
 def read_dl_type(subject: Subject) -> Pair:
     """Return the EtherType behind the tags."""
-    key, mask = subject.key, subject.mask
+    key: FlowKey = subject.key
+    mask: FlowKey = subject.mask
     while key.encap is not None and _is_tagged(key):
         if mask.encap is None:
             return 0, 0
