@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
 from dpif.errors import DpifError, EncodeError, Unavailable
@@ -20,6 +22,8 @@ from dpif.netlink.transport import Dial
 from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY
 
 TYPES = ("system", "netdev")
+Connect: TypeAlias = Callable[[str], Connection]
+"""What returns a connection to the datapaths of a type."""
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -69,8 +73,13 @@ def open(name: str, *, create: bool = False, socket: str | os.PathLike[str] | No
     any network device), `PermissionDenied` without CAP_NET_ADMIN, `Unavailable` without a peer. Opening one
     that exists sends GET requests only.
     """
+    return open_by(lambda type: connect(type, socket), name, create=create)
+
+
+def open_by(connect: Connect, name: str, *, create: bool = False) -> Datapath:
+    """Do as `open`, with a connection that `connect` returns for the type; the datapath's handle closes it."""
     type_, rest = split_name(name)
-    connection = connect(type_, socket)
+    connection = connect(type_)
     try:
         return (create_datapath if create else find_datapath)(connection, rest, type_)
     except BaseException:
@@ -83,12 +92,16 @@ def datapaths(type: str | None = None, *, socket: str | os.PathLike[str] | None 
 
     Raises `Unavailable` when the type asked for, or every type, has none.
     """
+    return datapaths_by(lambda type: connect(type, socket), TYPES if type is None else (type,))
+
+
+def datapaths_by(connect: Connect, types: Sequence[str] = TYPES) -> list[str]:
+    """Do as `datapaths`, with connections that `connect` returns for the types, and that are closed."""
     names: list[str] = []
     failures: list[DpifError] = []
-    types = TYPES if type is None else (type,)
     for one in types:
         try:
-            with connect(one, socket) as connection:
+            with connect(one) as connection:
                 names.extend(f"{one}@{record.name}" for record in list_datapaths(connection))
         except Unavailable as error:
             failures.append(error)

@@ -505,6 +505,22 @@ changes nothing. The exit status is 1 when there is a problem.""",
         text_only=True,
     ),
     Command(
+        "batch",
+        "[--keep-going] file",
+        1,
+        1,
+        "run the command lines of a file, or of standard input ('-')",
+        "batch:batch",
+        ("dpif batch commands.txt", "dpif batch --keep-going --json-lines -"),
+        _RUN,
+        """\
+A line is what would stand behind 'dpif', quoted as for a shell; blank lines and what follows a # are passed over.
+The first that fails ends the batch. --socket and --read-only hold for all lines, --timeout for all together; commands
+that run for long cannot be among them. With --json each line has a result: its number, the line, what its command
+prints as a document of its own, its exit status, and what was said of failures.""",
+        options=("keep_going",),
+    ),
+    Command(
         "parse-actions",
         "actions",
         1,

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import dpif
 from dpif.cli.errors import CommandError, describe
 from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from dpif.cli.commands import Command
     from dpif.cli.json_output import JsonOutput
     from dpif.client.datapath import Datapath
+    from dpif.netlink.connection import Connection
 
 T = TypeVar("T")
 
@@ -137,10 +137,18 @@ class Context:
         except (DpifError, OSError) as error:
             self.report(text, error)
 
+    def connect(self, type: str) -> Connection:
+        """Return a connection to the datapaths of a type; raise `Unavailable`."""
+        from dpif._open import connect
+
+        return connect(type, self.options.socket)
+
     def open(self, name: str, *, create: bool = False) -> Datapath:
         """Open a datapath, or make one; raise as the library does, with advice for one that is not there."""
+        from dpif._open import open_by  # brings the whole client, which some commands do without
+
         try:
-            return dpif.open(name, create=create, socket=self.options.socket)
+            return open_by(self.connect, name, create=create)
         except NoSuchObject as error:
             raise netlink_error(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
 
@@ -166,13 +174,13 @@ class Context:
 
     def names_datapath(self, word: str) -> bool:
         """Tell whether `word` names a datapath that exists; ``type@name`` of a type that is not there is an error."""
-        from dpif._open import TYPES, split_name  # brings the whole client, which some commands do without
+        from dpif._open import TYPES, datapaths_by, split_name
 
         type_, name = split_name(word)
         if type_ not in TYPES:
             return False
         try:
-            return f"{type_}@{name}" in dpif.datapaths(type_, socket=self.options.socket)
+            return f"{type_}@{name}" in datapaths_by(self.connect, (type_,))
         except Unavailable as error:
             if "@" in word:
                 raise CommandError(str(error)) from None
@@ -180,8 +188,10 @@ class Context:
 
     def datapaths(self) -> list[str]:
         """Return the names of all datapaths, sorted."""
+        from dpif._open import datapaths_by
+
         try:
-            return sorted(dpif.datapaths(socket=self.options.socket))
+            return sorted(datapaths_by(self.connect))
         except Unavailable as error:
             raise CommandError(f"{error}; or make datapaths in user space: 'dpif serve'") from None
 

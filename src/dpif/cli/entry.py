@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpif._version import __version__
 from dpif.cli.errors import CommandError, UsageError, describe
@@ -31,7 +31,7 @@ _READER_GONE = 141
 _TIME_OVER = 142
 
 
-class _TimeOver(Exception):
+class TimeOver(Exception):
     """The time that ``--timeout`` gave is over."""
 
 
@@ -43,42 +43,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _CTRL_C
     except BrokenPipeError:
         return _reader_gone()
-    except _TimeOver:
-        return _complain("the time given by --timeout is over", _TIME_OVER)
-    except CommandError as error:
-        return _complain(str(error) + _place(error), error.status)
-    except (DpifError, OSError) as error:
-        return _complain(_line(error))
     except Exception as error:
-        if os.environ.get("DPIF_DEBUG"):
-            raise
-        return _complain(f"internal error: {type(error).__name__}: {error} (DPIF_DEBUG=1 shows where)")
+        text, status = failure(error)
+        sys.stdout.flush()
+        print(f"dpif: {text}", file=sys.stderr)
+        return status
+
+
+def failure(error: Exception) -> tuple[str, int]:
+    """Return what is said of an error that ended a command, and the exit status."""
+    if isinstance(error, TimeOver):
+        return "the time given by --timeout is over", _TIME_OVER
+    if isinstance(error, CommandError):
+        return str(error) + _place(error), error.status
+    if isinstance(error, (DpifError, OSError)):
+        return _line(error), 1
+    if os.environ.get("DPIF_DEBUG"):
+        raise error
+    return f"internal error: {type(error).__name__}: {error} (DPIF_DEBUG=1 shows where)", 1
 
 
 def _run(argv: Sequence[str]) -> int:
     if list(argv) in (["-V"], ["--version"]):
-        return _say_version()  # without waiting for a parser
+        sys.stdout.write(f"dpif {__version__}\n")  # without waiting for a parser
+        sys.stdout.flush()
+        return 0
 
+    from dpif.cli.context import Context
+
+    return execute(invocation_of(argv), Context)
+
+
+def invocation_of(argv: Sequence[str]) -> Invocation:
+    """Return what a command line asks for, ``--help`` and ``--version`` as the commands that they stand for."""
     from dpif.cli.arguments import Invocation, find, parse
 
     invocation = parse(argv)
-    if invocation.options.help:
-        named = [] if invocation.command is None else [invocation.command.name]
-        return _execute(Invocation(find("help"), named, invocation.options))
-    if invocation.options.version:
-        return _execute(Invocation(find("version"), [], invocation.options))
-    return _execute(invocation)
+    command, _, options = invocation
+    if options.help:
+        return Invocation(find("help"), [] if command is None else [command.name], options)
+    return Invocation(find("version"), [], options) if options.version else invocation
 
 
-def _say_version() -> int:
-    sys.stdout.write(f"dpif {__version__}\n")
-    sys.stdout.flush()
-    return 0
-
-
-def _execute(invocation: Invocation) -> int:
-    from dpif.cli.context import Context
-
+def execute(invocation: Invocation, make_context: Callable[[Command, list[str], Any, float | None], Context]) -> int:
+    """Run a command with the context that is made for it; return the exit status, or raise what ended it."""
     command, words, options = invocation
     assert command is not None  # `parse` raises without one
     if options.read_only and command.writes:
@@ -86,7 +94,7 @@ def _execute(invocation: Invocation) -> int:
     if command.text_only and (options.json or options.json_lines):
         raise UsageError(f"'{command.name}' command prints text, and has no JSON")
     seconds = _seconds(options.timeout)
-    context = Context(command, words, options, seconds)
+    context = make_context(command, words, options, seconds)
     with contextlib.nullcontext() if seconds is None or command.keeps_time else _time_limit(seconds):
         status = _load(command)(context)
     sys.stdout.flush()
@@ -116,7 +124,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
     import signal
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        raise _TimeOver
+        raise TimeOver
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -138,12 +146,6 @@ def _place(error: CommandError) -> str:
     """Return, for a person at a terminal, the faulty text with a caret under the place; a script gets one line."""
     cause = error.__cause__ or error.__context__
     return f"\n{cause.caret()}" if isinstance(cause, ParseError) and sys.stderr.isatty() else ""
-
-
-def _complain(line: str, status: int = 1) -> int:
-    sys.stdout.flush()
-    print(f"dpif: {line}", file=sys.stderr)
-    return status
 
 
 def _reader_gone() -> int:

@@ -62,6 +62,10 @@ class Connection:
         for transport in idle:
             transport.close()
 
+    def lend(self) -> Connection:
+        """Return this connection as another that may be closed: this one stays open."""
+        return _Lent(self)
+
     def family(self, name: str) -> Family:
         """Look up a generic netlink family, once; raise `Unavailable` when the peer has none of that name."""
         family = self._families.get(name)
@@ -195,3 +199,13 @@ class Connection:
                 raise
             exchange.overrun()
             return None
+
+
+class _Lent(Connection):
+    """A connection that shares all it has with its lender, but for being closed."""
+
+    def __init__(self, lender: Connection) -> None:
+        self.__dict__ = lender.__dict__
+
+    def close(self) -> None:
+        """Leave everything to the lender."""
