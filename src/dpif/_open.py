@@ -18,6 +18,7 @@ from typing import TypeAlias
 from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
 from dpif.errors import DpifError, EncodeError, Unavailable
 from dpif.netlink.connection import Connection
+from dpif.netlink.constants import NETLINK_GENERIC
 from dpif.netlink.transport import Dial
 from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY
 
@@ -62,7 +63,7 @@ def _dial(type: str, socket: str | os.PathLike[str] | None) -> Dial:
         from dpif.netlink.unix import UnixTransport, default_socket_path
 
         path = os.fspath(socket) if socket else default_socket_path()
-        return lambda: UnixTransport(path)
+        return lambda protocol=NETLINK_GENERIC: UnixTransport(path, protocol)
     raise EncodeError(f"unknown datapath type {type!r}; one of: {', '.join(TYPES)}")
 
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from dpif.errors import DecodeError, DpifError, NetlinkError
 from dpif.netlink import constants as c
+from dpif.netlink.answering import Command, Refusal
 from dpif.netlink.attributes import attribute
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Batch, Dump, Request, Subscription, Transaction
 from dpif.netlink.generic import decode_family, get_family, list_families, pack_header
 from dpif.netlink.loopback import LoopbackTransport
 from dpif.netlink.message import pack_message, split
-from dpif.netlink.service import Command, Refusal, Service
+from dpif.netlink.service import Service
 
 TYPE, SEQ, PORT = 30, 5, 7
 

@@ -1,4 +1,4 @@
-"""``dump-conntrack``, ``flush-conntrack``, ``ct-stats-show``: the connections that the kernel tracks."""
+"""``dump-conntrack``, ``flush-conntrack``, ``ct-stats-show``: the connections that are tracked."""
 
 from __future__ import annotations
 

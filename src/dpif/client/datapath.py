@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from dpif.errors import EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
-from dpif.netlink.constants import NLM_F_ECHO
+from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_ECHO
 from dpif.odp.constants.datapath import DatapathCmd, DatapathFeature
 from dpif.odp.constants.vport import OVSP_LOCAL
 from dpif.odp.messages.datapath import DatapathRecord
@@ -173,14 +173,11 @@ class Datapath:
 
     @property
     def conntrack(self) -> Conntrack:
-        """The connections that the kernel tracks in this network namespace, for all its datapaths.
-
-        Raises `NetlinkError` with EOPNOTSUPP on a datapath in user space.
-        """
+        """The connections that are tracked for this datapath and all others of its network namespace."""
         if self._conntrack is None:
-            from dpif.client.conntrack import open_conntrack  # few ask for it, and all would wait for the import
+            from dpif.conntrack.table import Conntrack  # few ask for it, and all would wait for the import
 
-            self._conntrack = open_conntrack(self.type)
+            self._conntrack = Conntrack(self.connection.beside(NETLINK_NETFILTER))
         return self._conntrack
 
     def execute(

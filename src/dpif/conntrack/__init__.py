@@ -7,7 +7,8 @@ with its firewall, and are reached through a netlink protocol of their own (`nfn
 `dpif.odp`.
 
 `Conntrack` is the table: lists entries (`Entry`), deletes those that a `Match` means, counts them. `TimeoutPolicies`
-say how long entries stay. `format_entry` and `parse_match` are the text forms of ``ovs-dpctl``.
+say how long entries stay. `format_entry` and `parse_match` are the text forms of ``ovs-dpctl``. `service` is the
+answering side: a userspace datapath has connections of its own, and tells of them in the same messages.
 
 This package knows netlink and its own messages. It knows nothing of datapaths, and chooses no transport but in
 `connect`.
@@ -23,6 +24,7 @@ from dpif.conntrack.parse import parse_match
 from dpif.conntrack.table import Conntrack, Statistics
 from dpif.conntrack.text import format_entry, format_tuple
 from dpif.conntrack.timeouts import TimeoutPolicies, TimeoutPolicy, policy_name
+from dpif.conntrack.totals import Totals
 from dpif.conntrack.tuples import Tuple
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "TcpState",
     "TimeoutPolicies",
     "TimeoutPolicy",
+    "Totals",
     "Tuple",
     "TuplePattern",
     "connect",

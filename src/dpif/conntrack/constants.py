@@ -29,6 +29,15 @@ class CtMsg(IntEnum):
     NEW = 0
     GET = 1
     DELETE = 2
+    GET_STATS_CPU = 4
+    GET_STATS = 5
+
+
+class StatsGlobalAttr(IntEnum):
+    """``enum ctattr_stats_global``."""
+
+    ENTRIES = 1
+    MAX_ENTRIES = 2
 
 
 class CtAttr(IntEnum):
@@ -232,6 +241,25 @@ class UdpTimeout(IntEnum):
 
     UNREPLIED = 1
     REPLIED = 2
+
+
+class SctpTimeout(IntEnum):
+    """``enum ctattr_timeout_sctp``."""
+
+    CLOSED = 1
+    COOKIE_WAIT = 2
+    COOKIE_ECHOED = 3
+    ESTABLISHED = 4
+    SHUTDOWN_SENT = 5
+    SHUTDOWN_RECD = 6
+    SHUTDOWN_ACK_SENT = 7
+    HEARTBEAT_SENT = 8
+
+
+class GenericTimeout(IntEnum):
+    """``enum ctattr_timeout_generic``, of protocols that conntrack does not know."""
+
+    TIMEOUT = 1
 
 
 class IcmpTimeout(IntEnum):

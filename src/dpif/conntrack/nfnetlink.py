@@ -58,14 +58,15 @@ def request(
     decode: Callable[[Buffer], T],
     operation: str,
     flags: int = 0,
+    answer: int = 0,
 ) -> Request[T]:
-    """Return a request, whose answers are of the subsystem's type NEW (0)."""
-    answer = message_type(subsystem, 0)
-    return Request(message_type(subsystem, command), payload, decode, flags, operation, answer)
+    """Return a request, whose answers are of the subsystem's type `answer`, by default NEW (0)."""
+    type_ = message_type(subsystem, command)
+    return Request(type_, payload, decode, flags, operation, message_type(subsystem, answer))
 
 
 def connect() -> Connection:
     """Return a connection to the netfilter of this network namespace; raise `Unavailable` where there is none."""
     from dpif.netlink.socket import KernelSocket  # not before somebody asks: other systems have no such sockets
 
-    return Connection(lambda: KernelSocket(NETLINK_NETFILTER))
+    return Connection(KernelSocket).beside(NETLINK_NETFILTER)

@@ -15,6 +15,7 @@ from dpif.conntrack.match import Match
 from dpif.conntrack.nfnetlink import pack_header, request
 from dpif.conntrack.text import tcp_state_name
 from dpif.conntrack.timeouts import TimeoutPolicies
+from dpif.conntrack.totals import Totals
 from dpif.conntrack.tuples import IPPROTO_TCP, Tuple
 from dpif.errors import DpifError, NetlinkError, NoSuchObject
 from dpif.netlink.connection import Connection
@@ -104,6 +105,22 @@ class Conntrack:
             if entry.orig.protocol == IPPROTO_TCP:
                 states[tcp_state_name(entry)] += 1
         return Statistics(protocols.total(), protocols, states)
+
+    def totals(self) -> Totals:
+        """Return how many entries there are in all zones together, and may be, without listing them."""
+        operation = "counting connections"
+        asked = request(
+            Subsystem.CTNETLINK,
+            CtMsg.GET_STATS,
+            pack_header(0),
+            Totals.from_payload,
+            operation,
+            answer=CtMsg.GET_STATS,
+        )
+        totals = self._connection.transact(asked)
+        if totals is None:
+            raise NetlinkError(errno.EPROTO, operation, "the kernel acknowledged without a reply")
+        return totals
 
     def close(self) -> None:
         """Close the connection to the kernel."""

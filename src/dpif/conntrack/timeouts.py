@@ -171,9 +171,12 @@ class TimeoutPolicies:
         for part in _PARTS:
             times = {number: getattr(policy, field) for number, field in part.fields.items()}
             data = {number: seconds for number, seconds in times.items() if seconds is not None}
-            payload = KernelTimeout(_name(policy.id, part), part.family, part.protocol, data).to_payload()
-            operation = f"setting timeout policy {policy.id}"
-            self._connection.transact(_request(TimeoutMsg.NEW, payload, operation, NLM_F_CREATE | NLM_F_REPLACE))
+            self.put(KernelTimeout(_name(policy.id, part), part.family, part.protocol, data))
+
+    def put(self, policy: KernelTimeout, *, flags: int = NLM_F_CREATE | NLM_F_REPLACE) -> None:
+        """Make one of the kernel's policies, or change it if `flags` allow that."""
+        operation = f"setting timeout policy {policy.name}"
+        self._connection.transact(_request(TimeoutMsg.NEW, policy.to_payload(), operation, flags))
 
     def get(self, id: int) -> TimeoutPolicy:
         """Return a policy, with the kernel's own times where it sets none; raise `NoSuchObject`."""

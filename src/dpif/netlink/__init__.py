@@ -21,13 +21,14 @@ transports: the kernel's socket (`KernelSocket`), a queue to a service in this p
 and a Unix socket to a service in another process. `Connection` makes exchanges over transports, and
 `TracedTransport` writes down what passes through one, as a capture that Wireshark reads.
 
-**The other end.** `Service` is what the kernel is to its sockets: it takes datagrams, calls the handler of a
-family's command, and sends replies, acknowledgements, dumps and notifications by the kernel's rules. A userspace
-datapath is a service with the families of Open vSwitch.
+**The other end.** `Answering` is what the kernel is to its sockets: it takes datagrams, has them carried out, and
+sends replies, acknowledgements, dumps and notifications by the kernel's rules. `Service` is the one for generic
+netlink, which calls the handler of a family's command. A userspace datapath is a service with the families of Open
+vSwitch, and beside it, as in the kernel, stands another one for netfilter's protocol.
 
 **Where things live**, from the bottom up: ``constants`` (the numbers), ``attributes`` and ``message`` (framing),
 ``policy`` (tables of typed attributes), ``ack`` (yes and no), ``exchange``, ``generic`` (families),
-``transport`` with ``socket`` and ``loopback``, ``connection``, ``service``, ``trace``.
+``transport`` with ``socket`` and ``loopback``, ``connection``, ``answering`` and ``service``, ``trace``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING
 from dpif._lazy import lazy
 
 if TYPE_CHECKING:
+    from dpif.netlink.answering import Call, Command, Peer, Refusal
     from dpif.netlink.attributes import RawAttr
     from dpif.netlink.connection import Connection
     from dpif.netlink.exchange import Batch, Dump, Overrun, Request, Subscription, Transaction
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from dpif.netlink.loopback import LoopbackTransport
     from dpif.netlink.message import Message
     from dpif.netlink.policy import AttributeSet
-    from dpif.netlink.service import Call, Command, Peer, Refusal, Service
+    from dpif.netlink.service import Service
     from dpif.netlink.socket import KernelSocket
     from dpif.netlink.trace import Trace, TracedTransport
     from dpif.netlink.transport import Dial, Transport
@@ -79,8 +81,8 @@ __getattr__, __dir__ = lazy(
     {
         "AttributeSet": "policy",
         "Batch": "exchange",
-        "Call": "service",
-        "Command": "service",
+        "Call": "answering",
+        "Command": "answering",
         "Connection": "connection",
         "Dial": "transport",
         "Dump": "exchange",
@@ -89,9 +91,9 @@ __getattr__, __dir__ = lazy(
         "LoopbackTransport": "loopback",
         "Message": "message",
         "Overrun": "exchange",
-        "Peer": "service",
+        "Peer": "answering",
         "RawAttr": "attributes",
-        "Refusal": "service",
+        "Refusal": "answering",
         "Request": "exchange",
         "Service": "service",
         "Subscription": "exchange",

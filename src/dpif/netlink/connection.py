@@ -54,6 +54,10 @@ class Connection:
     ) -> None:
         self.close()
 
+    def beside(self, protocol: int) -> Connection:
+        """Return a connection to another netlink protocol of the same peer."""
+        return Connection(lambda other=protocol: self.dial(other), self._timeout)
+
     def close(self) -> None:
         """Close the transports; those in use are closed when their exchange ends."""
         with self._lock:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dpif.errors import netlink_error
-from dpif.netlink.service import Refusal, Service
+from dpif.netlink.answering import Answering, Refusal
 
 __all__ = ["LoopbackTransport"]
 
@@ -28,7 +28,7 @@ CAPACITY: Final = 4 << 20
 class LoopbackTransport:
     """Both a `Transport` for a client and the `Peer` that its service sees."""
 
-    def __init__(self, service: Service, capacity: int = CAPACITY) -> None:
+    def __init__(self, service: Answering, capacity: int = CAPACITY) -> None:
         self._service = service
         self._capacity = capacity
         self._changed = threading.Condition()

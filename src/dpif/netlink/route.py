@@ -81,8 +81,8 @@ class Link(NamedTuple):
 class Links:
     """The network devices of a namespace: that of the thread that makes this. A context manager."""
 
-    def __init__(self, dial: Dial = lambda: KernelSocket(NETLINK_ROUTE)) -> None:
-        self._transport = dial()
+    def __init__(self, dial: Dial = KernelSocket) -> None:
+        self._transport = dial(NETLINK_ROUTE)
         self._seq = 0
 
     def __enter__(self) -> Self:

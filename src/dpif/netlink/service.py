@@ -1,102 +1,31 @@
-"""The answering side: what the kernel is to its sockets, for any generic netlink family.
+"""The answering side of generic netlink: what the kernel's families are to its sockets (`Service`).
 
-A `Service` is given families, each a table from command to handlers, and datagrams from peers. It finds the
-handler, and sends what the kernel would send (``net/netlink/af_netlink.c``, ``genetlink.c``):
+A service is given families, each a table from command to handlers, and datagrams from peers. It finds the
+handler, and sends what the kernel would send (``net/netlink/genetlink.c``):
 
-* Messages of a datagram are carried out in order, whether earlier ones fail or not. What follows a message of
-  impossible length is passed over.
 * A command that reads has its reply sent to the requester. A command that changes something (`Command.group`)
   has its record sent to the members of that multicast group, and to the requester only when it asked for an
   ``ECHO``; then the requester gets no second copy as a member.
-* An acknowledgement comes after the reply, when asked for; a refusal always comes. It carries the header of
-  the request and an extended ack, as for a socket that set ``NETLINK_CAP_ACK`` and ``NETLINK_EXT_ACK``.
 * Refused before any handler: a family that does not exist (ENOENT), a message shorter than its headers
   (EINVAL), a command without a handler of the kind that is asked for (EOPNOTSUPP).
-* A dump is made as the peer reads it, up to 32 KiB at a time, and ends with ``NLMSG_DONE``. A `Refusal` by the
-  call itself is an ``NLMSG_ERROR``; one raised while the rows are made becomes the code in ``NLMSG_DONE``.
 
-The family ``nlctrl``, which describes the others, is always there. There are no privileges: who may reach the
-service may do all. This file knows no other family, and no sockets.
+Acknowledgements, dumps and memberships are those of every netlink protocol (`dpif.netlink.answering`). The family
+``nlctrl``, which describes the others, is always there. This file knows no other family.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from errno import EINVAL, ENOENT, EOPNOTSUPP
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from dpif.errors import DecodeError
 from dpif.netlink import constants as c
-from dpif.netlink.ack import Ack, pack_done, pack_error
-from dpif.netlink.attributes import Buffer
+from dpif.netlink.answering import Answering, Call, Command, Peer, Refusal
 from dpif.netlink.generic import CTRL, GENL_HDRLEN, CtrlAttr, Family, encode_family, unpack_header
-from dpif.netlink.message import Message, pack_message, split
+from dpif.netlink.message import Message, pack_message
 
-__all__ = ["Call", "Command", "Peer", "Refusal", "Service"]
-
-PART_BYTES: Final = 0x8000
-"""The most bytes in one datagram of a dump, unless its only message is longer."""
-
-
-class Refusal(Exception):
-    """Raised by a handler to answer no: an errno (positive), and for the extended ack a text and an offset.
-
-    ``bad_offset`` counts from the start of the request's ``nlmsghdr``.
-    """
-
-    def __init__(self, errno: int, explanation: str = "", bad_offset: int | None = None) -> None:
-        self.errno = errno
-        self.explanation = explanation
-        self.bad_offset = bad_offset
-        super().__init__(errno, explanation)
-
-
-class Peer(Protocol):
-    """One socket's worth of a client, as the service sees it. Neither method may call back into the service."""
-
-    @property
-    def port_id(self) -> int:
-        """The number that `Service.new_port_id` gave it."""
-        ...
-
-    def deliver(self, datagram: bytes) -> bool:
-        """Put a datagram in the peer's queue; False when that is full and the datagram lost."""
-        ...
-
-    def stream(self, datagrams: Iterator[bytes]) -> None:
-        """Put datagrams in the peer's queue that are made only when it reads them."""
-        ...
-
-
-class Call(NamedTuple):
-    """A request as its handler sees it.
-
-    ``payload`` starts with the generic header; a handler that decodes it as it is, not a part of it, has the
-    offsets of its `DecodeError` point into the request. ``flags`` are the message's. ``wanted`` is False when
-    nobody would get the reply, which then need not be made.
-    """
-
-    command: int
-    version: int
-    flags: int
-    seq: int
-    peer: Peer
-    payload: memoryview
-    wanted: bool
-
-
-class Command(NamedTuple):
-    """How a family carries out one command.
-
-    ``do`` returns the payload of the reply, from the generic header on, or None for none; ``dump`` returns
-    those of all rows. A command that changes something names the multicast ``group`` that is told.
-    """
-
-    do: Callable[[Call], bytes | None] | None = None
-    dump: Callable[[Call], Iterable[bytes]] | None = None
-    group: str | None = None
+__all__ = ["Service"]
 
 
 class _Served(NamedTuple):
@@ -112,21 +41,13 @@ class _Served(NamedTuple):
         return encode_family(self.family, operations, self.max_attribute)
 
 
-class Service:
-    """Serves generic netlink families to peers.
-
-    ``lock`` (reentrant) is held while a handler runs and while the rows of a dump are made. Whoever changes
-    what the handlers work on must hold it too; so that two locks cannot wait for each other, give the one that
-    guards those things.
-    """
+class Service(Answering):
+    """Serves generic netlink families to peers; `lock` is that of `Answering`."""
 
     def __init__(self, lock: AbstractContextManager[Any] | None = None) -> None:
-        self.lock: AbstractContextManager[Any] = threading.RLock() if lock is None else lock
+        super().__init__(lock)
         self._served: dict[int, _Served] = {}
         self._ids: dict[str, int] = {}
-        self._peers: dict[int, Peer] = {}
-        self._members: dict[int, dict[int, Peer]] = {}  # by group, then by port id
-        self._last_port_id = 0
         nlctrl = Command(do=self._get_family, dump=self._dump_families)
         self.add_family(c.CTRL_FAMILY, {c.CTRL_CMD_GETFAMILY: nlctrl}, version=c.CTRL_VERSION)
 
@@ -149,38 +70,6 @@ class Service:
             self._served[id_] = _Served(family, commands, max_attribute)
             self._ids[name] = id_
         return family
-
-    # Peers.
-
-    def new_port_id(self) -> int:
-        """Return a port id that no peer has had."""
-        with self.lock:
-            self._last_port_id += 1
-            return self._last_port_id
-
-    def connect(self, peer: Peer) -> None:
-        """Make `peer` known, so that `unicast` can reach it."""
-        with self.lock:
-            self._peers[peer.port_id] = peer
-
-    def drop(self, peer: Peer) -> None:
-        """Forget `peer` and its memberships; nothing is sent to it any more."""
-        with self.lock:
-            self._peers.pop(peer.port_id, None)
-            for members in self._members.values():
-                members.pop(peer.port_id, None)
-
-    def join(self, peer: Peer, group: int) -> None:
-        """Make `peer` a member of a multicast group; raise `Refusal` (ENOENT) when there is none."""
-        with self.lock:
-            if group not in self._members:
-                raise Refusal(ENOENT, f"there is no multicast group {group}")
-            self._members[group][peer.port_id] = peer
-
-    def leave(self, peer: Peer, group: int) -> None:
-        """End a membership, if there is one."""
-        with self.lock:
-            self._members.get(group, {}).pop(peer.port_id, None)
 
     # Messages on the service's own account.
 
@@ -206,29 +95,8 @@ class Service:
 
     # Requests.
 
-    def handle(self, datagram: Buffer, peer: Peer) -> None:
-        """Carry out the requests in a datagram from `peer` and deliver the answers to it.
-
-        What a handler raises besides `Refusal` and `DecodeError` is a bug, and passes through.
-        """
-        with self.lock:
-            for message in _whole_messages(datagram):
-                self._answer(message, peer)
-
-    def _answer(self, message: Message, peer: Peer) -> None:
-        ack: Ack | None = Ack(0) if message.flags & c.NLM_F_ACK else None
-        try:
-            if message.flags & c.NLM_F_REQUEST and message.type >= c.NLMSG_MIN_TYPE:
-                is_dump = self._carry_out(message, peer)
-                ack = None if is_dump else ack
-        except (Refusal, DecodeError) as error:
-            ack = _ack_of(error)
-        if ack is not None:
-            flags, payload = pack_error(ack, message)
-            peer.deliver(pack_message(c.NLMSG_ERROR, flags, message.seq, peer.port_id, payload))
-
-    def _carry_out(self, message: Message, peer: Peer) -> bool:
-        """Call the handler and send what it returns; tell whether that is a dump, which has its own end."""
+    def carry_out(self, message: Message, peer: Peer) -> bool:
+        """Call the handler and send what it returns; see `Answering.carry_out`."""
         served = self._served.get(message.type)
         if served is None:
             raise Refusal(ENOENT)
@@ -246,7 +114,7 @@ class Service:
         if message.flags & c.NLM_F_DUMP == c.NLM_F_DUMP:
             if command.dump is None:
                 raise Refusal(EOPNOTSUPP)
-            peer.stream(self._datagrams(family.id, call, command.dump(call)))
+            self.dump(family.id, call, command.dump(call))
             return True
         if command.do is None:
             raise Refusal(EOPNOTSUPP)
@@ -261,25 +129,6 @@ class Service:
         if command.group is None or call.flags & c.NLM_F_ECHO:
             port_id = call.peer.port_id
             call.peer.deliver(pack_message(family.id, 0, call.seq, port_id, payload))
-
-    def _datagrams(self, type_id: int, call: Call, rows: Iterable[bytes]) -> Iterator[bytes]:
-        """Make the datagrams of a dump, holding the lock only while one is made."""
-        messages = _dump_messages(type_id, call, rows)
-        waiting = b""
-        while True:
-            with self.lock:
-                part = [waiting]
-                size = len(waiting)
-                waiting = b""
-                for message in messages:
-                    if size and size + len(message) > PART_BYTES:
-                        waiting = message
-                        break
-                    part.append(message)
-                    size += len(message)
-            if not size:
-                return
-            yield b"".join(part)
 
     # nlctrl.
 
@@ -297,30 +146,3 @@ class Service:
 
     def _dump_families(self, call: Call) -> list[bytes]:
         return [served.describe() for served in self._served.values()]
-
-
-def _whole_messages(datagram: Buffer) -> list[Message]:
-    messages: list[Message] = []
-    try:
-        for message in split(datagram):
-            messages.append(message)
-    except DecodeError:
-        pass  # the kernel, too, drops the rest without a word: there is no header to answer to
-    return messages
-
-
-def _ack_of(error: Refusal | DecodeError) -> Ack:
-    if isinstance(error, Refusal):
-        return Ack(error.errno, error.explanation, error.bad_offset)
-    return Ack(EINVAL, str(error), c.NLMSG_HDRLEN + error.offset)
-
-
-def _dump_messages(type_id: int, call: Call, rows: Iterable[bytes]) -> Iterator[bytes]:
-    ack = Ack(0)
-    try:
-        for payload in rows:
-            yield pack_message(type_id, c.NLM_F_MULTI, call.seq, call.peer.port_id, payload)
-    except (Refusal, DecodeError) as error:
-        ack = _ack_of(error)
-    flags, payload = pack_done(ack)
-    yield pack_message(c.NLMSG_DONE, flags, call.seq, call.peer.port_id, payload)

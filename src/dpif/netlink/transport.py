@@ -7,8 +7,9 @@ dumps side by side, is given a `Dial` that makes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol
+
+from dpif.netlink.constants import NETLINK_GENERIC
 
 __all__ = ["Dial", "Transport"]
 
@@ -50,5 +51,9 @@ class Transport(Protocol):
         ...
 
 
-Dial: TypeAlias = Callable[[], Transport]
-"""Makes a new transport to one and the same peer."""
+class Dial(Protocol):
+    """Makes a new transport to one and the same peer."""
+
+    def __call__(self, protocol: int = NETLINK_GENERIC) -> Transport:
+        """Make one for a netlink protocol (``NETLINK_*``); raise `Unavailable` when the peer has it not."""
+        ...

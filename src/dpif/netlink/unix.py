@@ -4,11 +4,12 @@ A server listens on a ``SOCK_SEQPACKET`` socket. What either end sends is a *fra
 is (`FrameKind`) and, for ``DATA``, a datagram; for the others, numbers in host order::
 
     HELLO    version, port id     the server's first word to whoever connects
+    SPEAK    protocol             the client wants another netlink protocol than generic netlink; its first word
     DATA     a datagram           either way
     OVERRUN                       the server could not keep some datagrams for the receiver, here they are missing
     JOIN     port id, group       become a member of a multicast group
     LEAVE    port id, group       cease to be one
-    DONE     errno                the answer to the last two; 0 is yes
+    DONE     errno                the answer to SPEAK, JOIN and LEAVE; 0 is yes
 
 Group membership is asked for over a connection of its own, so that the answer cannot come between datagrams.
 
@@ -31,6 +32,7 @@ from enum import IntEnum
 from typing import Final
 
 from dpif.errors import Unavailable, netlink_error
+from dpif.netlink.constants import NETLINK_GENERIC
 
 __all__ = ["FrameKind", "UnixTransport", "default_socket_path", "pack_frame", "require_private", "unpack_frame"]
 
@@ -55,6 +57,7 @@ class FrameKind(IntEnum):
     JOIN = 3
     LEAVE = 4
     DONE = 5
+    SPEAK = 6
 
 
 DATA_HEADER: Final = _ONE.pack(FrameKind.DATA)
@@ -120,15 +123,29 @@ def require_private(directory: str) -> None:
 
 
 class UnixTransport:
-    """A `Transport` to the server at `path`; raises `Unavailable` when there is none."""
+    """A `Transport` to the server at `path`, speaking a ``NETLINK_*`` protocol.
 
-    def __init__(self, path: str | None = None) -> None:
+    Raises `Unavailable` when there is no server, or it does not speak that.
+    """
+
+    def __init__(self, path: str | None = None, protocol: int = NETLINK_GENERIC) -> None:
         self._path = default_socket_path() if path is None else path
         self._socket, self._port_id = _connect(self._path)
+        if protocol != NETLINK_GENERIC:
+            self._speak(protocol)
         self._socket.settimeout(None)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._closing = threading.Event()
+
+    def _speak(self, protocol: int) -> None:
+        try:
+            code = _ask(self._path, self._socket, pack_frame(FrameKind.SPEAK, protocol))
+            if code:
+                raise Unavailable(f"the userspace datapath at {self._path} has no netlink protocol {protocol}", code)
+        except BaseException:
+            self._socket.close()
+            raise
 
     @property
     def port_id(self) -> int:
@@ -171,7 +188,7 @@ class UnixTransport:
     def _gone(self) -> OSError:
         if self._closing.is_set():
             return OSError(errno.EBADF, "the transport is closed")
-        return Unavailable(f"the userspace datapath at {self._path} has gone away", errno.ECONNRESET)
+        return _gone(self._path)
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
@@ -188,16 +205,11 @@ class UnixTransport:
     def _change_membership(self, kind: FrameKind, group: int, operation: str) -> None:
         connection, _ = _connect(self._path)
         try:
-            connection.send(pack_frame(kind, self._port_id, group))
-            answer, numbers = unpack_frame(connection.recv(MAX_FRAME))
-        except OSError as error:
-            raise _unavailable(self._path, error) from None
+            code = _ask(self._path, connection, pack_frame(kind, self._port_id, group))
         finally:
             connection.close()
-        if answer != FrameKind.DONE or len(numbers) != 1:
-            raise self._gone()
-        if numbers[0]:
-            raise netlink_error(numbers[0], operation)
+        if code:
+            raise netlink_error(code, operation)
 
     def close(self) -> None:
         """Leave the server; a `recv` that waits raises ``OSError`` with EBADF."""
@@ -228,6 +240,22 @@ def _connect(path: str) -> tuple[socket.socket, int]:
         connection.close()
         raise Unavailable(f"what listens at {path} is not a userspace datapath of this version", errno.EPROTO)
     return connection, numbers[1]
+
+
+def _ask(path: str, connection: socket.socket, frame: bytes) -> int:
+    """Send a frame that is answered by ``DONE``; return the errno in that, or 0."""
+    try:
+        connection.send(frame)
+        kind, numbers = unpack_frame(connection.recv(MAX_FRAME))
+    except OSError as error:
+        raise _unavailable(path, error) from None
+    if kind != FrameKind.DONE or len(numbers) != 1:
+        raise _gone(path)
+    return numbers[0]
+
+
+def _gone(path: str) -> Unavailable:
+    return Unavailable(f"the userspace datapath at {path} has gone away", errno.ECONNRESET)
 
 
 def _unavailable(path: str, error: OSError) -> Unavailable:

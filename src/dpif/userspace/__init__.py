@@ -33,8 +33,9 @@ queue. Packets of other devices are dealt with by `UserspaceSystem.run_once`, in
 `UserspaceSystem.start` starts, or by the server.
 
 **Connections** are tracked for all datapaths of a namespace together (`engine/conntrack`), with zones, marks,
-labels and address translation. There are no helpers, no timeout policies, no TCP windows, fragments are invalid to
-it, and nothing lists or flushes the table from outside.
+labels, address translation and timeout policies. There are no helpers, and fragments are invalid to it. As in the
+kernel they are listed and deleted over a netlink protocol of their own, netfilter's, whose subsystems are in
+``service`` beside the families; `UserspaceSystem.transport` and the server lead to either protocol.
 
 **Tunnels** (VXLAN with its group policy, Geneve with options, GRE) travel on an *underlay*, a network that the system
 is given: the host's own (`HostUnderlay`, UDP sockets without privilege, raw ones for GRE), or one in memory

@@ -20,7 +20,7 @@ from types import FrameType, TracebackType
 from typing import Final, Self
 
 from dpif.errors import Unavailable
-from dpif.netlink.service import Refusal
+from dpif.netlink.answering import Answering, Refusal
 from dpif.netlink.unix import (
     DATA_HEADER,
     MAX_FRAME,
@@ -108,7 +108,7 @@ class Server:
 
     def _drop(self, client: _Client) -> None:
         del self._clients[client.fileno]
-        self.system.service.drop(client)
+        client.service.drop(client)
         if client.watched:
             self.system.loop.unwatch(client.fileno)
         client.close()
@@ -119,10 +119,7 @@ class Server:
         if client is None:
             return errno.ENOENT
         try:
-            change: Callable[..., None] = (
-                self.system.service.join if kind == FrameKind.JOIN else self.system.service.leave
-            )
-            change(client, group)
+            (client.service.join if kind == FrameKind.JOIN else client.service.leave)(client, group)
         except Refusal as refusal:
             return refusal.errno
         return 0
@@ -143,8 +140,9 @@ class _Client:
         self.is_gone = False
         self.fileno = connection.fileno()
         self.watched = 0
-        self.port_id = server.system.service.new_port_id()
-        server.system.service.connect(self)
+        self.service: Answering = server.system.service
+        self.port_id = self.service.new_port_id()
+        self.service.connect(self)
 
     @property
     def events(self) -> int:
@@ -179,11 +177,24 @@ class _Client:
             return
         kind, numbers = unpack_frame(frame)
         if kind == FrameKind.DATA:
-            self._server.system.service.handle(frame[len(DATA_HEADER) :], self)
+            self.service.handle(frame[len(DATA_HEADER) :], self)
+        elif kind == FrameKind.SPEAK and len(numbers) == 1:
+            self.send_control(pack_frame(FrameKind.DONE, self._speak(*numbers)))
         elif kind in (FrameKind.JOIN, FrameKind.LEAVE) and len(numbers) == 2:
             self.send_control(pack_frame(FrameKind.DONE, self._server.change_membership(kind, *numbers)))
         else:
             self.is_gone = True  # it does not speak as we do
+
+    def _speak(self, protocol: int) -> int:
+        """Turn to the service of another netlink protocol; return 0 or an errno."""
+        try:
+            service = self._server.system.protocol(protocol)
+        except Unavailable as error:
+            return error.errno or errno.EPROTONOSUPPORT
+        self.service.drop(self)
+        self.service = service
+        service.connect(self)
+        return 0
 
     # What goes to the client.
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from errno import EEXIST
+from errno import EEXIST, EPROTONOSUPPORT
 from random import Random
 from types import TracebackType
 from typing import Self
 
+from dpif.conntrack.service import NetfilterService
+from dpif.errors import Unavailable
+from dpif.netlink.answering import Answering
+from dpif.netlink.constants import NETLINK_GENERIC, NETLINK_NETFILTER
 from dpif.netlink.loopback import LoopbackTransport
 from dpif.netlink.service import Service
 from dpif.userspace.devices import FACTORIES
@@ -18,7 +22,7 @@ from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.engine.refusal import refusal
 from dpif.userspace.engine.underlay import Underlay
 from dpif.userspace.loop import Loop
-from dpif.userspace.service import add_families
+from dpif.userspace.service import add_families, add_subsystems
 from dpif.userspace.underlays.host import HostUnderlay
 
 
@@ -39,6 +43,8 @@ class UserspaceSystem:
         self.namespace = Namespace(FACTORIES, clock, random or Random(), underlay or HostUnderlay())
         self.service = Service(self.namespace.lock)
         add_families(self.service, self.namespace)
+        self.netfilter = NetfilterService(self.namespace.lock)
+        add_subsystems(self.netfilter, self.namespace)
         self.loop = Loop(self.namespace)
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -52,9 +58,17 @@ class UserspaceSystem:
     ) -> None:
         self.close()
 
-    def transport(self) -> LoopbackTransport:
-        """Return a new transport to the datapaths, as a client in this process needs."""
-        return LoopbackTransport(self.service)
+    def transport(self, protocol: int = NETLINK_GENERIC) -> LoopbackTransport:
+        """Return a new transport to the datapaths, or to their conntrack (NETLINK_NETFILTER), for this process."""
+        return LoopbackTransport(self.protocol(protocol))
+
+    def protocol(self, number: int) -> Answering:
+        """Return what answers a netlink protocol; raise `Unavailable` for one that is not there."""
+        if number == NETLINK_GENERIC:
+            return self.service
+        if number == NETLINK_NETFILTER:
+            return self.netfilter
+        raise Unavailable(f"a userspace datapath has no netlink protocol {number}", EPROTONOSUPPORT)
 
     def device(self, name: str) -> MemoryDevice:
         """Return the device in memory called `name`, made when there is none.

@@ -9,9 +9,10 @@ from errno import EEXIST, ENODEV, ENOENT
 import pytest
 
 from dpif.errors import DecodeError
+from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.exchange import Request
 from dpif.netlink.generic import pack_header
-from dpif.netlink.service import Call, Command, Refusal, Service
+from dpif.netlink.service import Service
 
 
 class Toy:

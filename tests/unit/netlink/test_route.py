@@ -62,17 +62,17 @@ def ack(code: int, seq: int = 1) -> bytes:
 
 
 def test_a_refusal_is_an_error_with_the_operation() -> None:
-    links = Links(lambda: Scripted(ack(errno.EPERM)))
+    links = Links(lambda protocol: Scripted(ack(errno.EPERM)))
     with pytest.raises(PermissionDenied, match="making the vxlan device v0: Operation not permitted"):
         links.create("v0", "vxlan", b"", 1500)
 
 
 def test_answers_to_others_are_passed_over() -> None:
-    links = Links(lambda: Scripted(ack(errno.EPERM, seq=9), ack(0)))
+    links = Links(lambda protocol: Scripted(ack(errno.EPERM, seq=9), ack(0)))
     links.delete("v0")
 
 
 def test_an_answer_that_is_too_short_is_told() -> None:
-    links = Links(lambda: Scripted(pack_message(RTM_NEWLINK, 0, 1, 1, b"short"), ack(0)))
+    links = Links(lambda protocol: Scripted(pack_message(RTM_NEWLINK, 0, 1, 1, b"short"), ack(0)))
     with pytest.raises(DecodeError, match="too few for a device"):
         links.get("v0")

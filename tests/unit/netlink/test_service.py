@@ -11,10 +11,11 @@ import pytest
 
 from dpif.netlink import constants as c
 from dpif.netlink.ack import Ack, unpack_done, unpack_error
+from dpif.netlink.answering import PART_BYTES, Refusal
 from dpif.netlink.attributes import attribute
 from dpif.netlink.generic import decode_family, get_family, list_families
 from dpif.netlink.message import Message, pack_message, split
-from dpif.netlink.service import PART_BYTES, Refusal, Service
+from dpif.netlink.service import Service
 
 ASK = c.NLM_F_REQUEST | c.NLM_F_ACK
 DUMP = c.NLM_F_REQUEST | c.NLM_F_DUMP

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from dpif.conntrack.constants import TcpState, TcpTimeout
 from dpif.odp.constants import CtState
 from dpif.odp.swkey import get
 from dpif.packet import build
-from dpif.userspace.engine.conntrack import tcp
-from dpif.userspace.engine.conntrack.tcp import TcpState
-from dpif.userspace.engine.conntrack.tracker import Connection
+from dpif.userspace.engine.conntrack import segment as tcp
+from dpif.userspace.engine.conntrack.connection import Connection
+from dpif.userspace.engine.conntrack.tcp import Tcp
+from dpif.userspace.engine.conntrack.timeouts import DEFAULTS
 
 from .conftest import Engine
 
@@ -45,8 +47,12 @@ class Tracking:
 
     @property
     def connections(self) -> list[Connection]:
-        tracker = self.engine.namespace.tracker
-        return list({id(one): one for one, _ in tracker._directions.values()}.values())
+        return list(self.engine.namespace.tracker)
+
+
+def state_of(connection: Connection) -> int:
+    assert isinstance(connection.protocol_state, Tcp)
+    return connection.protocol_state.state
 
 
 @pytest.fixture
@@ -54,6 +60,7 @@ def tracking(engine: Engine) -> Tracking:
     return Tracking(engine)
 
 
+TIMES = DEFAULTS[6]
 NEW = CtState.TRACKED | CtState.NEW
 REPLY = CtState.TRACKED | CtState.ESTABLISHED | CtState.REPLY_DIR
 ESTABLISHED = CtState.TRACKED | CtState.ESTABLISHED
@@ -99,8 +106,8 @@ def test_the_life_of_a_tcp_connection(tracking: Tracking) -> None:
     ):
         assert tracking.state(segment(flags, reply=reply)) != INVALID
         (connection,) = tracking.connections
-        states.append(connection.tcp_state)
-        assert connection.expires == tracking.engine.now + tcp.TIMEOUTS[connection.tcp_state]
+        states.append(state_of(connection))
+        assert connection.expires == tracking.engine.now + TIMES[states[-1]]
     assert states == [
         TcpState.SYN_SENT,
         TcpState.SYN_RECV,
@@ -110,7 +117,7 @@ def test_the_life_of_a_tcp_connection(tracking: Tracking) -> None:
         TcpState.TIME_WAIT,
     ]
     assert tracking.state(segment(tcp.SYN)) == NEW, "a SYN begins another"
-    assert [one.tcp_state for one in tracking.connections] == [TcpState.SYN_SENT]
+    assert [state_of(one) for one in tracking.connections] == [TcpState.SYN_SENT]
 
 
 def test_a_connection_that_is_reset_at_once_is_gone(tracking: Tracking) -> None:
@@ -121,7 +128,7 @@ def test_a_connection_that_is_reset_at_once_is_gone(tracking: Tracking) -> None:
 
 def test_a_connection_seen_from_one_side_lives_for_minutes(tracking: Tracking) -> None:
     tracking.state(segment(tcp.ACK))
-    assert tracking.connections[0].expires == tracking.engine.now + tcp.UNACKNOWLEDGED_TIMEOUT
+    assert tracking.connections[0].expires == tracking.engine.now + TIMES[TcpTimeout.UNACK]
 
 
 @pytest.mark.parametrize("flags", [0, tcp.SYN | tcp.FIN, tcp.FIN, 0x3F], ids=hex)

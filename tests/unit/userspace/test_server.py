@@ -13,15 +13,20 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from dpif.conntrack import Conntrack
 from dpif.errors import NetlinkError, NoSuchObject, Unavailable
 from dpif.netlink.connection import Connection
-from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
+from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Subscription
+from dpif.netlink.generic import get_family
+from dpif.netlink.route import NETLINK_ROUTE
 from dpif.netlink.unix import FrameKind, UnixTransport, pack_frame, unpack_frame
+from dpif.odp.actions import parse_actions
 from dpif.odp.constants import DatapathCmd, FlowCmd, PacketCmd, VportCmd, VportType
 from dpif.odp.key import FlowKey
 from dpif.odp.messages import DatapathRecord, FlowRecord, PacketRecord, VportRecord
@@ -52,7 +57,7 @@ class Served:
         return transport
 
     def connection(self) -> Connection:
-        return self._stack.enter_context(Connection(lambda: UnixTransport(self.path), timeout=10))
+        return self._stack.enter_context(Connection(partial(UnixTransport, self.path), timeout=10))
 
     def stop(self) -> None:
         self.server.stop()
@@ -210,6 +215,36 @@ def test_a_client_that_does_not_read_loses_messages_and_is_told(
         listener.recv(10)
     device.send(UDP)
     assert listener.recv(10)
+
+
+def test_the_connections_are_reached_over_a_protocol_of_their_own(served: Served) -> None:
+    connection = served.connection()
+    dp = create(connection)
+    key = FlowKey(in_port=0).to_bytes()
+    record = PacketRecord(
+        command=PacketCmd.EXECUTE,
+        dp_ifindex=dp,
+        packet=UDP,
+        key=key,
+        actions=parse_actions("ct(commit,zone=5)").to_bytes(),
+    )
+    connection.transact(record.request("execute"))
+    with connection.beside(NETLINK_NETFILTER) as netfilter:
+        conntrack = Conntrack(netfilter)
+        assert [entry.zone for entry in conntrack] == [5]
+        conntrack.flush(zone=5)
+        assert list(conntrack) == []
+        with pytest.raises(NetlinkError, match="Invalid argument"):
+            netfilter.transact(get_family("ovs_datapath"))  # there are no families
+    assert create(connection, "dp1"), "the other protocol is as it was"
+
+
+def test_a_protocol_that_is_not_there(served: Served) -> None:
+    with pytest.raises(Unavailable, match="no netlink protocol 0") as caught:
+        UnixTransport(served.path, NETLINK_ROUTE)
+    assert caught.value.errno == errno.EPROTONOSUPPORT
+    with pytest.raises(Unavailable, match="no netlink protocol 0"):
+        served.system.transport(NETLINK_ROUTE)
 
 
 def test_what_is_no_frame_ends_the_connection_and_nothing_else(served: Served) -> None:

@@ -19,6 +19,7 @@ nothing else is. A test that passes on one datapath and fails on another shows a
 from __future__ import annotations
 
 from dpif.testing.conformance.batches import Batches
+from dpif.testing.conformance.connections import ConntrackEntries, ConntrackFlush, ConntrackTimeouts
 from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits, ConntrackNat
 from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
@@ -36,8 +37,11 @@ from dpif.testing.conformance.upcalls import UpcallDelivery
 SUITE = (
     Batches,
     Conntrack,
+    ConntrackEntries,
+    ConntrackFlush,
     ConntrackLimits,
     ConntrackNat,
+    ConntrackTimeouts,
     Datapaths,
     FlowErrors,
     FlowTable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import struct
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -14,13 +15,13 @@ from dpif.client.ct_limits import CtLimits
 from dpif.odp.constants import CtLimitCmd
 from dpif.odp.messages import CtLimitRecord, ZoneLimit
 from dpif.packet import build
-from dpif.packet.checksum import checksum
+from dpif.packet.checksum import checksum, crc32c
 from dpif.testing.conformance.harness import Harness, refused, two_ports
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 CLIENT, SERVER, OUTSIDE = "10.7.0.1", "10.7.0.2", "192.0.2.7"
 CLIENT6, SERVER6, OUTSIDE6 = "fc00:7::1", "fc00:7::2", "2001:db8::7"
-SYN, SYN_ACK, ACK = 0x02, 0x12, 0x10
+SYN, SYN_ACK, ACK, RST, FIN_ACK = 0x02, 0x12, 0x10, 0x04, 0x11
 Make: TypeAlias = Callable[[str, str, int, int], bytes]
 NEW, EST, REL, RPL, INV, TRK, SNAT, DNAT = (1 << bit for bit in range(8))
 
@@ -36,6 +37,27 @@ def tcp(src: str, dst: str, src_port: int, dst_port: int, flags: int, seq: int =
     return build.ethernet(A, B, build.tcp(src, dst, src_port, dst_port, flags=flags, seq=seq, ack=ack))
 
 
+def sctp(tag: int, chunk: bytes, *, reply: bool = False) -> bytes:
+    """Return a packet with one chunk, from port 1000 to port 80 or back."""
+    ends, ports = ((SERVER, CLIENT), (80, 1000)) if reply else ((CLIENT, SERVER), (1000, 80))
+    header = struct.pack("!HHI", *ports, tag)
+    check = crc32c(header + bytes(4) + chunk).to_bytes(4, "little")
+    return build.ethernet(A, B, build.ip(*ends, 132, header + check + chunk))
+
+
+def chunk(kind: int, content: bytes = b"") -> bytes:
+    """Return a chunk of SCTP."""
+    return struct.pack("!BBH", kind, 0, 4 + len(content)) + content
+
+
+INIT = chunk(1, struct.pack("!IIHHI", 0x11111111, 65536, 1, 1, 1))
+INIT_ACK = chunk(2, struct.pack("!IIHHI", 0x22222222, 65536, 1, 1, 1))
+COOKIE_ECHO = chunk(10, b"cookie..")
+COOKIE_ACK = chunk(11)
+DATA = chunk(0, struct.pack("!IHHI", 1, 0, 0, 0) + b"data")
+"""Chunks that open an association with the tags 0x22222222 and 0x11111111, and one of data."""
+
+
 def handshake(src: str, dst: str, src_port: int, dst_port: int) -> bytes:
     """Return a segment that begins a connection to port 53, or answers from there."""
     return tcp(src, dst, src_port, dst_port, SYN_ACK if src_port == 53 else SYN, 1, 2)
@@ -49,10 +71,11 @@ def unreachable(src: str, dst: str, frame: bytes) -> bytes:
 
 
 class Tracking:
-    """A datapath whose actions' results come up, with what is known of the packet."""
+    """A datapath whose actions' results come up, with what is known of the packet; `receive` is for port 1."""
 
-    def __init__(self, dp: Datapath, upcalls: Upcalls) -> None:
+    def __init__(self, dp: Datapath, upcalls: Upcalls, receive: Callable[[bytes], None]) -> None:
         self.dp = dp
+        self.receive = receive
         self._upcalls = upcalls
 
     def go(self, frame: bytes, actions: str = "ct(nat)", key: dpif.FlowKey | None = None) -> Upcall:
@@ -66,19 +89,18 @@ class Tracking:
         return int(self.go(frame, actions).key.ct_state or 0)
 
 
-class _OnTracking:
+class OnTracking:
     """Gives its tests a datapath that has seen no connection yet."""
 
     @pytest.fixture
     def tracking(self, harness: Harness) -> Iterator[Tracking]:
-        dp, _, _ = two_ports(harness)
-        if "kernel" in harness.capabilities:
-            dp.conntrack.flush()
+        dp, first, _ = two_ports(harness)
+        dp.conntrack.flush()
         with dp.upcalls() as upcalls:
-            yield Tracking(dp, upcalls)
+            yield Tracking(dp, upcalls, first.send)
 
 
-class Conntrack(_OnTracking):
+class Conntrack(OnTracking):
     """The action ``ct`` without translation."""
 
     def test_a_connection_is_new_until_it_is_answered(self, tracking: Tracking) -> None:
@@ -111,6 +133,56 @@ class Conntrack(_OnTracking):
         assert upcall.key.ct_state == TRK | INV
         assert upcall.key.ct_tuple4 is None
         assert tracking.state(frame, "ct(commit)") == TRK | INV
+
+    def test_segments_outside_the_window_are_invalid(self, tracking: Tracking) -> None:
+        """Until the connection is established: from then on the datapath is liberal, but for resets."""
+        out, back = (CLIENT, SERVER, 1000, 80), (SERVER, CLIENT, 80, 1000)
+        assert tracking.state(tcp(*out, SYN, 100), "ct(commit)") == TRK | NEW
+        for what, segment, expected in (
+            ("an answer to another SYN", tcp(*back, SYN_ACK, 500, 9000), INV),
+            ("the answer", tcp(*back, SYN_ACK, 500, 101), EST | RPL),
+            ("an acknowledgement of what was not sent", tcp(*out, ACK, 101, 9000), INV),
+            ("beyond the window", tcp(*out, ACK, 101 + 200_000, 501), INV),
+            ("within the window", tcp(*out, ACK, 101 + 60_000, 501), EST),
+            ("the handshake", tcp(*out, ACK, 101, 501), EST),
+            ("an acknowledgement of what was not sent, later", tcp(*out, ACK, 101, 9000), EST),
+            ("beyond the window, later", tcp(*out, ACK, 101 + 200_000, 501), EST),
+            ("a reset that is forged", tcp(*back, RST, 1, 0), INV),
+            ("a reset that is not", tcp(*back, RST, 501, 0), EST | RPL),
+        ):
+            assert tracking.state(segment, "ct") == TRK | expected, what
+
+    def test_a_connection_that_is_picked_up_has_no_window(self, tracking: Tracking) -> None:
+        """Nobody knows its window scales, so it is given the benefit of the doubt."""
+        out = (CLIENT, SERVER, 1000, 80)
+        assert tracking.state(tcp(*out, ACK, 100, 500), "ct(commit)") == TRK | NEW
+        assert tracking.state(tcp(*out, ACK, 100 + 200_000, 900_000), "ct") == TRK | NEW
+
+    def test_a_port_that_is_used_again_begins_another_connection(self, tracking: Tracking) -> None:
+        out, back = (CLIENT, SERVER, 1000, 80), (SERVER, CLIENT, 80, 1000)
+        for segment in (
+            tcp(*out, SYN, 100),
+            tcp(*back, SYN_ACK, 500, 101),
+            tcp(*out, ACK, 101, 501),
+            tcp(*out, FIN_ACK, 101, 501),
+            tcp(*back, FIN_ACK, 501, 102),
+            tcp(*out, ACK, 102, 502),
+        ):
+            assert tracking.state(segment, "ct(commit)") & INV == 0
+        assert tracking.state(tcp(*out, SYN, 7000), "ct(commit)") == TRK | NEW
+
+    def test_sctp(self, tracking: Tracking) -> None:
+        assert tracking.state(sctp(0x11111111, COOKIE_ACK), "ct") == TRK | INV, "begins nothing"
+        assert tracking.state(sctp(7, INIT), "ct") == TRK | INV, "the first packet has no tag"
+        assert tracking.state(sctp(0, INIT), "ct(commit)") == TRK | NEW
+        assert tracking.state(sctp(0x11111111, INIT_ACK, reply=True), "ct") == TRK | EST | RPL
+        assert tracking.state(sctp(0x33333333, COOKIE_ECHO), "ct") == TRK | INV, "a wrong tag"
+        assert tracking.state(sctp(0x22222222, COOKIE_ECHO), "ct") == TRK | EST
+        assert tracking.state(sctp(0x11111111, COOKIE_ACK, reply=True), "ct") == TRK | EST | RPL
+        assert tracking.state(sctp(0x22222222, DATA), "ct") == TRK | EST
+        assert tracking.state(sctp(0x22222222, DATA, reply=True), "ct") == TRK | INV, "the other end's tag"
+        broken = sctp(0x22222222, DATA)
+        assert tracking.state(broken[:-1] + b"!", "ct") == TRK | INV, "a wrong checksum"
 
     def test_a_wrong_checksum_is_invalid(self, tracking: Tracking) -> None:
         frame = udp(CLIENT, SERVER, 1000, 53)
@@ -184,7 +256,7 @@ class Conntrack(_OnTracking):
             tracking.dp.flows.add("eth(),eth_type(0x0800),ipv4(proto=17)", "ct(commit,helper=nosuch)")
 
 
-class ConntrackNat(_OnTracking):
+class ConntrackNat(OnTracking):
     """The action ``ct`` with ``nat``: what a packet looks like behind it."""
 
     @pytest.mark.parametrize(
@@ -255,7 +327,7 @@ class ConntrackNat(_OnTracking):
         assert tracking.go(query).packet == query
 
 
-class ConntrackLimits(_OnTracking):
+class ConntrackLimits(OnTracking):
     """The family ``ovs_ct_limit``, wire.md section 8.3."""
 
     @pytest.fixture

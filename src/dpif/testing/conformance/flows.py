@@ -12,7 +12,7 @@ import pytest
 import dpif
 from dpif.client import Put
 from dpif.netlink.connection import Connection
-from dpif.netlink.constants import NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_DONE
+from dpif.netlink.constants import NETLINK_GENERIC, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_DONE
 from dpif.netlink.message import pack_message
 from dpif.netlink.transport import Transport
 from dpif.odp.actions import Output
@@ -204,7 +204,11 @@ class FlowTable:
         dp.connection.close()
         for interrupted, expected in ((3, False), (4, True)):
             left = [interrupted]
-            dp.connection = Connection(lambda: Interrupting(dial(), left))  # noqa: B023 - called in this turn
+
+            def interrupting(protocol: int = NETLINK_GENERIC, left: list[int] = left) -> Transport:
+                return Interrupting(dial(protocol), left)
+
+            dp.connection = Connection(interrupting)
             snapshot = dp.flows.snapshot(retries=3)
             assert (len(snapshot.flows), snapshot.interrupted) == (1, expected)
             dp.connection.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 from dpif.client import Datapath
 from dpif.errors import NoSuchObject
-from dpif.netlink.constants import GENL_ID_CTRL
+from dpif.netlink.constants import GENL_ID_CTRL, NETLINK_GENERIC
 from dpif.netlink.message import split
 from dpif.netlink.transport import Transport
 from dpif.odp.constants import OVS_VPORT_FAMILY, DatapathCmd
@@ -69,7 +69,7 @@ def count_requests(dp: Datapath) -> list[int]:
     sent: list[int] = []
     dial = dp.connection.dial
     dp.connection.close()
-    dp.connection = type(dp.connection)(lambda: Recorder(dial(), sent))
+    dp.connection = type(dp.connection)(lambda protocol=NETLINK_GENERIC: Recorder(dial(protocol), sent))
     dp.read()  # looks the families up
     dp.connection.family(OVS_VPORT_FAMILY)
     sent.clear()
@@ -96,7 +96,7 @@ class Looks:
         made = harness.open("conf0", create=True)
         sent: list[int] = []
         dial = made.connection.dial
-        with type(made.connection)(lambda: Recorder(dial(), sent)) as connection:
+        with type(made.connection)(lambda protocol=NETLINK_GENERIC: Recorder(dial(protocol), sent)) as connection:
             find_datapath(connection, "conf0", "system")
             list_datapaths(connection)
         assert sent

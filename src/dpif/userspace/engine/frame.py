@@ -10,7 +10,7 @@ from dpif.packet.constants import ETH_P_IP, VLAN_ETHERTYPES
 from dpif.packet.layout import Layout, locate
 
 if TYPE_CHECKING:
-    from dpif.userspace.engine.conntrack.tracker import Tracked
+    from dpif.userspace.engine.conntrack.connection import Tracked
     from dpif.userspace.engine.port import Port
 
 NO_CUT: Final = 0xFFFFFFFF

@@ -168,6 +168,15 @@ class Namespace:
         port.device.port = None
         del port.datapath.ports[port.number]
 
+    # Timeout policies.
+
+    def remove_policy(self, name: str) -> None:
+        """Take away a timeout policy of connections; errors as of `Policies.remove`."""
+        for datapath in self.datapaths.values():
+            for port in datapath.ports.values():
+                port.recent.clear()  # it may remember flows that are gone, whose actions use the policy
+        self.tracker.remove_policy(name)
+
     # Devices.
 
     def add_device(self, device: Device, ifindex: int = 0) -> None:

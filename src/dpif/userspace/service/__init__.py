@@ -2,13 +2,17 @@
 
 `add_families` puts them all on a `dpif.netlink.service.Service`, and wires what the engine says on its own
 account (packets that go up, ports that go away) to the peers that are to hear of it. One module for each family;
-`base.py` has what they share.
+`base.py` has what they share. `add_subsystems` does the same for netfilter's protocol, over which connections and
+timeout policies are reached: `ctnetlink.py` and `cttimeout.py`.
 """
 
 from __future__ import annotations
 
+from dpif.conntrack.constants import Subsystem
+from dpif.conntrack.service import NetfilterService
 from dpif.netlink.service import Service
 from dpif.userspace.engine.namespace import Namespace
+from dpif.userspace.service import ctnetlink, cttimeout
 from dpif.userspace.service.base import Family
 from dpif.userspace.service.ct_limit import CtLimitFamily
 from dpif.userspace.service.datapath import DatapathFamily
@@ -31,3 +35,9 @@ def add_families(service: Service, namespace: Namespace) -> None:
     """Let `service` answer for the datapaths in `namespace`; the two must have one lock."""
     for family in FAMILIES:
         family(service, namespace).register()
+
+
+def add_subsystems(service: NetfilterService, namespace: Namespace) -> None:
+    """Let `service` answer for the connections in `namespace`; the two must have one lock."""
+    service.add_subsystem(Subsystem.CTNETLINK, ctnetlink.commands(namespace.tracker))
+    service.add_subsystem(Subsystem.CTNETLINK_TIMEOUT, cttimeout.commands(namespace))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from errno import EIO
 from typing import ClassVar, TypeVar
 
+from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.generic import GENL_HDRLEN
-from dpif.netlink.service import Call, Command, Refusal, Service
+from dpif.netlink.service import Service
 from dpif.odp.messages import Record
 from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.rules import RuleBroken
@@ -35,7 +36,7 @@ class Family:
         """Offer the family."""
         self.service.add_family(
             self.RECORD.FAMILY,
-            {number: _answering(command) for number, command in self.commands().items()},
+            {number: _with_refusals(command) for number, command in self.commands().items()},
             version=self.RECORD.VERSION,
             header_size=OVS_HDRLEN - GENL_HDRLEN,
             groups=() if self.GROUP is None else (self.GROUP,),
@@ -43,14 +44,16 @@ class Family:
         )
 
 
-def _answering(command: Command) -> Command:
+def _with_refusals(command: Command) -> Command:
     return command._replace(
-        do=None if command.do is None else _refusing(command.do),
+        do=None if command.do is None else refusing(command.do),
         dump=None if command.dump is None else _refusing_rows(command.dump),
     )
 
 
-def _refusing(handler: Callable[[Call], T]) -> Callable[[Call], T]:
+def refusing(handler: Callable[[Call], T]) -> Callable[[Call], T]:
+    """Return a handler whose errors, where they are the engine's, become answers."""
+
     def handle(call: Call) -> T:
         try:
             return handler(call)

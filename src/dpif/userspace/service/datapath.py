@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from errno import EEXIST, EINVAL, ERANGE
 from typing import Final
 
-from dpif.netlink.service import Call, Command, Refusal
+from dpif.netlink.answering import Call, Command, Refusal
 from dpif.odp.constants import OVS_DATAPATH_MCGROUP, DatapathCmd, DatapathFeature
 from dpif.odp.messages import DatapathRecord, DatapathStats, MegaflowStats
 from dpif.userspace.engine.datapath import NR_CPU_IDS, Datapath

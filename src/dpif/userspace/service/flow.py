@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from errno import EINVAL, ERANGE
 from typing import Final, NamedTuple
 
+from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_EXCL
-from dpif.netlink.service import Call, Command, Refusal
 from dpif.odp.actions import Actions
 from dpif.odp.check import check_actions
 from dpif.odp.constants import OVS_FLOW_MCGROUP, OVS_FLOW_VERSION, FlowAttr, FlowCmd, UfidFlag

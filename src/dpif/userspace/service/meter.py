@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from errno import EINVAL, ENOENT
 
-from dpif.netlink.service import Call, Command, Refusal
+from dpif.netlink.answering import Call, Command, Refusal
 from dpif.odp.constants import OVS_METER_MCGROUP, OVS_METER_VERSION, MeterAttr, MeterBandType, MeterCmd
 from dpif.odp.messages import FlowCounters, MeterBand, MeterRecord
 from dpif.odp.messages.base import pack_headers

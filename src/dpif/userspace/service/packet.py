@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from errno import EINVAL, ERANGE
 from typing import Final
 
-from dpif.netlink.service import Call, Command, Refusal, Service
+from dpif.netlink.answering import Call, Command, Refusal
+from dpif.netlink.service import Service
 from dpif.odp.actions import Actions
 from dpif.odp.check import check_actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, OVS_PACKET_VERSION, PacketAttr, PacketCmd

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from errno import EFBIG, EINVAL, ENODEV, EOPNOTSUPP, ERANGE
 
+from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.policy import Decoded
-from dpif.netlink.service import Call, Command, Refusal, Service
+from dpif.netlink.service import Service
 from dpif.odp.constants import DP_MAX_PORTS, OVS_VPORT_MCGROUP, DatapathFeature, VportCmd, VportType
 from dpif.odp.messages import VportRecord, VportStats
 from dpif.userspace.engine.namespace import Namespace, PortRequest, check_upcall_port_ids

@@ -2,15 +2,18 @@
 
 ``tuples``
     What names a connection in one direction: addresses, protocol, ports.
-``validity``, ``tcp``
-    Which packets count, and what state and life time they give a connection.
+``validity``
+    Which packets count.
+``connection``, ``timeouts``
+    What is known of a connection, and how long it lives: the defaults, and policies.
+``protocols``, ``tcp`` (with ``segment`` and ``tcp_window``), ``sctp``
+    What state and life time a packet gives a connection.
 ``tracker``
-    `Connection` and `Tracker`: the table of connections of a namespace, and its limits.
+    The table of connections of a namespace, and its limits.
 ``nat``
     Choosing a translation and rewriting packets.
 ``action``
     The actions ``ct`` and ``ct_clear`` (net/openvswitch/conntrack.c).
 
-Left out: helpers (a ``ct`` with one is refused), timeout policies (unknown ones are passed over, as in the
-kernel), TCP windows, the states of SCTP, and fragments, which are not put together: they are invalid.
+Left out: helpers (a ``ct`` with one is refused), and fragments, which are not put together: they are invalid.
 """

@@ -7,16 +7,21 @@ from user space has its key alone: its connection is found again by that.
 from __future__ import annotations
 
 from errno import EINVAL, ENOMEM
+from socket import AF_INET, AF_INET6
 from typing import Final
 
+from dpif.conntrack.constants import TcpState
 from dpif.odp.actions import Ct, Masked
 from dpif.odp.constants import CtState
 from dpif.odp.extraction.ipv6 import is_nd
 from dpif.odp.rules import RuleBroken
 from dpif.odp.swkey import get, put
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6
+from dpif.userspace.engine.conntrack.connection import Connection, Info, Tracked
 from dpif.userspace.engine.conntrack.nat import Range, Translator, translate
-from dpif.userspace.engine.conntrack.tracker import Connection, Info, TableFull, Tracked, Tracker
+from dpif.userspace.engine.conntrack.tcp import Tcp
+from dpif.userspace.engine.conntrack.timeouts import Policy
+from dpif.userspace.engine.conntrack.tracker import TableFull, Tracker
 from dpif.userspace.engine.conntrack.tuples import WITH_PORTS, read_tuple
 from dpif.userspace.engine.frame import Frame
 from dpif.userspace.engine.processor import ActionError, Step
@@ -31,6 +36,7 @@ _STATES: Final = {
     Info.RELATED_REPLY: CtState.TRACKED | CtState.RELATED | CtState.REPLY_DIR,
 }
 _NOTHING: Final = Masked(0, 0)
+_FAMILY: Final = {ETH_P_IP: AF_INET, ETH_P_IPV6: AF_INET6}
 
 
 def make_ct(action: Ct, tracker: Tracker, translator: Translator) -> Step:
@@ -57,6 +63,9 @@ class _CtStep:
         self._commits = bool(action.commit) or self._forces
         self._mark = action.mark or _NOTHING
         self._labels = action.labels or _NOTHING
+        self._policy = None if action.timeout is None else tracker.policies.find(action.timeout)
+        if self._policy is not None:
+            self._policy.users.add(self)
         nat = action.nat
         self._has_nat = nat is not None
         self._nat_source: bool | None = None  # which end a new connection has translated
@@ -83,12 +92,14 @@ class _CtStep:
     def _look_up(self, frame: Frame) -> None:
         """Find the connection, unless that was done, and translate as it says (__ovs_ct_lookup)."""
         if not self._is_done(frame):
-            frame.tracked = self._tracker.track(self._zone, frame.data, frame.layout)
+            frame.tracked = self._tracker.track(self._zone, frame.data, frame.layout, self._policy_for(frame))
             if frame.tracked is None:
                 _update_key(frame, CtState.TRACKED | CtState.INVALID, self._zone)
             else:
                 _update_key(frame, _state(frame.tracked), self._zone, frame.tracked.connection)
         tracked = frame.tracked
+        if tracked is not None:
+            _be_liberal(tracked.connection)
         if tracked is None or not self._has_nat or get(frame.key, "ct_state") & _NAT:
             return
         if tracked.connection.is_confirmed or self._commits:
@@ -110,6 +121,9 @@ class _CtStep:
         connection, info = frame.tracked
         if connection.zone != self._zone:
             return False
+        policy = self._policy_for(frame)
+        if policy is not None and connection.policy is not policy:
+            return False
         if self._forces and info.is_reply:
             if connection.is_confirmed:
                 self._tracker.remove(connection)
@@ -117,6 +131,14 @@ class _CtStep:
             return False
         # A copy of the packet may have committed the connection meanwhile.
         return is_tracked and (connection.is_confirmed or not self._commits)
+
+    def _policy_for(self, frame: Frame) -> Policy | None:
+        """Return the action's timeout policy if it is for packets like this one."""
+        policy = self._policy
+        if policy is None:
+            return None
+        is_like = (policy.family, policy.protocol) == (_FAMILY.get(frame.layout.ethertype), frame.layout.protocol)
+        return policy if is_like else None
 
     # Translating.
 
@@ -167,6 +189,13 @@ class _CtStep:
             frame.key = put(frame.key, "ct.labels", connection.labels)
         if not connection.is_confirmed and not info.is_reply and not self._tracker.confirm(connection):
             raise ActionError(EINVAL)
+
+
+def _be_liberal(connection: Connection) -> None:
+    """The windows of a TCP connection that is established are no longer heeded."""
+    state = connection.protocol_state
+    if isinstance(state, Tcp) and state.state == TcpState.ESTABLISHED and connection.is_assured:
+        state.be_liberal()
 
 
 def _trim(frame: Frame) -> None:

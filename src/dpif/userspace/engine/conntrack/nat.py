@@ -23,7 +23,8 @@ from dpif.packet.constants import (
     IPPROTO_UDP,
 )
 from dpif.packet.layout import Layout
-from dpif.userspace.engine.conntrack.tracker import Connection, Tracked, Tracker
+from dpif.userspace.engine.conntrack.connection import Connection, Tracked
+from dpif.userspace.engine.conntrack.tracker import Tracker
 from dpif.userspace.engine.conntrack.tuples import WITH_PORTS, Tuple, read_inner
 from dpif.userspace.engine.conntrack.validity import is_icmp_error
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from dpif.packet.checksum import Buffer, checksum, pseudo_header_sum
-from dpif.packet.constants import ETH_P_IP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from dpif.packet.checksum import Buffer, checksum, crc32c, pseudo_header_sum
+from dpif.packet.constants import ETH_P_IP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 from dpif.packet.layout import Fragment, Layout
-from dpif.userspace.engine.conntrack import tcp
+from dpif.userspace.engine.conntrack import sctp, tcp
 
-TCP_FLAGS_OFFSET: Final = 13
+_TCP_FLAGS_OFFSET: Final = 13
 _LAST_ICMP_TYPE: Final = 18
 _ICMP_ERRORS: Final = frozenset({3, 4, 5, 11, 12})
 _FIRST_ICMPV6_INFORMATION: Final = 128
@@ -37,7 +37,7 @@ def _is_tcp(segment: Buffer) -> bool:
     if len(segment) < 20:
         return False
     size = (segment[12] >> 4) * 4
-    return 20 <= size <= len(segment) and tcp.are_valid(segment[TCP_FLAGS_OFFSET])
+    return 20 <= size <= len(segment) and tcp.are_valid(segment[_TCP_FLAGS_OFFSET])
 
 
 def _is_udp(segment: Buffer) -> bool:
@@ -52,11 +52,16 @@ def _is_icmpv6(segment: Buffer) -> bool:
     return len(segment) >= 8 and segment[0] not in _UNTRACKED_ICMPV6
 
 
+def _is_sctp(segment: Buffer) -> bool:
+    return len(segment) >= sctp.HEADER_SIZE
+
+
 _CHECKS: Final = {
     IPPROTO_TCP: _is_tcp,
     IPPROTO_UDP: _is_udp,
     IPPROTO_ICMP: _is_icmp,
     IPPROTO_ICMPV6: _is_icmpv6,
+    IPPROTO_SCTP: _is_sctp,
 }
 
 
@@ -65,6 +70,8 @@ def _has_right_checksum(packet: Buffer, layout: Layout, segment: Buffer) -> bool
         return True  # it has none
     if layout.protocol == IPPROTO_ICMP:
         return checksum(segment) == 0
+    if layout.protocol == IPPROTO_SCTP:
+        return int.from_bytes(segment[8:12], "little") == crc32c(bytes(segment[:8]) + bytes(4) + bytes(segment[12:]))
     source, size = (layout.l3 + 12, 4) if layout.ethertype == ETH_P_IP else (layout.l3 + 8, 16)
     middle = source + size
     addresses = bytes(packet[source:middle]), bytes(packet[middle : middle + size])
