@@ -1,8 +1,9 @@
-"""Benchmarks on a real kernel, each beside what it is measured by: ``python bench/lab.py [--json FILE]``.
+"""Benchmarks on a real kernel, each beside what it is measured by: ``python bench/lab.py [--json FILE] [NAME...]``.
 
-Boots the lab once and runs itself in there. The contestants of a row take turns, and medians count: the machine
-may be busy, so only the ratios within one run mean something. ``ovs-dpctl`` (Debian's ``openvswitch-switch``) is
-one peer; the others are the *floor*, which reads a dump without looking at it, and batches written by hand.
+Boots the lab once and runs itself in there. ``ovs-dpctl`` (Debian's ``openvswitch-switch``) is one peer; the others
+are the *floor*, which reads a dump without looking at it, and batches written by hand. NAME picks some of the
+benchmarks: ``start``, ``files``, ``operate``, ``dumps``, ``memory``. The columns are ours, the peer, the ratio of
+the two, and the ratio of their processor times.
 """
 
 from __future__ import annotations
@@ -10,20 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import workload
+from contest import Contestants, Row, marginal, row, take_turns
 
 import dpif
 from dpif import lab
 from dpif.client.datapath import Datapath
-from dpif.client.operations import Delete, Put
+from dpif.client.operations import Put
 from dpif.netlink.constants import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE
 from dpif.netlink.message import pack_message
 from dpif.odp.constants import FlowCmd
@@ -33,33 +32,8 @@ SCRATCH = Path("/run/bench")
 """A directory in the guest's memory."""
 PORTS = 6
 BATCH = 128
-
-Contestants = dict[str, Callable[[], object]]
-
-
-class Row(NamedTuple):
-    """A measurement: medians in microseconds per flow, and how many times the peer's time ours takes."""
-
-    what: str
-    peer: str
-    peer_microseconds: float
-    microseconds: float
-
-    @property
-    def ratio(self) -> float:
-        """Ours to the peer's."""
-        return self.microseconds / self.peer_microseconds
-
-
-def take_turns(contestants: Contestants, rounds: int) -> dict[str, float]:
-    """Run each so many times, in turn; return the median seconds of each."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+PEER = "ovs-dpctl"
+STYLES = ("", "-m", "--names")
 
 
 def main() -> int:
@@ -67,128 +41,172 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/lab.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default: 5)")
-    parser.add_argument("--flows", type=int, nargs=2, default=[30_000, 100_000], help="sizes of the table")
+    parser.add_argument("--flows", type=int, nargs=2, default=[30_000, 100_000], help="sizes of two tables")
     parser.add_argument("--lines", type=int, default=30_000, help="length of a file of flows")
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="which to run (default: all)")
     arguments = parser.parse_args()
     if not os.environ.get("DPIF_LAB"):
         return lab.run([sys.executable, *sys.argv], modules=["dummy"])
     SCRATCH.mkdir(exist_ok=True)
     rows = []
-    for row in measure(arguments.rounds, arguments.flows, arguments.lines):
-        rows.append(row)
-        print(
-            f"{row.what:<34} {row.microseconds:8.2f} us   {row.peer:<18} {row.peer_microseconds:8.2f} us   "
-            f"{row.ratio:5.2f}",
-            flush=True,
-        )
+    for name in arguments.names or BENCHMARKS:
+        for measured in BENCHMARKS[name](arguments):
+            rows.append(measured)
+            print(measured, flush=True)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps([row._asdict() | {"ratio": row.ratio} for row in rows], indent=1))
     return 0
 
 
-def measure(rounds: int, sizes: list[int], lines: int) -> Iterator[Row]:
-    """Yield all rows."""
-    with dpif.open("dp0", create=True) as datapath:
-        for number in range(1, PORTS + 1):
-            shell(f"ip link add d{number} type dummy && ovs-dpctl add-if dp0 d{number}")
-        yield from measure_files(rounds, lines)
-        yield from measure_operate(datapath, rounds, lines)
-        yield from measure_dumps(datapath, rounds, sizes)
-
-
-def measure_files(rounds: int, lines: int) -> Iterator[Row]:
-    """Whole processes that add, change and delete the flows of a file."""
-    file = SCRATCH / "flows"
-    file.write_text("".join(f"{workload.line(number)}\n" for number in range(lines)))
-    keys = SCRATCH / "keys"
-    keys.write_text("".join(f"{workload.key(number)}\n" for number in range(lines)))
-    commands = {"add-flows": file, "mod-flows": file, "del-flows": keys}
-    medians = take_turns(
-        {
-            f"{name} {command}": lambda tool=tool, command=command, path=path: shell(f"{tool} {command} dp0 {path}")
-            for name, tool in tools().items()
-            for command, path in commands.items()
-        },
-        rounds,
-    )
+def measure_start(arguments: argparse.Namespace) -> Iterator[Row]:
+    """A whole process that does next to nothing: what every other whole process begins with."""
+    with datapath("start"):
+        commands = ("show", "dump-flows")
+        times = take_turns(
+            {f"{name} {command}": quiet(f"{tool} {command} start") for name, tool in tools() for command in commands},
+            arguments.rounds,
+        )
     for command in commands:
-        ours, peer = (medians[f"{name} {command}"] / lines * 1e6 for name in ("dpif", "ovs-dpctl"))
-        yield Row(f"{command} FILE, {lines} lines", "ovs-dpctl", peer, ours)
+        yield row(f"{command}, nothing there", times[f"dpif {command}"], PEER, times[f"{PEER} {command}"], 1)
 
 
-def measure_operate(datapath: Datapath, rounds: int, count: int) -> Iterator[Row]:
-    """Encoded puts, beside batches written by hand; the flows are deleted in between, in nobody's time."""
+def measure_files(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Whole processes that add, change and delete the flows of a file."""
+    file, keys = SCRATCH / "flows", SCRATCH / "keys"
+    file.write_text("".join(f"{workload.line(number)}\n" for number in range(arguments.lines)))
+    keys.write_text("".join(f"{workload.key(number)}\n" for number in range(arguments.lines)))
+    commands = {"add-flows": file, "mod-flows": file, "del-flows": keys}
+    with datapath("files"):
+        contestants = {
+            f"{name} {command}": quiet(f"{tool} {command} files {path}")
+            for name, tool in tools()
+            for command, path in commands.items()
+        }
+        times = take_turns(contestants, arguments.rounds)
+    for command in commands:
+        ours, peer = times[f"dpif {command}"], times[f"{PEER} {command}"]
+        yield row(f"{command} FILE, {arguments.lines} lines", ours, PEER, peer, arguments.lines)
+
+
+def measure_operate(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Encoded puts, beside batches written by hand. To put again what is there costs the kernel the same in both."""
+    count = arguments.lines
     puts = [Put(workload.key(number), workload.actions(number)) for number in range(count)]
-    requests = [put.request(datapath.ifindex).payload for put in puts]
-
-    def by_hand() -> None:
-        family = datapath.connection.family("ovs_flow").id
-        transport = datapath.connection.dial()
-        for start in range(0, count, BATCH):
-            part = requests[start : start + BATCH]
-            flags = [NLM_F_REQUEST] * (len(part) - 1) + [NLM_F_REQUEST | NLM_F_ACK]
-            transport.send(b"".join(pack_message(family, f, 1, 0, r) for f, r in zip(flags, part, strict=True)))
-            transport.recv(10)
-        transport.close()
-
-    # Putting again what is there costs the kernel the same in both.
-    datapath.operate(puts)
-    medians = take_turns({"dpif": lambda: datapath.operate(puts), "hand": by_hand}, rounds)
-    yield Row(f"operate(), {count} puts", "by hand", medians["hand"] / count * 1e6, medians["dpif"] / count * 1e6)
-    datapath.operate([Delete(put.match.key) for put in puts])
+    with datapath("operate") as dp:
+        requests = [put.request(dp.ifindex).payload for put in puts]
+        dp.operate(puts)
+        times = take_turns(
+            {"dpif": lambda: dp.operate(puts), "hand": lambda: put_by_hand(dp, requests)}, arguments.rounds
+        )
+    yield row(f"operate(), {count} puts", times["dpif"], "by hand", times["hand"], count)
 
 
-def measure_dumps(datapath: Datapath, rounds: int, sizes: list[int]) -> Iterator[Row]:
-    """The marginal cost of a flow between two sizes of the table, and whole processes at the larger one."""
-    datapath.flows.flush()
-    contestants: Contestants = {"floor": lambda: drain(datapath), "typed": lambda: touch(datapath)}
-    for options in ("", "-m", "--names"):
-        for name, tool in tools().items():
-            command = f"{tool} dump-flows {options} dp0 > {SCRATCH}/{name}"
-            contestants[f"{name} {options}"] = lambda command=command: shell(command)
-    medians = []
-    there = 0
-    for size in sizes:
-        datapath.operate([Put(workload.key(number), workload.actions(number)) for number in range(there, size)])
-        there = size
-        medians.append(take_turns(contestants, rounds))
-    small, large = medians
-    marginal = {name: (large[name] - small[name]) / (sizes[1] - sizes[0]) * 1e6 for name in contestants}
-    for options in ("", "-m", "--names"):
-        ours, peer = f"dpif {options}", f"ovs-dpctl {options}"
-        yield Row(f"dump-flows {options}, marginal", "ovs-dpctl", marginal[peer], marginal[ours])
-        whole = sizes[1] / 1e6
-        yield Row(f"dump-flows {options}, {sizes[1]}, process", "ovs-dpctl", large[peer] / whole, large[ours] / whole)
-    yield Row("dump-flows, marginal", "floor", marginal["floor"], marginal["dpif "])
-    yield Row("typed flows, marginal", "floor", marginal["floor"], marginal["typed"])
+def put_by_hand(dp: Datapath, requests: list[bytes]) -> None:
+    """Send batches of requests, with one acknowledgement for each."""
+    family = dp.connection.family("ovs_flow").id
+    transport = dp.connection.dial()
+    for start in range(0, len(requests), BATCH):
+        part = requests[start : start + BATCH]
+        flags = [NLM_F_REQUEST] * (len(part) - 1) + [NLM_F_REQUEST | NLM_F_ACK]
+        transport.send(b"".join(pack_message(family, f, 1, 0, r) for f, r in zip(flags, part, strict=True)))
+        transport.recv(10)
+    transport.close()
 
 
-def touch(datapath: Datapath) -> None:
+def measure_dumps(arguments: argparse.Namespace) -> Iterator[Row]:
+    """What a flow more costs, between tables of two sizes, and whole processes at the larger one."""
+    small, large = arguments.flows
+    with datapath("small", small) as few, datapath("large", large) as many:
+        contestants: Contestants = {}
+        for dp in (few, many):
+            contestants[f"floor {dp.name}"] = lambda dp=dp: drain(dp)
+            contestants[f"typed {dp.name}"] = lambda dp=dp: touch(dp)
+        for style in STYLES:
+            for name, tool in tools():
+                for dp in (few, many):
+                    command = f"{tool} dump-flows {style} {dp.name} > {SCRATCH}/{name}"
+                    contestants[f"{name}{style} {dp.name}"] = quiet(command)
+        times = take_turns(contestants, arguments.rounds)
+
+    def more(name: str) -> list:
+        return marginal(times[f"{name} small"], times[f"{name} large"])
+
+    for style in STYLES:
+        ours, peer = f"dpif{style}", f"{PEER}{style}"
+        yield row(f"dump-flows {style}, marginal", more(ours), PEER, more(peer), large - small)
+        yield row(f"dump-flows {style}, {large}", times[f"{ours} large"], PEER, times[f"{peer} large"], large)
+    yield row("dump-flows, marginal", more("dpif"), "floor", more("floor"), large - small)
+    yield row("typed flows, marginal", more("typed"), "floor", more("floor"), large - small)
+
+
+def touch(dp: Datapath) -> None:
     """Read what a flow has."""
-    for flow in datapath.flows:
+    for flow in dp.flows:
         _ = flow.key, flow.mask, flow.actions, flow.packets, flow.bytes
 
 
-def drain(datapath: Datapath) -> None:
+def drain(dp: Datapath) -> None:
     """Read a dump and look at nothing but for its end."""
-    request = FlowRecord(command=FlowCmd.GET, dp_ifindex=datapath.ifindex).to_payload()
-    transport = datapath.connection.dial()
-    family = datapath.connection.family("ovs_flow").id
+    request = FlowRecord(command=FlowCmd.GET, dp_ifindex=dp.ifindex).to_payload()
+    transport = dp.connection.dial()
+    family = dp.connection.family("ovs_flow").id
     transport.send(pack_message(family, NLM_F_REQUEST | NLM_F_DUMP, 1, transport.port_id, request))
     while int.from_bytes(transport.recv(10)[4:6], sys.byteorder) != NLMSG_DONE:
         pass
     transport.close()
 
 
-def tools() -> dict[str, str]:
+def measure_memory(arguments: argparse.Namespace) -> Iterator[Row]:
+    """The peak of a process that dumps twice the larger table, beside one that dumps nothing: KiB, not times."""
+    count = 2 * arguments.flows[1]
+    with datapath("nothing"), datapath("plenty", count):
+        for style in STYLES:
+            command = f"{dict(tools())['dpif']} dump-flows {style}"
+            empty, full = (peak_memory(f"{command} {name}") for name in ("nothing", "plenty"))
+            print(f"{f'dump-flows {style}, {count}, peak memory':<42} {full} KiB, {full - empty} over an empty table's")
+    yield from ()
+
+
+def peak_memory(command: str) -> int:
+    """Return the most memory that a command took, in KiB."""
+    process = subprocess.Popen(command.split(), stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return usage.ru_maxrss
+
+
+def datapath(name: str, flows: int = 0) -> Datapath:
+    """Make a datapath with the ports and so many of the flows of the workload."""
+    made = dpif.open(name, create=True)
+    for number in range(1, PORTS + 1):
+        device = f"{name[:4]}{number}"
+        subprocess.run(f"ip link add {device} type dummy && ovs-dpctl add-if {name} {device}", shell=True, check=True)
+    for start in range(0, flows, 10_000):
+        numbers = range(start, min(start + 10_000, flows))
+        made.operate([Put(workload.key(number), workload.actions(number)) for number in numbers])
+    return made
+
+
+def tools() -> list[tuple[str, str]]:
     """Return how each tool is called; ours without the shim script, since files are slow in the lab."""
-    return {"dpif": f"{sys.executable} -m dpif", "ovs-dpctl": "ovs-dpctl"}
+    return [("dpif", f"{sys.executable} -m dpif"), (PEER, PEER)]
 
 
-def shell(command: str) -> None:
-    """Run a command that must succeed."""
-    subprocess.run(command, shell=True, check=True)
+def quiet(command: str):
+    """Return what runs a command, which must succeed."""
+    redirected = command if ">" in command else f"{command} > {SCRATCH}/out"
+    return lambda: subprocess.run(redirected, shell=True, check=True)
 
+
+BENCHMARKS = {
+    "start": measure_start,
+    "files": measure_files,
+    "operate": measure_operate,
+    "dumps": measure_dumps,
+    "memory": measure_memory,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

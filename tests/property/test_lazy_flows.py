@@ -122,5 +122,5 @@ def test_puts_agree(
     slow = FlowRecord(
         command=1, dp_ifindex=5, key=key, actions=actions, mask=mask, ufid=ufid, clear=clear, probe=probe
     )
-    fast = encode_flow(1, 5, key=key, actions=actions, mask=mask, ufid=ufid, clear=clear, probe=probe)
-    assert fast == slow.to_payload()
+    fast = encode_flow(key=key, actions=actions, mask=mask, ufid=ufid, clear=clear, probe=probe)
+    assert pack_headers(1, 1, 5) + fast == slow.to_payload()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from dpif.client.values import ActionsLike, KeyLike
     from dpif.conntrack.table import Conntrack
 
+_AT_A_TIME = 512
+"""Operations that are requests at one time."""
 _MAX_QUEUES = 0xF000
 _TC_MAJOR = 1 << 16
 
@@ -197,11 +200,14 @@ class Datapath:
         One that fails does not keep the others from being carried out. `want_flows` asks for the flow (with its
         counters) that a `Put` or `Delete` dealt with; a `Get` always brings it.
         """
-        from dpif.client.operations import result_of
+        from dpif.client.operations import results_of
 
-        todo = list(operations)
-        answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in todo])
-        return [result_of(operation, answer) for operation, answer in zip(todo, answers, strict=True)]
+        todo = iter(operations)
+        results: list[Result] = []
+        while part := list(islice(todo, _AT_A_TIME)):  # few at a time, so that the garbage collector never sees many
+            answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in part])
+            results += results_of(part, answers)
+        return results
 
     def send_packet(self, port: Port | int, packet: bytes) -> None:
         """Send a packet out of a port; success says nothing about delivery."""

@@ -14,7 +14,8 @@ from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netli
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Request
 from dpif.odp.actions import Actions
-from dpif.odp.constants import FlowCmd, PacketCmd
+from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowCmd, PacketCmd
+from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord, encode_flow
 from dpif.odp.messages.packet import PacketRecord
 from dpif.odp.ufid import Ufid
@@ -23,9 +24,12 @@ _NO_KEY = b""
 
 
 class Put:
-    """Install a flow, or replace the actions of one that is there; see `Flows.put` for the arguments."""
+    """Install a flow, or replace the actions of one that is there; see `Flows.put` for the arguments.
 
-    __slots__ = ("actions", "clear", "create", "match", "modify", "probe")
+    It is encoded when it is made: what is changed in it later has no effect.
+    """
+
+    __slots__ = ("_attributes", "_command", "_flags", "actions", "match")
 
     def __init__(
         self,
@@ -39,29 +43,20 @@ class Put:
         clear: bool = False,
         probe: bool = False,
     ) -> None:
-        self.match = encode_match(key, mask, ufid)
+        self.match = match = encode_match(key, mask, ufid)
         self.actions = encode_actions(actions)
-        self.create = create
-        self.modify = modify
-        self.clear = clear
-        self.probe = probe
+        self._attributes = encode_flow(
+            key=match.key, mask=match.mask, ufid=match.ufid, actions=self.actions, clear=clear, probe=probe
+        )
+        self._command = FlowCmd.NEW if create else FlowCmd.SET
+        # The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
+        self._flags = NLM_F_CREATE if create and not modify else 0
 
     def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[FlowRecord]:
         """Return the request; creating is NEW, and exclusive where modifying is not allowed."""
-        payload = encode_flow(
-            FlowCmd.NEW if self.create else FlowCmd.SET,
-            dp_ifindex,
-            key=self.match.key,
-            mask=self.match.mask,
-            ufid=self.match.ufid,
-            actions=self.actions,
-            clear=self.clear,
-            probe=self.probe,
-        )
-        # The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
-        flags = NLM_F_CREATE if self.create and not self.modify else 0
-        flags |= NLM_F_ECHO if want_reply else 0
-        return Request(FlowRecord.FAMILY, payload, FlowRecord.from_reply, flags, "putting a flow")
+        payload = pack_headers(self._command, OVS_FLOW_VERSION, dp_ifindex) + self._attributes
+        flags = self._flags | NLM_F_ECHO if want_reply else self._flags
+        return Request(OVS_FLOW_FAMILY, payload, FlowRecord.from_reply, flags, "putting a flow")
 
 
 class _ByIdentity:
@@ -158,10 +153,15 @@ class Result(NamedTuple):
         return self.error is None
 
 
-def result_of(operation: Operation, answer: Any) -> Result:
-    """Return the result for what `Connection.batch` gave."""
-    if answer is None:
-        return Result(operation)
+def results_of(operations: list[Operation], answers: list[Any]) -> list[Result]:
+    """Return the results for what `Connection.batch` gave."""
+    return [
+        Result(operation) if answer is None else _result_of(operation, answer)
+        for operation, answer in zip(operations, answers, strict=True)
+    ]
+
+
+def _result_of(operation: Operation, answer: Any) -> Result:
     if isinstance(answer, NetlinkError):
         return Result(operation, None, explain_refusal(answer, operation))
     if isinstance(answer, DpifError):

@@ -163,26 +163,28 @@ class Batch:
         self.answered = 0
 
     def _pack(self, requests: Sequence[Request[Any]], type_ids: Mapping[str | int, int]) -> Iterator[bytes]:
-        sizes = [c.NLMSG_HDRLEN + len(request.payload) for request in requests]
-        start = 0
-        while start < len(requests):
-            end = start + 1
-            size = sizes[start]
-            while end < len(requests) and end - start < BATCH_MESSAGES and size + sizes[end] <= BATCH_BYTES:
-                size += sizes[end]
-                end += 1
-            self._ends.append(end)
-            yield b"".join(
-                pack_message(
-                    type_ids[request.family],
-                    c.NLM_F_REQUEST | request.flags | (c.NLM_F_ACK if index == end - 1 else 0),
-                    self._seq + index,
-                    self._port_id,
-                    request.payload,
-                )
-                for index, request in enumerate(requests[start:end], start)
-            )
-            start = end
+        """Yield the datagrams, each as long as it may be."""
+        messages: list[bytes] = []
+        size = 0
+        for index, (family, payload, _, flags, _, _) in enumerate(requests):
+            length = c.NLMSG_HDRLEN + len(payload)
+            if messages and (len(messages) == BATCH_MESSAGES or size + length > BATCH_BYTES):
+                yield self._datagram(messages, index)
+                messages, size = [], 0
+            size += length
+            header = HEADER.pack(length, type_ids[family], c.NLM_F_REQUEST | flags, self._seq + index, self._port_id)
+            messages.append(header + payload + bytes(-length & 3) if length & 3 else header + payload)
+        if messages:
+            yield self._datagram(messages, len(requests))
+
+    def _datagram(self, messages: list[bytes], end: int) -> bytes:
+        """Return a datagram whose last message, the request before index `end`, asks for an acknowledgement."""
+        self._ends.append(end)
+        last = self._requests[end - 1]
+        flags = c.NLM_F_REQUEST | c.NLM_F_ACK | last.flags
+        type_id = self._type_ids[last.family]
+        messages[-1] = pack_message(type_id, flags, self._seq + end - 1, self._port_id, last.payload)
+        return b"".join(messages)
 
     @property
     def done(self) -> bool:

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from dpif.client.operations import Delete, Execute, Get, Put, explain_refusal, result_of
+from dpif.client.operations import Delete, Execute, Get, Put, explain_refusal, results_of
 from dpif.errors import EncodeError, NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.odp.constants import FlowCmd, PacketCmd
@@ -67,9 +67,10 @@ def test_execute_always_sends_a_key() -> None:
 
 def test_an_answer_becomes_a_result() -> None:
     put = Put(ARP, "2")
-    assert result_of(put, None).ok
-    assert result_of(put, FlowRecord(command=1)).record == FlowRecord(command=1)
-    failed = result_of(put, netlink_error(errno.ENOENT, "putting a flow"))
+    answers = [None, FlowRecord(command=1), netlink_error(errno.ENOENT, "putting a flow")]
+    done, told, failed = results_of([put, put, put], answers)
+    assert done.ok
+    assert told.record == FlowRecord(command=1)
     assert isinstance(failed.error, NoSuchObject)
     assert not failed.ok
 

@@ -12,6 +12,7 @@ attributes that are set are sent; those that this library does not know are kept
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable
 from enum import IntEnum
@@ -29,6 +30,7 @@ OVS_HDRLEN = _HEADERS.size
 """Bytes of a payload before its attributes: ``struct genlmsghdr`` and ``struct ovs_header``."""
 
 
+@functools.lru_cache(64)
 def pack_headers(command: int, version: int, dp_ifindex: int) -> bytes:
     """Return the two headers."""
     return _HEADERS.pack(command, version, 0, dp_ifindex)

@@ -1,0 +1,86 @@
+"""Contests: several functions take turns, and each one's time counts beside its peer's of the same round.
+
+The machine may be busy and its speed drift, so a time by itself says little: what stands next to each other was
+measured next to each other, and medians count. The *processor* time is this process's and its children's, user and
+system, which waiting for other processes does not lengthen (in the lab the host's other processes still do).
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+Contestants = dict[str, Callable[[], object]]
+
+
+class Times(NamedTuple):
+    """Seconds that something took."""
+
+    wall: float
+    processor: float
+
+    def less(self, other: Times) -> Times:
+        """Return by how much this is longer than `other`."""
+        return Times(self.wall - other.wall, self.processor - other.processor)
+
+
+class Row(NamedTuple):
+    """A measurement beside its peer: medians in microseconds for each `unit` (a flow, a line)."""
+
+    what: str
+    peer: str
+    peer_wall: float
+    peer_processor: float
+    wall: float
+    processor: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times the peer's time ours takes."""
+        return self.wall / self.peer_wall
+
+    def __str__(self) -> str:
+        processor = f"{self.processor / self.peer_processor:5.2f}" if self.peer_processor > 0 else "    –"
+        return (
+            f"{self.what:<42} {self.wall:8.2f} us   {self.peer:<12} {self.peer_wall:8.2f} us   "
+            f"{self.ratio:5.2f}   {processor}"
+        )
+
+
+def take_turns(contestants: Contestants, rounds: int) -> dict[str, list[Times]]:
+    """Run each so many times, in turn; return the times of each, by rounds."""
+    times: dict[str, list[Times]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            times[name].append(_time(run))
+    return times
+
+
+def row(what: str, ours: list[Times], peer: str, theirs: list[Times], count: int) -> Row:
+    """Return the medians of two contestants who did `count` things in each round."""
+    (peer_wall, peer_processor), (wall, processor) = (_medians(times, count) for times in (theirs, ours))
+    return Row(what, peer, peer_wall, peer_processor, wall, processor)
+
+
+def marginal(small: list[Times], large: list[Times]) -> list[Times]:
+    """Return by how much the larger task took longer, in each round."""
+    return [more.less(less) for less, more in zip(small, large, strict=True)]
+
+
+def _medians(times: list[Times], count: int) -> tuple[float, float]:
+    wall, processor = (statistics.median(values) / count * 1e6 for values in zip(*times, strict=True))
+    return wall, processor
+
+
+def _time(run: Callable[[], object]) -> Times:
+    processor, wall = _processor(), time.perf_counter()
+    run()
+    return Times(time.perf_counter() - wall, _processor() - processor)
+
+
+def _processor() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
