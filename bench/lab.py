@@ -9,6 +9,7 @@ the two, and the ratio of their processor times.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import workload
 from contest import Contestants, Row, marginal, row, take_turns
+from installed import install
 
 import dpif
 from dpif import lab
@@ -63,7 +65,11 @@ def measure_start(arguments: argparse.Namespace) -> Iterator[Row]:
     with datapath("start"):
         commands = ("show", "dump-flows")
         times = take_turns(
-            {f"{name} {command}": quiet(f"{tool} {command} start") for name, tool in tools() for command in commands},
+            {
+                f"{name} {command}": quiet(f"{tool} {command} start")
+                for name, tool in tools().items()
+                for command in commands
+            },
             arguments.rounds,
         )
     for command in commands:
@@ -79,7 +85,7 @@ def measure_files(arguments: argparse.Namespace) -> Iterator[Row]:
     with datapath("files"):
         contestants = {
             f"{name} {command}": quiet(f"{tool} {command} files {path}")
-            for name, tool in tools()
+            for name, tool in tools().items()
             for command, path in commands.items()
         }
         times = take_turns(contestants, arguments.rounds)
@@ -122,7 +128,7 @@ def measure_dumps(arguments: argparse.Namespace) -> Iterator[Row]:
             contestants[f"floor {dp.name}"] = lambda dp=dp: drain(dp)
             contestants[f"typed {dp.name}"] = lambda dp=dp: touch(dp)
         for style in STYLES:
-            for name, tool in tools():
+            for name, tool in tools().items():
                 for dp in (few, many):
                     command = f"{tool} dump-flows {style} {dp.name} > {SCRATCH}/{name}"
                     contestants[f"{name}{style} {dp.name}"] = quiet(command)
@@ -157,24 +163,25 @@ def drain(dp: Datapath) -> None:
 
 
 def measure_memory(arguments: argparse.Namespace) -> Iterator[Row]:
-    """The peak of a process that dumps twice the larger table, beside one that dumps nothing: KiB, not times."""
+    """The peak of a process that dumps twice the larger table, and what of it is there for an empty one; no times."""
     count = 2 * arguments.flows[1]
     with datapath("nothing"), datapath("plenty", count):
         for style in STYLES:
-            command = f"{dict(tools())['dpif']} dump-flows {style}"
-            empty, full = (peak_memory(f"{command} {name}") for name in ("nothing", "plenty"))
-            print(f"{f'dump-flows {style}, {count}, peak memory':<42} {full} KiB, {full - empty} over an empty table's")
+            empty, full = (peak_memory(f"dump-flows {style} {name}") for name in ("nothing", "plenty"))
+            what = f"dump-flows {style}, {count}, peak memory"
+            print(f"{what:<42} {full} KiB, {full - empty} KiB more than for an empty table", flush=True)
     yield from ()
 
 
 def peak_memory(command: str) -> int:
-    """Return the most memory that a command took, in KiB."""
-    process = subprocess.Popen(command.split(), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_maxrss
+    """Return the most memory that a command took, in KiB.
+
+    The process tells itself: what its parent learns counts the parent's own memory, from before the ``exec``.
+    """
+    tell = "import re; from dpif.cli import main; main(); print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
+    run = f'{tools()["dpif"].rpartition(" ")[0]} -c "import sys; {tell}" {command}'
+    told = subprocess.run(run, shell=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return int(told.stderr)
 
 
 def datapath(name: str, flows: int = 0) -> Datapath:
@@ -189,9 +196,10 @@ def datapath(name: str, flows: int = 0) -> Datapath:
     return made
 
 
-def tools() -> list[tuple[str, str]]:
-    """Return how each tool is called; ours without the shim script, since files are slow in the lab."""
-    return [("dpif", f"{sys.executable} -m dpif"), (PEER, PEER)]
+@functools.cache
+def tools() -> dict[str, str]:
+    """Return how each tool is called."""
+    return install(SCRATCH / "programs")
 
 
 def quiet(command: str):

@@ -10,22 +10,24 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpif.cli.errors import CommandError, describe
+from dpif.cli.errors import describe
+from dpif.cli.flow_file_lines import LineReader
 from dpif.cli.flows import ASK_FOR_UFID, CounterLine, FlowReader, now
+from dpif.client.operations import Delete
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
-    from dpif.client.operations import Delete, Put
+    from dpif.client.operations import Operation, Result
     from dpif.errors import DpifError
     from dpif.odp.messages.flow import FlowRecord
 
 _CHUNK = 65536
 """Bytes of one read; a few hundred lines."""
-_COMMANDS = ("add", "delete", "modify")
 _FAILURES = {"add": "updating flow table", "modify": "updating flow table", "delete": "deleting flow"}
 
 
@@ -67,58 +69,26 @@ def _process(context: Context, default: str) -> None:
                 os.close(descriptor)
 
 
-def _numbered_lines(descriptor: int) -> Iterator[list[tuple[int, str]]]:
-    """Yield the lines of each read with their numbers, without comments and lines that are blank."""
-    number = 0
+def _numbered_lines(descriptor: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the lines of each read, with the number of the first of them."""
+    number = 1
     partial = b""
     while chunk := os.read(descriptor, _CHUNK):
         *whole, partial = (partial + chunk).split(b"\n")
-        yield list(_meaningful(whole, number))
+        yield number, whole
         number += len(whole)
-    yield list(_meaningful([partial], number))
-
-
-def _meaningful(lines: Iterable[bytes], number: int) -> Iterator[tuple[int, str]]:
-    for line in lines:
-        number += 1
-        text = line.partition(b"#")[0].decode(errors="replace").strip()
-        if text:
-            yield number, text
-
-
-class _Line(NamedTuple):
-    """What a line says: an operation, or why there is none."""
-
-    number: int
-    verb: str
-    operation: Put | Delete | None = None
-    failure: str = ""
-
-
-def _read(reader: FlowReader, default: str, number: int, text: str) -> _Line:
-    verb, flow, actions = split_line(text, default)
-    if not flow or (verb == "delete") == bool(actions):
-        return _Line(number, verb, failure=f"Failed parsing line number {number}, skipped!")
-    try:
-        if verb == "delete":
-            return _Line(number, verb, reader.delete(flow))
-        return _Line(number, verb, reader.put(flow, actions, create=verb == "add", modify=verb == "modify"))
-    except CommandError as error:
-        return _Line(number, verb, failure=str(error))
-
-
-def split_line(text: str, default: str) -> tuple[str, str, str]:
-    """Return what to do (a first word that starts one of the commands, else `default`), the flow and actions."""
-    first = text.split(maxsplit=1)[0].partition(",")[0]
-    verb = next((command for command in _COMMANDS if first and command.startswith(first)), None)
-    flow, _, actions = (text.removeprefix(first).strip() if verb else text).partition(" ")
-    return verb or default, flow, actions.strip()
+    yield number, [partial]
 
 
 class Outcome(NamedTuple):
-    """What became of a line: why it failed, or the flow that it dealt with."""
+    """What became of a line: why it failed, or the flow that it dealt with.
 
-    line: _Line
+    ``operation`` is what was to be carried out, None where the line makes no sense.
+    """
+
+    number: int
+    verb: str
+    operation: Operation | None = None
     failure: str = ""
     error: DpifError | None = None
     record: FlowRecord | None = None
@@ -134,8 +104,8 @@ class Outcome(NamedTuple):
 
         number = (self.error.errno if isinstance(self.error, OSError) else None) or errno.EINVAL
         return {
-            "line": self.line.number,
-            "operation": self.line.verb,
+            "line": self.number,
+            "operation": self.verb,
             "error": self.failure or None,
             "errno": errno.errorcode.get(number, str(number)) if self.failure else None,
             "statistics": None if self.record is None else counter_data(self.record, now()),
@@ -149,40 +119,45 @@ class _File:
         self._context = context
         self._dp = datapath
         self._name = name
-        self._default = default
+        self._reader = LineReader(FlowReader(datapath), default)
         self._wants_flows = bool(context.options.statistics)
         self._count = 0
 
     def outcomes(self, descriptor: int) -> Iterator[Outcome]:
         """Carry out the lines; yield what is to be told, in their order."""
-        reader = FlowReader(self._dp)
-        for chunk in _numbered_lines(descriptor):
-            self._count += len(chunk)
-            yield from self._carry_out([_read(reader, self._default, *line) for line in chunk])
+        for first, lines in _numbered_lines(descriptor):
+            yield from self._carry_out(first, lines)
             self._context.flush()  # whoever feeds a pipe may wait for the answers
 
-    def _carry_out(self, lines: list[_Line]) -> Iterator[Outcome]:
-        operations = [line.operation for line in lines if line.operation is not None]
+    def _carry_out(self, first: int, lines: list[bytes]) -> Iterator[Outcome]:
+        read = [self._reader.read(line, number) for number, line in enumerate(lines, first)]
+        operations = [said for said in read if said is not None and not isinstance(said, str)]
+        self._count += len(read) - read.count(None)
         results = iter(self._dp.operate(operations, want_flows=self._wants_flows))
-        for line in lines:
-            if line.operation is None:
-                yield Outcome(line, line.failure)
+        for number, line, said in zip(count(first), lines, read):
+            if said is None:
+                continue
+            if isinstance(said, str):
+                yield Outcome(number, self._reader.verb(line), failure=said)
                 continue
             result = next(results)
-            if result.error is not None:
-                yield Outcome(line, describe(_FAILURES[line.verb], result.error), result.error)
-            elif self._wants_flows and result.record is not None:
-                yield Outcome(line, record=result.record)
+            if result.error is not None or (self._wants_flows and result.record is not None):
+                yield self._outcome(number, self._reader.verb(line), result)
+
+    @staticmethod
+    def _outcome(number: int, verb: str, result: Result) -> Outcome:
+        failure = "" if result.error is None else describe(_FAILURES[verb], result.error)
+        return Outcome(number, verb, result.operation, failure, result.error, result.record)
 
     def tell(self, outcome: Outcome) -> None:
         """Report a failure, or print the flow's counters."""
         if not outcome.failure:
             self._context.print(outcome)
             return
-        line, error = outcome.line, outcome.error
-        self._context.report(f"{self._name}:{line.number}: {outcome.failure}")
+        operation, error = outcome.operation, outcome.error
+        self._context.report(f"{self._name}:{outcome.number}: {outcome.failure}")
         missing = isinstance(error, OSError) and error.errno == errno.ENOENT
-        if line.verb == "delete" and missing and line.operation is not None and line.operation.match.ufid is None:
+        if isinstance(operation, Delete) and missing and operation.match.ufid is None:
             self._context.hint(ASK_FOR_UFID)
 
     def tell_all(self, descriptor: int) -> None:

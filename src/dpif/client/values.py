@@ -38,6 +38,8 @@ def encode_match(
     port_names: Mapping[str, int] | None = None,
 ) -> Match:
     """Return what identifies and selects a flow, encoded; a text's own mask counts where `mask` is None."""
+    if isinstance(key, bytes) and isinstance(mask, bytes) and ufid is None:
+        return Match(key, mask, None)
     if isinstance(key, str) and (encoded := encode_match_text(key)) is not None:
         key, parsed_bits = encoded
         mask = parsed_bits if mask is None else mask

@@ -137,11 +137,11 @@ class _Layout(NamedTuple):
     @classmethod
     def of(cls, type_: AttrType[Any]) -> _Layout | None:
         """Return the layout of a plain structure, or of a scalar; None for what else there is."""
-        if type(type_) is Structure:
+        if isinstance(type_, Structure) and type(type_) is Structure:
             fields = type_.cls.FIELDS
             kinds, defaults = [field.kind for field in fields], [field.default for field in fields]
             return cls(type_, _FIELD, kinds, defaults, type_.cls.SIZE)
-        if type(type_) in (Scalar, PortNumber):
+        if isinstance(type_, Scalar) and type(type_) in (Scalar, PortNumber):
             return cls(type_, _SCALAR, [type_.kind], [type_.kind.zero], type_.kind.size)
         return None
 
@@ -153,15 +153,21 @@ class _Layout(NamedTuple):
         """Return what makes the payload of a value for each field, of these `struct` codes."""
         if isinstance(self.type, Scalar):
             return struct.Struct(self.type.order + codes[0]).pack
+        assert isinstance(self.type, Structure)
         cls = self.type.cls
         if issubclass(cls, Bits):
-            return lambda *raw: cls.of_raw(raw).to_bytes()
+            return lambda *raw: cls.of_raw(raw).payload()
         return struct.Struct(f"!{''.join(codes)}{cls.PADDING}x").pack
 
 
 def _reading(kind: Kind[Any], text: str) -> _Reading:
     """Return how values of `kind` are read that are written as `text` is."""
-    if type(kind) in (UInt, Port) and kind.radix == 0 and kind.full == (1 << 8 * kind.size) - 1:
+    if (
+        isinstance(kind, UInt)
+        and type(kind) in (UInt, Port)
+        and kind.radix == 0
+        and kind.full == (1 << 8 * kind.size) - 1
+    ):
         if re.fullmatch(_HEXADECIMAL, text):
             return _Reading(_HEXADECIMAL, kind.code, lambda digits: int(digits, 16))
         if re.fullmatch(_DECIMAL, text):

@@ -18,13 +18,15 @@ import socket
 import sys
 from collections.abc import Callable
 from enum import IntFlag
-from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from dpif.errors import EncodeError
 from dpif.odp.constants import CtState, FragType, TcpFlag, TunnelFlag
 from dpif.odp.scanner import Scanner
 from dpif.packet.addresses import Mac
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 V = TypeVar("V")
 Raw: TypeAlias = Any
@@ -287,7 +289,7 @@ class MacKind(Kind[Mac]):
         return bytes(int(pair, 16) for pair in token.split(":"))
 
 
-class Ipv4Kind(Kind[IPv4Address]):
+class Ipv4Kind(Kind["IPv4Address"]):
     """An IPv4 address; raw form an int."""
 
     __slots__ = ()
@@ -297,12 +299,16 @@ class Ipv4Kind(Kind[IPv4Address]):
 
     def value(self, raw: Raw) -> IPv4Address:
         """Return an `ipaddress.IPv4Address`."""
-        return IPv4Address(raw)
+        import ipaddress  # few values are read so, and every command would wait for it
+
+        return ipaddress.IPv4Address(raw)
 
     def raw(self, value: object) -> Raw:
         """Accept an `IPv4Address`, its text, 4 bytes or an int."""
+        import ipaddress
+
         try:
-            return int(IPv4Address(value))
+            return int(ipaddress.IPv4Address(value))
         except ValueError as error:
             raise EncodeError(f"expected an IPv4 address, not {value!r}") from error
 
@@ -325,7 +331,7 @@ class Ipv4Kind(Kind[IPv4Address]):
         return self.scan(scanner)
 
 
-class Ipv6Kind(Kind[IPv6Address]):
+class Ipv6Kind(Kind["IPv6Address"]):
     """An IPv6 address; raw form 16 bytes."""
 
     __slots__ = ()
@@ -335,12 +341,16 @@ class Ipv6Kind(Kind[IPv6Address]):
 
     def value(self, raw: Raw) -> IPv6Address:
         """Return an `ipaddress.IPv6Address`."""
-        return IPv6Address(raw)
+        import ipaddress
+
+        return ipaddress.IPv6Address(raw)
 
     def raw(self, value: object) -> Raw:
         """Accept an `IPv6Address`, its text, 16 bytes or an int."""
+        import ipaddress
+
         try:
-            return IPv6Address(value).packed
+            return ipaddress.IPv6Address(value).packed
         except ValueError as error:
             raise EncodeError(f"expected an IPv6 address, not {value!r}") from error
 

@@ -47,7 +47,7 @@ def _ascii(text: str) -> bytes:
 
 
 def _split(text: bytes) -> list[bytes]:
-    """Return the texts of elements, each without its last parenthesis; where they are not, they turn out not to be."""
+    """Return the texts of elements, each without its last parenthesis; what is none `_Elements` will refuse."""
     if b"encap(" not in text and text[-1:] == b")":
         return text[:-1].split(b"),")
     elements = _ELEMENT.findall(text)

@@ -8,7 +8,6 @@ or bytes that they came from, and those that the class does not know are kept by
 
 from __future__ import annotations
 
-import difflib
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from dpif.netlink.attributes import RawAttr, attribute, walk
 from dpif.odp.attrs import PLAIN, AttrType, Empty, Opaque, Style
 from dpif.odp.kinds import Plain
 from dpif.odp.scanner import MAX_DEPTH, Scanner
+from dpif.odp.spelling import closest
 
 V = TypeVar("V")
 N = TypeVar("N", bound="Nest")
@@ -136,8 +136,8 @@ class Attributes:
 
     @classmethod
     def _no_attribute(cls, name: str) -> str:
-        close = difflib.get_close_matches(name, cls._by_name, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(cls._by_name)}"
+        close = closest(name, cls._by_name)
+        hint = f"did you mean {close!r}?" if close else f"it has {', '.join(cls._by_name)}"
         return f"{cls.__name__} has no attribute {name!r}; {hint}"
 
     @classmethod

@@ -6,12 +6,12 @@ linear in the length of the text. It knows characters and numbers; what they mea
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from dpif.errors import ParseError
+from dpif.odp.spelling import closest
 
 _SEPARATORS = re.compile(r"[ \t\r\n,]*")
 _DIGITS = {
@@ -165,8 +165,8 @@ class Scanner:
         """Raise for `name`, which is none of the `possible` ones; suggest the closest, or say `otherwise`."""
         names = sorted(possible)
         shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-        close = difflib.get_close_matches(name[:_LONGEST_NAME].lower(), names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else otherwise or f"one of: {', '.join(names)}"
+        close = closest(name[:_LONGEST_NAME].lower(), names)
+        hint = f"did you mean {close!r}?" if close else otherwise or f"one of: {', '.join(names)}"
         self.fail(f"unknown {what} {shown!r}", hint, position)
 
     def enter(self) -> None:

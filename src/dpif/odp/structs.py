@@ -17,7 +17,6 @@ raw form and turn into natural values only when read, which keeps decoding cheap
 
 from __future__ import annotations
 
-import difflib
 import struct
 import sys
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
@@ -25,6 +24,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.kinds import Kind, Plain, Raw
 from dpif.odp.scanner import Scanner
+from dpif.odp.spelling import closest
 
 V = TypeVar("V")
 
@@ -124,8 +124,8 @@ class Record:
 
     @classmethod
     def _no_field(cls, name: str) -> str:
-        close = difflib.get_close_matches(name, cls._by_name, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(cls._by_name)}"
+        close = closest(name, cls._by_name)
+        hint = f"did you mean {close!r}?" if close else f"it has {', '.join(cls._by_name)}"
         return f"{cls.__name__} has no field {name!r}; {hint}"
 
     @classmethod

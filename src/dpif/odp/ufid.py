@@ -6,8 +6,8 @@ it is not RFC 9562's order of bytes. The kernel takes identifiers of 1 to 16 byt
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import struct
 from typing import Self
 
@@ -34,7 +34,7 @@ class Ufid(bytes):
     @classmethod
     def random(cls) -> Self:
         """Return a new random identifier of 16 bytes."""
-        return cls(secrets.token_bytes(16))
+        return cls(os.urandom(16))
 
     def __str__(self) -> str:
         """Return ``ufid:`` and the identifier; a short one as plain hexadecimal."""

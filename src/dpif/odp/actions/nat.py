@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Empty, Scalar
@@ -12,6 +11,9 @@ from dpif.odp.constants import NatAttr
 from dpif.odp.kinds import IPV4, IPV6, Plain, UInt
 from dpif.odp.nest import Attr, Attributes
 from dpif.odp.scanner import Scanner
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 _PORT = UInt(16, radix=10)
 _LOOKS_LIKE_IPV4 = re.compile(r"[0-9]+\.")
@@ -32,18 +34,22 @@ class _Address(AttrType["IPv4Address | IPv6Address"]):
 
     def keep(self, value: Any) -> bytes:
         """Accept an address of the standard library, its text or its bytes."""
+        import ipaddress
+
         try:
-            return ip_address(value).packed
+            return ipaddress.ip_address(value).packed
         except ValueError as error:
             raise EncodeError(f"expected an IP address, not {value!r}") from error
 
     def plain(self, kept: bytes, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:
         """Its text."""
-        return str(ip_address(kept)), None
+        return str(self.natural(kept)), None
 
     def natural(self, kept: bytes) -> IPv4Address | IPv6Address:
         """Return an address of the standard library."""
-        return ip_address(kept)
+        import ipaddress  # few lists of actions translate, and every command would wait for it
+
+        return ipaddress.ip_address(kept)
 
 
 class Nat(Attributes):
@@ -80,7 +86,7 @@ class Nat(Attributes):
     def _show_range(self) -> str:
         if self.ip_min is None:
             return ""
-        bracketed = isinstance(self.ip_min, IPv6Address) and bool(self.proto_min)
+        bracketed = self.ip_min.version == 6 and bool(self.proto_min)
         shown = [f"[{ip}]" if bracketed else str(ip) for ip in self._ends(self.ip_min, self.ip_max)]
         ports = [str(port) for port in self._ends(self.proto_min, self.proto_max)] if self.proto_min else []
         return f"={'-'.join(shown)}" + (f":{'-'.join(ports)}" if ports else "")

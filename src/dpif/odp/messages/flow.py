@@ -107,7 +107,7 @@ def encode_flow(
     clear: bool = False,
     probe: bool = False,
 ) -> bytes:
-    """Return the attributes that put a flow, as a `FlowRecord` does but at a third of the cost; raise `EncodeError`."""
+    """Return the attributes that put a flow, as `FlowRecord` does but at a third of the cost; raise `EncodeError`."""
     attributes = attribute(FlowAttr.KEY, key) + attribute(FlowAttr.ACTIONS, actions)
     if clear:
         attributes += attribute(FlowAttr.CLEAR, b"")

@@ -1,0 +1,12 @@
+"""Names that are close to one that is not known: what was meant, perhaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def closest(name: str, possible: Iterable[str]) -> str:
+    """Return the name that is spelled most like `name`; empty when none is."""
+    from difflib import get_close_matches  # only a mistake pays for loading it
+
+    return next(iter(get_close_matches(name, possible, n=1)), "")
