@@ -36,6 +36,13 @@ PORTS = 6
 BATCH = 128
 PEER = "ovs-dpctl"
 STYLES = ("", "-m", "--names")
+PEAK = """
+import sys
+from dpif.cli import main
+main()
+(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+print(peak, file=sys.stderr)
+"""
 
 
 def main() -> int:
@@ -178,10 +185,11 @@ def peak_memory(command: str) -> int:
 
     The process tells itself: what its parent learns counts the parent's own memory, from before the ``exec``.
     """
-    tell = "import re; from dpif.cli import main; main(); print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
-    run = f'{tools()["dpif"].rpartition(" ")[0]} -c "import sys; {tell}" {command}'
-    told = subprocess.run(run, shell=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    return int(told.stderr)
+    script = SCRATCH / "peak.py"
+    script.write_text(PEAK)
+    interpreter = tools()["dpif"].rpartition(" ")[0]
+    run = f"{interpreter} {script} {command} > {SCRATCH}/out"
+    return int(subprocess.run(run, shell=True, check=True, stderr=subprocess.PIPE, text=True).stderr)
 
 
 def datapath(name: str, flows: int = 0) -> Datapath:
