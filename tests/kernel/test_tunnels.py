@@ -14,7 +14,6 @@ import dpif
 from dpif.client import Datapath
 from dpif.client.tunnels import TUNNELS, device_name
 from dpif.errors import AlreadyExists, EncodeError, NetlinkError
-from dpif.odp.actions import Userspace
 from dpif.testing import netns
 from dpif.testing.conformance.harness import refused
 from dpif.testing.kernel import KernelHarness
@@ -154,29 +153,6 @@ def test_where_there_are_no_such_devices_a_vport_type_is_tried(harness: KernelHa
         helper.write_text(loads_modules)
 
 
-def test_vport_types_of_tunnels_show_their_options(harness: KernelHarness) -> None:
-    """Ports that somebody made the old way, with OPTIONS, are read and deleted as well."""
-    from dpif.netlink.policy import Decoded
-    from dpif.odp.constants import TunnelAttr, VportCmd, VportType, VxlanExt
-    from dpif.odp.messages import VportRecord
-
-    dp = harness.open("conf0", create=True)
-    options = Decoded({TunnelAttr.DST_PORT: 4799, TunnelAttr.EXTENSION: {VxlanExt.GBP: True}})
-    record = VportRecord(
-        command=VportCmd.NEW,
-        dp_ifindex=dp.ifindex,
-        name="old0",
-        type=VportType.VXLAN,
-        options=options,
-        upcall_pid=(0,),
-    )
-    dp.connection.transact(record.request("the old way"))
-    (port,) = [port for port in dp.ports if port.number]
-    assert (port.name, port.type, port.options) == ("old0", "vxlan", {"dst_port": 4799, "gbp": 1})
-    dp.ports.delete("old0")
-    assert [port.number for port in dp.ports] == [0]
-
-
 def test_types_that_only_user_space_has_are_refused(harness: KernelHarness) -> None:
     dp = harness.open("conf0", create=True)
     for type_ in ("lisp", "stt", "gtpu", "bareudp"):
@@ -185,29 +161,6 @@ def test_types_that_only_user_space_has_are_refused(harness: KernelHarness) -> N
     with pytest.raises(EncodeError, match="unknown option 'nonsense'"):
         dp.ports.add("", type="vxlan", options={"nonsense": 1})
     assert set(KINDS) < set(TUNNELS)
-
-
-def test_an_upcall_tells_the_tunnel_header_that_a_packet_would_get(harness: KernelHarness) -> None:
-    dp = harness.open("conf0", create=True)
-    wire = harness.host()
-    netns.ip("address", "add", "172.16.0.1/24", "dev", wire.name)
-    tunnel = dp.ports.add("", type="vxlan")
-    try:
-        with dp.upcalls(miss=False) as upcalls:
-            header = set_tunnel("tunnel(tun_id=0x5,dst=172.16.0.2,ttl=64,flags(key))")
-            up = Userspace(pid=upcalls.port_id, egress_tun_port=tunnel.number)
-            dp.execute(bytes(12) + b"\x08\x00" + bytes(60), [*header, up], dpif.FlowKey(in_port=0))
-            (upcall,) = upcalls.poll(2)
-        assert upcall.egress_tunnel is not None
-        assert str(upcall.egress_tunnel.src) == "172.16.0.1"
-        assert str(upcall.egress_tunnel.dst) == "172.16.0.2"
-        assert upcall.egress_tunnel.tp_dst == 4789
-    finally:
-        dp.ports.delete(tunnel)
-
-
-def set_tunnel(text: str) -> dpif.Actions:
-    return dpif.parse_actions(f"set({text})")
 
 
 class Site:

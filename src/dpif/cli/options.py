@@ -92,6 +92,9 @@ OWN = {
     "qemu": Option(("--qemu",), "emulate a machine for the lab: slow, but with several CPUs and Debian's kernel"),
     "cpus": Option(("--cpus",), "CPUs of that machine (2 unless given)", "store", "N"),
     "module": Option(("--module",), "a kernel module to load, besides openvswitch and veth", "append", "NAME"),
+    "local_ip": Option(
+        ("--local-ip",), "an address of this host for tunnels to use (all unless given)", "append", "ADDRESS"
+    ),
 }
 """Options of single commands."""
 

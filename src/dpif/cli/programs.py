@@ -88,11 +88,16 @@ def _number_of_cpus(text: str | None) -> int | None:
 def serve(context: Context) -> None:
     """Serve datapaths in user space to other processes; Ctrl-C ends it, and them."""
     from dpif.userspace.server import serve as serve_until_signal
+    from dpif.userspace.underlays.host import HostUnderlay
 
     def ready(path: str) -> None:
         context.note(f"serving datapaths at {path}, to be named netdev@NAME; Ctrl-C ends it")
 
-    serve_until_signal(context.options.socket, ready=ready)
+    try:
+        underlay = HostUnderlay(*context.options.local_ip or ())
+    except ValueError as error:
+        raise ParseError(f"--local-ip: {error}") from None
+    serve_until_signal(context.options.socket, underlay, ready=ready)
 
 
 def demo(context: Context) -> int:

@@ -32,6 +32,7 @@ from dpif.netlink.unix import (
     require_private,
     unpack_frame,
 )
+from dpif.userspace.engine.underlay import Underlay
 from dpif.userspace.system import UserspaceSystem
 
 CAPACITY: Final = 4 << 20
@@ -289,12 +290,14 @@ def _take_over(path: str) -> None:
     os.unlink(path)
 
 
-def serve(path: str | None = None, *, ready: Callable[[str], None] = lambda path: None) -> None:
+def serve(
+    path: str | None = None, underlay: Underlay | None = None, *, ready: Callable[[str], None] = lambda path: None
+) -> None:
     """Serve a new userspace datapath until SIGINT or SIGTERM; `ready` is told the path when the socket is there.
 
-    To be called in the main thread.
+    `underlay` is that of `UserspaceSystem`. To be called in the main thread.
     """
-    with UserspaceSystem() as system, Server(system, path) as server:
+    with UserspaceSystem(underlay=underlay) as system, Server(system, path) as server:
 
         def end(number: int, frame: FrameType | None) -> None:
             server.stop()

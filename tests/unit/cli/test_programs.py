@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dpif import lab
+from dpif.packet import capture
+from dpif.testing.waiting import eventually
 from dpif.userspace import UserspaceSystem
 
 from .conftest import Run
@@ -48,6 +52,33 @@ def test_serve_says_where_and_ends_by_a_signal(tmp_path: Path, run: Run) -> None
         assert "a server listens there already" in run("serve", "--socket", path).stderr
         assert interrupt(server) == (0, "", "")
     assert not Path(path).exists()
+
+
+def test_two_servers_are_joined_by_a_tunnel(tmp_path: Path, run: Run) -> None:
+    """Without privilege, by the host's loopback device."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.2", 0))
+        udp_port = probe.getsockname()[1]
+    sent, received, arp = tmp_path / "sent.pcap", tmp_path / "received.pcap", "eth(),eth_type(0x0806),arp()"
+    with capture.Writer(str(sent)) as writer:
+        writer.write(FRAME)
+    west, east = (partial(run, "--socket", f"{tmp_path}/{name}") for name in ("west", "east"))
+    with (
+        running("serve", "--socket", f"{tmp_path}/west", "--local-ip", "127.0.0.1"),
+        running("serve", "--socket", f"{tmp_path}/east", "--local-ip", "127.0.0.2"),
+    ):
+        for dpif in (west, east):
+            assert dpif("add-dp", "netdev@br0", f"vx0,type=vxlan,dst_port={udp_port}") == (0, "", "")
+        assert f"(vxlan: dst_port={udp_port}, packet_type=ptap)" in west("show").stdout
+        east("add-if", "netdev@br0", f"out,type=dummy,tx_pcap={received}")
+        east("add-flow", "netdev@br0", f"tunnel(tun_id=7,src=127.0.0.1,dst=127.0.0.2,ttl=9),in_port(1),{arp}", "2")
+        west("add-flow", "netdev@br0", f"in_port(2),{arp}", "set(tunnel(tun_id=7,dst=127.0.0.2,ttl=9)),1")
+        west("add-if", "netdev@br0", f"in,type=dummy,rx_pcap={sent}")
+        eventually(lambda: [packet.data for packet in capture.read(str(received))] == [FRAME])
+
+
+def test_serve_wants_addresses(run: Run) -> None:
+    assert "--local-ip: 'here' does not appear to be" in run("serve", "--local-ip", "here").stderr
 
 
 def test_the_switch_makes_a_datapath_and_takes_it_away(system: UserspaceSystem, run: Run) -> None:

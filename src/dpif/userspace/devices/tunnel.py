@@ -15,6 +15,7 @@ from dpif.errors import DecodeError
 from dpif.odp.constants import TunnelAttr, VportType, VxlanExt
 from dpif.odp.swkey import AF_INET, bits, build, get
 from dpif.packet.constants import IPPROTO_UDP
+from dpif.packet.offload import finished
 from dpif.userspace.devices.encapsulation import ENCAPSULATIONS, VXLAN_GBP, Encapsulation, outer_fields
 from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.namespace import DeviceFactory, Namespace, Options
@@ -87,7 +88,7 @@ class TunnelDevice(Device):
                 if self.port is not None:
                     self.port.rx_errors += 1
                 return
-            self.received(packet, tunnel)
+            self.received(finished(packet), tunnel)
 
     def release(self) -> None:
         """Leave the underlay."""
