@@ -93,7 +93,11 @@ filter=arp. They show the flows that agree in all that both look at; what a flow
 With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif.
 
 --sort takes such fields, separated by commas, for an ascending order: --sort in_port,ipv4.dst. With - in front, or
-:desc behind, it descends: --sort=-packets. Flows without the field come last. --limit N shows the first N flows."""
+:desc behind, it descends: --sort=-packets. Flows without the field come last. --limit N shows the first N flows.
+
+--tree groups flows by the port that packets come in by, and puts below each flow those that recirc() in its actions
+leads to, without what the flows above match already. A filter keeps the paths of the flows that it picks, --limit
+counts flows at the top."""
 _FILE = """\
 Each line of the file has a flow and its actions; in front of them add, modify or delete may say what to do. A
 line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
@@ -217,10 +221,11 @@ COMMANDS = (
             "dpif dump-flows dp0 filter='tcp.dst == 80 and packets > 100'",
             "dpif dump-flows dp0 filter=tcp,tp_dst=80",
             "dpif dump-flows dp0 --sort=-packets --limit 10",
+            "dpif dump-flows dp0 --tree --names",
         ),
         _FLOWS,
         _FILTER,
-        options=("more", "names", "no_names", "sort", "limit"),
+        options=("more", "names", "no_names", "sort", "limit", "tree"),
     ),
     Command(
         "add-flow",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dpif.cli.errors import CommandError, UsageError, describe
@@ -17,6 +17,7 @@ from dpif.errors import DumpInterrupted, ParseError
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
+    from dpif.cli.flow_tree import FlowTreeView
     from dpif.client.datapath import Datapath
     from dpif.client.flows import Flow
     from dpif.odp.filter import Filter
@@ -76,6 +77,8 @@ def _print(context: Context, datapath: Datapath, request: _Request) -> None:
     members = {"datapath": str(datapath)}
     if request.of_thread:
         context.print_all("flows", [], members)  # these datapaths have no flows of a thread
+    elif context.options.tree:
+        context.print(_tree(context, datapath, request))
     elif request.filter_text or context.options.sort or context.wants_data:
         names = port_names(context, datapath)
         flows = _chosen(context, datapath, request)
@@ -93,6 +96,20 @@ def _chosen(context: Context, datapath: Datapath, request: _Request) -> Iterator
         flows = filter(_read_filter(request.filter_text, datapath).matches, flows)
     order = _read_order(context.options.sort) if context.options.sort else None
     return _first(request.limit, flows) if order is None else _sorted(order, flows, request.limit)
+
+
+def _tree(context: Context, datapath: Datapath, request: _Request) -> FlowTreeView:
+    """Return the tree of the flows: the busiest first unless they are sorted, what a filter wants with its paths."""
+    from dpif.cli.flow_tree import FlowTreeView
+    from dpif.odp.flow_tree import grow
+
+    wanted = _read_filter(request.filter_text, datapath).matches if request.filter_text else None
+    order = _read_order(context.options.sort or "-packets")
+    tree = grow(_sorted(order, datapath.flows, None))
+    if wanted is not None:
+        tree = tree.pruned(wanted)
+    tree, hidden = tree.first(request.limit)
+    return FlowTreeView(str(datapath), tree, port_names(context, datapath), hidden)
 
 
 def _read_filter(text: str, datapath: Datapath) -> Filter:
@@ -120,7 +137,7 @@ def _first(limit: int | None, rows: Iterator[T]) -> Iterator[T]:
     return rows if limit is None else itertools.islice(rows, limit)
 
 
-def _sorted(order: Order, flows: Iterator[Flow], limit: int | None) -> Iterator[Flow]:
+def _sorted(order: Order, flows: Iterable[Flow], limit: int | None) -> Iterator[Flow]:
     """Yield flows in order; that their dump was interrupted is told at the end, as without an order."""
     interruptions: list[DumpInterrupted] = []
 

@@ -87,6 +87,7 @@ OWN = {
     "sort": Option(("--sort",), "sort by fields; '-' in front of one makes it descend", "store", "FIELD[,FIELD...]"),
     "limit": Option(("--limit",), "show N flows at most, the first in order", "store", "N"),
     "keep_going": Option(("--keep-going",), "go on behind a line that fails"),
+    "tree": Option(("--tree",), "show each flow below those that lead to it by recirculation"),
     "keep": Option(("--keep",), "leave flows and ports in place at the end"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
     "qemu": Option(("--qemu",), "emulate a machine for the lab: slow, but with several CPUs and Debian's kernel"),

@@ -54,3 +54,56 @@ def test_orders_and_limits_that_cannot_be(br0: str, run: Run) -> None:
     assert "it has no value" in run("dump-flows", br0, "--sort", "udp").stderr
     for limit in ("x", "-1", ""):
         assert run("dump-flows", br0, "--limit", limit).status == 2
+
+
+FLOWS = """\
+recirc_id(0),in_port(1),eth(),eth_type(0x0800),ipv4(frag=no) ct(zone=1),recirc(0x1)
+recirc_id(0x1),in_port(1),ct_state(+trk+est),eth(),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(),tcp_flags(0/0) 2
+recirc_id(0x1),in_port(1),ct_state(+trk+new),eth(),eth_type(0x0800),ipv4(frag=no) ct(commit),recirc(0x2)
+recirc_id(0),in_port(2),eth(),eth_type(0x0806),arp() drop
+recirc_id(0x7),in_port(2),eth(),eth_type(0x0806),arp() 1
+"""
+
+
+@pytest.fixture
+def paths(br0: str, run: Run, tmp_path: Path) -> str:
+    """A datapath with flows that recirculate."""
+    file = tmp_path / "paths"
+    file.write_text(FLOWS)
+    assert run("add-flows", br0, str(file)) == (0, "", "")
+    return br0
+
+
+def test_a_tree(paths: str, run: Run) -> None:
+    status, shown, _ = run("dump-flows", paths, "--tree", "--names", "--sort", "ct_state")
+    lines = shown.splitlines()
+    assert status == 0
+    assert lines[:5] == [
+        "packets  bytes   used  flow",
+        "                       in_port(h1)",
+        "      0      0  never    eth_type(0x0800),ipv4(frag=no), actions:ct(zone=1),recirc(0x1)",
+        "      0      0  never      recirc_id(0x1),ct_state(+new+trk), actions:ct(commit),recirc(0x2)",
+        "                             recirc_id(0x2): no flows",
+    ]
+    assert lines[5].endswith("      recirc_id(0x1),ct_state(+est+trk),ipv4(proto=6,frag=no), actions:h2")
+    assert [line[23:] for line in lines[6:]] == [
+        "in_port(h2)",
+        "  eth_type(0x0806), actions:drop",
+        "recirc_id(0x7): not reached from any port",
+        "  recirc_id(0x7),in_port(h2),eth_type(0x0806), actions:h1",
+    ]
+
+
+def test_a_part_of_a_tree(paths: str, run: Run) -> None:
+    assert run("dump-flows", paths, "--tree", "filter=ct_state in +est").stdout.count("\n") == 4
+    assert run("dump-flows", paths, "--tree", "--limit", "1").stdout.endswith(" ... and 1 more at the top\n")
+    assert run("dump-flows", paths, "--tree", "filter=packets > 0").stdout == "packets  bytes  used  flow\n"
+
+
+def test_a_tree_as_json(paths: str, run: Run) -> None:
+    document = json.loads(run("dump-flows", paths, "--tree", "--json", "--sort=ct_state").stdout)
+    (first, second), (unreached,) = document["ports"], document["unreached"]
+    assert (document["datapath"], document["hidden"]) == (paths, 0)
+    assert (first["in_port"], second["in_port"], unreached["recirc_id"]) == (1, 2, 7)
+    (branch,) = first["flows"][0]["branches"]
+    assert [flow["branches"] for flow in branch["flows"]] == [[{"recirc_id": 2, "flows": [], "elsewhere": False}], []]
