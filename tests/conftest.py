@@ -7,7 +7,10 @@ that a run that leaves them out by accident is seen.
 
 from __future__ import annotations
 
+import importlib.resources
+import json
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +24,37 @@ settings.register_profile(
 )
 settings.load_profile("dpif")
 pytest.register_assert_rewrite("dpif.testing.conformance")
+
+
+class JsonChecker:
+    """Checks JSON that a command printed against the schema."""
+
+    def __init__(self) -> None:
+        self._jsonschema = pytest.importorskip("jsonschema")
+        path = importlib.resources.files("dpif") / "_data" / "json-schema.json"
+        self._schema = json.loads(path.read_text())
+
+    def document(self, text: str) -> Any:
+        """Check a document; return it."""
+        read = json.loads(text)
+        return self._check(read, read["command"])
+
+    def lines(self, text: str, command: str) -> list[Any]:
+        """Check the lines of a command, each a part of a list, or the one a document; return them."""
+        name = f"{command}.line" if f"{command}.line" in self._schema["$defs"] else command
+        return [self._check(json.loads(line), name) for line in text.splitlines()]
+
+    def _check(self, read: Any, name: str) -> Any:
+        checker = self._jsonschema.Draft202012Validator({**self._schema, "$ref": f"#/$defs/{name}"})
+        problem = self._jsonschema.exceptions.best_match(checker.iter_errors(read))
+        assert problem is None, f"{problem.json_path}: {problem.message}"
+        return read
+
+
+@pytest.fixture(scope="session")
+def check_json() -> JsonChecker:
+    """What checks JSON."""
+    return JsonChecker()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("command", [("tools/coverage_page.py", "--check"), ("tools/interface_table.py",)])
+@pytest.mark.parametrize(
+    "command",
+    [("tools/coverage_page.py", "--check"), ("tools/interface_table.py",), ("tools/json_schema.py", "--check")],
+)
 def test_a_page_is_up_to_date(command: tuple[str, ...]) -> None:
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
