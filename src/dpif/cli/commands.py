@@ -109,6 +109,13 @@ ct_nw_dst=A (IPv6: ct_ipv6_src, ct_ipv6_dst), ct_nw_proto=N, ct_tp_src=N, ct_tp_
 icmp_type=N, icmp_code=N; '' is any."""
 _LIMITS = "A limit of 0 is none. The limits hold for all datapaths of the network namespace."
 
+_COMPLETION = """\
+Where to put it, for the shells that are started from then on:
+  dpif completion bash > ~/.local/share/bash-completion/completions/dpif
+  dpif completion zsh > ~/.zsh/_dpif      with fpath=(~/.zsh $fpath) before compinit in ~/.zshrc
+  dpif completion fish > ~/.config/fish/completions/dpif.fish
+For the shell at hand: source <(dpif completion bash), the same with zsh, dpif completion fish | source."""
+
 _ARP = '"in_port(1),eth(),eth_type(0x0806),arp()"'
 
 
@@ -545,6 +552,18 @@ prints as a document of its own, its exit status, and what was said of failures.
         "normalize:normalize_actions",
         ('dpif normalize-actions "eth(),eth_type(0x1234)" "push_vlan(vid=9,pcp=0),2,pop_vlan,1"',),
         _ABOUT,
+    ),
+    Command(
+        "completion",
+        "bash|zsh|fish",
+        1,
+        1,
+        "print what a shell reads to complete the command lines of dpif",
+        "completion:print_script",
+        ("dpif completion bash", "dpif completion zsh", "dpif completion fish"),
+        _ABOUT,
+        _COMPLETION,
+        text_only=True,
     ),
     Command(
         "help",

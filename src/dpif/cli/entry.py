@@ -30,6 +30,9 @@ _CTRL_C = 130
 _READER_GONE = 141
 _TIME_OVER = 142
 
+_PATIENCE = 2.0
+"""Seconds that a person waits for a completion."""
+
 
 class TimeOver(Exception):
     """The time that ``--timeout`` gave is over."""
@@ -68,6 +71,8 @@ def _run(argv: Sequence[str]) -> int:
         sys.stdout.write(f"dpif {__version__}\n")  # without waiting for a parser
         sys.stdout.flush()
         return 0
+    if argv and argv[0] == "__complete":
+        return _complete(argv[1:])
 
     from dpif.cli.context import Context
 
@@ -83,6 +88,14 @@ def invocation_of(argv: Sequence[str]) -> Invocation:
     if options.help:
         return Invocation(find("help"), [] if command is None else [command.name], options)
     return Invocation(find("version"), [], options) if options.version else invocation
+
+
+def _complete(argv: Sequence[str]) -> int:
+    """Answer a shell, which has no use for an answer that is late."""
+    from dpif.cli.completion import print_candidates
+
+    with _time_limit(_PATIENCE):
+        return print_candidates(argv)
 
 
 def execute(invocation: Invocation, make_context: Callable[[Command, list[str], Any, float | None], Context]) -> int:

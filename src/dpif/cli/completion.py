@@ -1,0 +1,167 @@
+"""Completion in a shell: what may stand where the cursor is.
+
+``dpif completion SHELL`` prints a script (`dpif/_data/completion`), which asks ``dpif __complete -- WORD... CURRENT``
+each time: the words before the cursor, and the one that it is in. The answer is a candidate a line, with a tab and a
+few words on it behind; the line ``:files`` stands for the names of files, which the shell knows better. A candidate
+that ends in ``=``, ``:`` or ``@`` is to be continued.
+
+Which words a command takes is read off its usage in the table of commands. This file knows where the values of a
+word come from, and no shell.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import dpif
+from dpif.cli.arguments import accepted, matching, split
+from dpif.cli.commands import BY_NAME, COMMANDS, Command
+from dpif.cli.errors import CommandError
+from dpif.cli.help import plain_usage, shown_options
+from dpif.cli.options import GENERAL, SHARED, Option
+from dpif.errors import DpifError
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+
+SHELLS = ("bash", "zsh", "fish")
+FILES = (":files", "")
+_VALUES_OF_FILES = ("FILE", "PATH")
+
+# Where the table's usage says less than can be known.
+_USAGES = {
+    "add-dp": "new [device...]",
+    "add-if": "dp device...",
+    "del-if": "dp port...",
+    "set-if": "dp port...",
+    "switch": "dp device...",
+    "help": "name...",
+    "get-flow": "[dp] ufid:",
+    "del-flow": "[dp] ufid:",
+    "cache-set-size": "dp masks-cache size",
+    "normalize-actions": "flow actions",
+}
+_LITERALS = {"default", "masks-cache", "ufid:", "v4", "v6", "verbose", *SHELLS}
+"""Words of a usage that are meant as they are written."""
+
+Candidate = tuple[str, str]
+"""What may stand there, and a few words about it."""
+
+
+def print_script(context: Context) -> None:
+    """Print the script that a shell reads to complete our command lines."""
+    from importlib import resources
+
+    (shell,) = context.words
+    if shell not in SHELLS:
+        raise CommandError(f"no completion for {shell}; there is one for {', '.join(SHELLS)}")
+    context.print_lines(
+        resources.files("dpif").joinpath("_data", "completion", f"dpif.{shell}").read_text().splitlines()
+    )
+
+
+def print_candidates(argv: Sequence[str]) -> int:
+    """Print what may stand in place of the last of `argv`, whose others stand before it; return the exit status."""
+    *before, current = argv[1:] if argv[:1] == ["--"] else argv
+    for text, about in candidates(before, current):
+        if text.startswith(current) or (text, about) == FILES:
+            sys.stdout.write(f"{text}\t{about}\n" if about else f"{text}\n")
+    sys.stdout.flush()
+    return 0
+
+
+def candidates(before: Sequence[str], current: str) -> Iterable[Candidate]:
+    """Return what may stand behind the words `before`, whether it begins like `current` or not."""
+    words, switches = split(before)
+    command = BY_NAME.get(words[0]) if words else None
+    if switches and before[-1].startswith("-") and before[-1] != "--" and switches[-1][1] is None:
+        meant = matching(switches[-1][0], accepted(command)).values()
+        if meant and all(option.takes_next for option in meant):
+            return [FILES] if any(option.metavar in _VALUES_OF_FILES for option in meant) else []
+    if command is not None and command.verbatim and len(words) > 1:
+        return [FILES]
+    if current.startswith("-") and "--" not in before:
+        return _flags(command)
+    if not words:
+        return [(one.name, one.summary) for one in COMMANDS]
+    return [] if command is None else _words(command, words[1:], current, _socket(switches))
+
+
+def _flags(command: Command | None) -> list[Candidate]:
+    options: Iterable[Option] = (SHARED | GENERAL).values() if command is None else shown_options(command)
+    return [(option.flags[-1], option.help) for option in options]
+
+
+def _socket(switches: Sequence[tuple[str, str | None]]) -> str | None:
+    return next((value for flag, value in switches if flag == "--socket"), None)
+
+
+def _words(command: Command, given: Sequence[str], current: str, socket: str | None) -> Iterator[Candidate]:
+    """Return what a command may take behind the words `given`."""
+    for kind in _kinds(_USAGES.get(command.name, plain_usage(command)), len(given)):
+        for alternative in kind.split("|"):
+            yield from _values(alternative, given, current, socket)
+
+
+def _kinds(usage: str, count: int) -> list[str]:
+    """Return which words of a usage may stand behind `count` others.
+
+    Those in brackets may have been left out, those with dots may be repeated.
+    """
+    kinds = usage.split()
+    places = {0}
+    for _ in range(count):
+        places = {
+            place + step for place in _open(kinds, places) for step in ((0, 1) if "..." in kinds[place] else (1,))
+        }
+    return [kinds[place].strip("[].") for place in _open(kinds, places)]
+
+
+def _open(kinds: Sequence[str], places: set[int]) -> list[int]:
+    """Return the places of `kinds` that a word may fill when one of `places` is the next."""
+    possible = set(places)
+    for place, kind in enumerate(kinds):
+        if place in possible and kind.startswith("["):
+            possible.add(place + 1)
+    return sorted(place for place in possible if place < len(kinds))
+
+
+def _values(kind: str, given: Sequence[str], current: str, socket: str | None) -> Iterable[Candidate]:
+    """Return the values of a word of a usage."""
+    name, equals, _ = kind.partition("=")
+    if equals:
+        return [(f"{name}=", "")]
+    match kind:
+        case "dp":
+            return _datapaths(current, socket)
+        case "port":
+            return _ports(given[0], socket)
+        case "device":
+            return [(device, "") for device in sorted(os.listdir("/sys/class/net"))]
+        case "new":
+            return [("netdev@", "a datapath in user space")]
+        case "file":
+            return [FILES]
+        case "name":
+            return [(one.name, one.summary) for one in COMMANDS]
+    return [(kind, "")] if kind in _LITERALS else []
+
+
+def _datapaths(current: str, socket: str | None) -> list[Candidate]:
+    """Return the datapaths, those of the kernel by their bare names until the word has a type."""
+    try:
+        names = sorted(dpif.datapaths(socket=socket))
+    except (DpifError, OSError):
+        return []
+    return [(name if "@" in current else name.removeprefix("system@"), "") for name in names]
+
+
+def _ports(datapath: str, socket: str | None) -> list[Candidate]:
+    try:
+        with dpif.open(datapath, socket=socket) as dp:
+            return [(port.name, f"port {port.number}, {port.type}") for port in dp.ports]
+    except (DpifError, OSError):
+        return []
