@@ -1,14 +1,12 @@
 """Beside a running ``ovs-vswitchd`` that forwards: whatever only reads leaves it alone.
 
-Debian's programs, started by hand with files of their own under /run, which is the guest's.
+Its files are under /run, which is the guest's.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +18,9 @@ from dpif import Datapath, open
 from dpif.cli.commands import COMMANDS
 from dpif.cli.entry import main
 from dpif.odp.constants import DatapathFeature
-from dpif.testing import netns, traffic
+from dpif.testing import netns, traffic, vswitchd
 from dpif.testing.waiting import eventually
 
-DATAPATH = "ovs-system"
-SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 READERS = [
     command.name
     for command in COMMANDS
@@ -43,42 +39,13 @@ class Switch(NamedTuple):
 
 @pytest.fixture(scope="module")
 def switch() -> Iterator[Switch]:
-    with _daemons(Path("/run/vswitchd")) as database, netns.hosts(2) as hosts:
-        _vsctl(database, "add-br", "br0", "--", "set", "bridge", "br0", "fail-mode=standalone")
-        for host in hosts:
-            _vsctl(database, "add-port", "br0", host.port)
+    with vswitchd.running(Path("/run/vswitchd")) as daemon, netns.hosts(2) as hosts:
+        daemon.add_bridge("br0", tuple(host.port for host in hosts))
         # What comes in before vswitchd knows its new ports is not forwarded.
         eventually(lambda: traffic.ping(hosts[0], hosts[1], count=1) == (1, 1), seconds=60)
-        with open(DATAPATH) as dp:
+        with open(vswitchd.DATAPATH) as dp:
             yield Switch(dp, hosts)
-        _vsctl(database, "del-br", "br0")
-
-
-@contextlib.contextmanager
-def _daemons(directory: Path) -> Iterator[str]:
-    """Run ovsdb-server and ovs-vswitchd; yield the address of the database."""
-    directory.mkdir()
-    places = {name: str(directory) for name in ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR")}
-    socket = directory / "db.sock"
-    database = f"unix:{socket}"
-    netns.run("ovsdb-tool", "create", str(directory / "conf.db"), SCHEMA, timeout=60)
-    with contextlib.ExitStack() as stack:
-        log = stack.enter_context((directory / "log").open("wb"))
-
-        def start(*argv: str) -> None:
-            process = subprocess.Popen(argv, env={**os.environ, **places}, stdout=log, stderr=log)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-
-        start("ovsdb-server", str(directory / "conf.db"), f"--remote=p{database}")
-        eventually(socket.exists, seconds=60)
-        _vsctl(database, "--no-wait", "init")
-        start("ovs-vswitchd", database)
-        yield database
-
-
-def _vsctl(database: str, *words: str) -> None:
-    netns.run("ovs-vsctl", f"--db={database}", "--timeout=60", *words, timeout=90)
+        daemon.vsctl("del-br", "br0")
 
 
 def _settings(dp: Datapath) -> object:
@@ -115,7 +82,7 @@ def _read_everything(dp: Datapath) -> None:
 
 def _run_readers() -> None:
     """Run every command that only reads."""
-    for words in [*([name] for name in READERS), ["show", "-s", DATAPATH], ["dump-flows", "-m"]]:
+    for words in [*([name] for name in READERS), ["show", "-s", vswitchd.DATAPATH], ["dump-flows", "-m"]]:
         with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(output):
             status = main(words)
         assert status == 0, (words, output.getvalue())
