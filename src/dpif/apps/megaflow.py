@@ -12,13 +12,15 @@ this works on encoded bytes, since it runs once for each packet that comes up.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dpif.errors import DecodeError
-from dpif.netlink.attributes import attribute, nested, walk
+from dpif.netlink.attributes import ATTRIBUTE_HEADER, attribute, nested, walk
+from dpif.netlink.constants import NLA_HDRLEN
 from dpif.odp.constants import ActionAttr, KeyAttr
 from dpif.odp.key import FlowKey
 
@@ -31,6 +33,7 @@ _CFI = 0x1000
 """The bit of a TCI that says in keys and masks that there is a tag (``VLAN_CFI_MASK``)."""
 _U32 = struct.Struct("=I")
 _U16 = struct.Struct("!H")
+_ETHERNET = ATTRIBUTE_HEADER.pack(NLA_HDRLEN + 12, KeyAttr.ETHERNET)
 
 
 class Identity(NamedTuple):
@@ -63,6 +66,15 @@ def identify(packet: bytes, key: bytes) -> Identity:
 
 
 def _in_port(key: bytes) -> int:
+    head, _, _ = key.partition(_ETHERNET)  # up to the addresses: few heads are different
+    try:
+        return _in_port_in(head)
+    except DecodeError:  # something before the addresses looks like them
+        return _in_port_in(key)
+
+
+@functools.lru_cache(maxsize=1024)
+def _in_port_in(key: bytes) -> int:
     for kind, start, end in walk(key):
         if kind == KeyAttr.IN_PORT and end - start == _U32.size:
             return int(_U32.unpack_from(key, start)[0])

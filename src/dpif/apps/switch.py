@@ -38,6 +38,8 @@ __all__ = ["Counters", "Switch", "SwitchOptions", "run_switch"]
 
 _RESERVED = bytes.fromhex("0180c20000")
 """The first five bytes of the addresses that bridges do not forward; the sixth is 00 to 0f."""
+_SWEEP_SHARE = 0.1
+"""The part of its time that a switch with many flows spends on looking at them."""
 _TICK = 0.25
 """Seconds that `Switch.run` waits at most between looks at its `until`."""
 
@@ -47,8 +49,8 @@ class SwitchOptions:
     """How a switch behaves; times in seconds of `clock`.
 
     ``idle_timeout`` until a flow that nothing hits is removed, ``mac_age`` until a station that sends nothing is
-    forgotten, ``sweep_interval`` between looks for these; ``max_macs`` and ``max_flows`` bound its memory: beyond
-    them packets are still switched, one by one.
+    forgotten, ``sweep_interval`` between looks for these, or more where a look takes long; ``max_macs`` and
+    ``max_flows`` bound its memory: beyond them packets are still switched, one by one.
     """
 
     idle_timeout: float = 10.0
@@ -362,9 +364,14 @@ class Switch:
     # -- growing old -----------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
+        """Look at the flows, and then at packets again for a good deal longer than that took."""
+        start = self._options.clock()
+        self._look_at_flows(start)
+        took = self._options.clock() - start
+        self._next_sweep = start + max(self._options.sweep_interval, took / _SWEEP_SHARE)
+
+    def _look_at_flows(self, now: float) -> None:
         """Look which flows were hit; remove the idle ones and forget the stations that went silent."""
-        now = self._options.clock()
-        self._next_sweep = now + self._options.sweep_interval
         try:
             unseen = self._note_hits(now)
         except DumpInterrupted:

@@ -14,10 +14,10 @@ from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netli
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Request
 from dpif.odp.actions import Actions
-from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowCmd, PacketCmd
+from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, OVS_PACKET_FAMILY, FlowCmd
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord, encode_flow
-from dpif.odp.messages.packet import PacketRecord
+from dpif.odp.messages.packet import PacketRecord, encode_execute
 from dpif.odp.ufid import Ufid
 
 _NO_KEY = b""
@@ -119,22 +119,16 @@ class Execute:
     ) -> None:
         self.packet = packet
         self.actions = encode_actions(actions)
-        self.key = _NO_KEY if key is None else encode_match(key).key
+        self.key = key if isinstance(key, bytes) else _NO_KEY if key is None else encode_match(key).key
         self.probe = probe
         self.mru = mru
 
     def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[PacketRecord]:
         """Return the request."""
-        record = PacketRecord(
-            command=PacketCmd.EXECUTE,
-            dp_ifindex=dp_ifindex,
-            packet=self.packet,
-            key=self.key,
-            actions=self.actions,
-            probe=self.probe or None,
-            mru=self.mru,
+        payload = encode_execute(
+            dp_ifindex, packet=self.packet, key=self.key, actions=self.actions, probe=self.probe, mru=self.mru
         )
-        return record.request("executing actions on a packet")
+        return Request(OVS_PACKET_FAMILY, payload, PacketRecord.from_reply, 0, "executing actions on a packet")
 
 
 Operation: TypeAlias = Put | Get | Delete | Execute

@@ -19,7 +19,7 @@ from dpif.netlink.exchange import Subscription
 from dpif.odp.actions import Actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, PacketCmd
 from dpif.odp.key import FlowKey
-from dpif.odp.messages.packet import PacketRecord
+from dpif.odp.messages.packet import PacketRecord, decode_packet
 from dpif.odp.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Upcalls(Listener[Upcall]):
         self._wanted = {PacketCmd.MISS} if miss else set()
         if action:
             self._wanted.add(PacketCmd.ACTION)
-        self._subscription = Subscription(family.id, PacketRecord.from_reply)
+        self._subscription = Subscription(family.id, decode_packet)
         self._place: Place | None = None
         self.overruns = 0
         self.malformed = 0

@@ -12,11 +12,12 @@ from typing import NamedTuple, TypeAlias
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.constants import NLA_HDRLEN, NLA_MAX_PAYLOAD, NLA_TYPE_MASK, NLMSG_ALIGNTO
 
-__all__ = ["Buffer", "RawAttr", "align", "attribute", "nested", "raw_attribute", "walk"]
+__all__ = ["ATTRIBUTE_HEADER", "Buffer", "RawAttr", "align", "attribute", "nested", "raw_attribute", "walk"]
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
-_HEADER = struct.Struct("=HH")
+ATTRIBUTE_HEADER = struct.Struct("=HH")
+"""``struct nlattr``: length, type."""
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
@@ -43,7 +44,7 @@ def walk(buffer: Buffer, start: int = 0, end: int | None = None) -> Iterator[tup
     while offset < end:
         if end - offset < NLA_HDRLEN:
             raise DecodeError(f"{end - offset} bytes are too few for an attribute", offset=offset)
-        length, type_ = _HEADER.unpack_from(buffer, offset)
+        length, type_ = ATTRIBUTE_HEADER.unpack_from(buffer, offset)
         if not NLA_HDRLEN <= length <= end - offset:
             raise DecodeError(f"an attribute length of {length} where {end - offset} bytes are left", offset=offset)
         yield type_ & NLA_TYPE_MASK, offset + NLA_HDRLEN, offset + length
@@ -52,7 +53,7 @@ def walk(buffer: Buffer, start: int = 0, end: int | None = None) -> Iterator[tup
 
 def raw_attribute(buffer: Buffer, start: int, end: int) -> RawAttr:
     """Return the attribute whose payload `walk` found at ``buffer[start:end]``, flag bits and all."""
-    return RawAttr(_HEADER.unpack_from(buffer, start - NLA_HDRLEN)[1], bytes(buffer[start:end]))
+    return RawAttr(ATTRIBUTE_HEADER.unpack_from(buffer, start - NLA_HDRLEN)[1], bytes(buffer[start:end]))
 
 
 def attribute(type: int, payload: bytes) -> bytes:
@@ -60,7 +61,7 @@ def attribute(type: int, payload: bytes) -> bytes:
     length = len(payload)
     if length > NLA_MAX_PAYLOAD:
         raise EncodeError(f"{length} bytes are too long for an attribute, which holds up to {NLA_MAX_PAYLOAD}")
-    return _HEADER.pack(NLA_HDRLEN + length, type) + payload + _PADDING[length & 3]
+    return ATTRIBUTE_HEADER.pack(NLA_HDRLEN + length, type) + payload + _PADDING[length & 3]
 
 
 def nested(type: int, payload: bytes) -> bytes:

@@ -76,6 +76,8 @@ class KernelSocket:
             try:
                 data, _, flags, (sender, _) = self._socket.recvmsg(READ_SIZE)
             except BlockingIOError:
+                if timeout == 0:
+                    raise
                 self._wait(deadline)
                 continue
             if sender != 0:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 import dpif
 from dpif.apps.switch import Switch, SwitchOptions, run_switch
-from dpif.client import Datapath
+from dpif.client import Datapath, Flows
 from dpif.errors import NoSuchObject
 from dpif.odp.key import format_key
 from dpif.packet.build import arp_request, ethernet, vlan
@@ -247,6 +249,20 @@ def test_attach_takes_ports_that_are_there_already_as_they_are(lan: Lan) -> None
 
 
 # -- time ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_at_the_flows_that_takes_long_is_not_repeated_soon(lan: Lan, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    dump = Flows.dump
+
+    def slow_dump(self: Flows, **options: Any) -> Any:
+        looks.append(lan.now)
+        lan.now += 3
+        return dump(self, **options)
+
+    monkeypatch.setattr(Flows, "dump", slow_dump)
+    lan.wait(60)
+    assert [later - before for before, later in pairwise(looks)] == [30, 30]
 
 
 def test_a_flow_that_nothing_hits_goes_after_the_idle_timeout(lan: Lan) -> None:
