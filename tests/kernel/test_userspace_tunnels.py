@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -18,6 +20,8 @@ KINDS = [
     pytest.param("geneve", {}, "," + OPTIONS, id="geneve-options"),
     pytest.param("gre", {}, "", id="gre"),
 ]
+UNDER = {"src": "172.16.0.", "ipv6_src": "fd00::"}
+"""How a tunnel key names its source, and how such addresses begin."""
 
 
 class End:
@@ -33,14 +37,15 @@ class End:
             return self.userspace.open("br0", create=create)
         return dpif.open("br0", create=create)
 
-    def build(self, type_: str, options: dict[str, object], more: str) -> None:
-        """Make datapath, ports and flows, inside the namespace."""
+    def build(self, type_: str, options: dict[str, object], more: str, source: str = "src") -> None:
+        """Make datapath, ports and flows, inside the namespace; `source` is one of `UNDER`."""
         with self.open(create=True) as dp:
             dp.ports.add("host0", type="tap" if self.userspace else "internal", number=1)
             dp.ports.add("", type=type_, number=2, options=options)
-            here, there = f"172.16.0.{self.number}", f"172.16.0.{3 - self.number}"
-            header = f"tun_id=0x5,src={here},dst={there},ttl=64{more},flags(df|key)"
-            came = f"tunnel(tun_id=0x5,src={there},dst={here},ttl=64{more})"
+            here, there = (f"{UNDER[source]}{number}" for number in (self.number, 3 - self.number))
+            target = source.replace("src", "dst")
+            header = f"tun_id=0x5,{source}={here},{target}={there},ttl=64{more},flags(df|key)"
+            came = f"tunnel(tun_id=0x5,{source}={there},{target}={here},ttl=64{more})"
             for kind in ("eth_type(0x0806),arp()", "eth_type(0x0800),ipv4()"):
                 dp.flows.add(f"in_port(1),eth(),{kind}", f"set(tunnel({header})),2")
                 dp.flows.add(f"{came},in_port(2),eth(),{kind}", "1")
@@ -56,10 +61,12 @@ class End:
 
 @pytest.fixture
 def ends() -> Iterator[tuple[End, End]]:
-    with netns.Namespace("west") as west, netns.Namespace("east") as east, dpif.Userspace() as us:
+    both = netns.Namespace("west", ipv6=True), netns.Namespace("east", ipv6=True)
+    with both[0] as west, both[1] as east, dpif.Userspace() as us:
         west.ip("link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", "east")
         for number, namespace in enumerate((west, east), 1):
             namespace.ip("address", "add", f"172.16.0.{number}/24", "dev", "wire")
+            namespace.ip("address", "add", f"fd00::{number}/64", "dev", "wire", "nodad")
             namespace.ip("link", "set", "wire", "up")
         us.start()
         yield End(west, 1, None), End(east, 2, us)
@@ -69,14 +76,34 @@ def ends() -> Iterator[tuple[End, End]]:
 def test_kernel_and_user_space_reach_each_other(
     ends: tuple[End, End], type_: str, options: dict[str, object], more: str
 ) -> None:
+    with built(ends, type_, options, more):
+        talk(ends)
+
+
+@pytest.mark.parametrize("type_", ["vxlan", "geneve"])
+def test_they_reach_each_other_over_ipv6(ends: tuple[End, End], type_: str) -> None:
+    with built(ends, type_, {}, "", "ipv6_src"):
+        talk(ends)
+
+
+@contextlib.contextmanager
+def built(
+    ends: tuple[End, End], type_: str, options: dict[str, object], more: str, source: str = "src"
+) -> Iterator[None]:
+    """Make both ends, and take them away."""
     for end in ends:
-        end.namespace.call(lambda end=end: end.build(type_, options, more))  # type: ignore[misc]
-    west, east = (netns.Host(end.namespace, "host0", f"10.1.0.{end.number}") for end in ends)
+        end.namespace.call(partial(end.build, type_, options, more, source))
     try:
-        for source, target in ((west, east), (east, west)):
-            assert ping(source, target).received == 3
-            assert exchange_udp(source, target, (1, 1300)) == 2
-            assert send_tcp(source, target, 100_000)
+        yield
     finally:
         for end in ends:
             end.namespace.call(end.destroy)
+
+
+def talk(ends: tuple[End, End]) -> None:
+    """Have the hosts of both ends exchange pings, UDP and TCP, either way."""
+    west, east = (netns.Host(end.namespace, "host0", f"10.1.0.{end.number}") for end in ends)
+    for source, target in ((west, east), (east, west)):
+        assert ping(source, target).received == 3
+        assert exchange_udp(source, target, (1, 1300)) == 2
+        assert send_tcp(source, target, 100_000)

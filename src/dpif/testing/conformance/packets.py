@@ -212,6 +212,16 @@ class PacketActions:
         dp.execute(UDP4, "recirc(0x9)", dpif.FlowKey(in_port=1))
         assert second.recv() == UDP4
 
+    def test_marks_and_labels_of_connections_cannot_be_set(self, harness: Harness) -> None:
+        """Such an action is taken with a flow, but fails: ``ct(mark=…)`` is the one that sets them."""
+        dp, first, second = two_ports(harness)
+        for action in ("set(ct_mark(0x1))", "set(ct_label(0x1))"):
+            dp.flows.put(UDP4_FLOW, f"{action},2")
+            first.send(UDP4)
+            with refused(errno.EINVAL, action):
+                dp.execute(UDP4, f"{action},2", dpif.FlowKey(in_port=1))
+        assert second.recv(NONE_WITHIN) is None
+
     def test_actions_that_do_not_fit_the_packet_are_refused(self, harness: Harness) -> None:
         dp, _, _ = two_ports(harness)
         with refused(errno.EINVAL):

@@ -129,11 +129,13 @@ class TunnelPorts:
         old_port(dp, "old2", VportType.VXLAN, {TunnelAttr.DST_PORT: 4800, TunnelAttr.EXTENSION: {VxlanExt.GBP: True}})
         old_port(dp, "old3", VportType.GENEVE, {TunnelAttr.DST_PORT: 6082})
         old_port(dp, "old4", VportType.GRE, None)
+        old_port(dp, "old5", VportType.VXLAN, {TunnelAttr.DST_PORT: 0})
         assert [(port.name, port.type, port.options) for port in dp.ports][1:] == [
             ("old1", "vxlan", {"dst_port": 4799}),
             ("old2", "vxlan", {"dst_port": 4800, "gbp": 1}),
             ("old3", "geneve", {"dst_port": 6082}),
             ("old4", "gre", None),
+            ("old5", "vxlan", {"dst_port": 8472}),
         ]
 
     def test_what_is_refused(self, harness: Harness) -> None:

@@ -23,6 +23,8 @@ from dpif.userspace.engine.refusal import refusal
 from dpif.userspace.engine.underlay import Datagram
 
 _ENDS: Final = bits("tun.ipv6.src", "tun.ipv6.dst", "tun.tp_src", "tun.tp_dst")
+_VXLAN_PORT: Final = 8472
+"""What Linux takes for a UDP port of 0."""
 _OUTER_PORTS: Final = ("tun.tp_src", "tun.tp_dst")
 
 
@@ -103,7 +105,7 @@ def _udp_port(options: Options) -> int:
 
 
 def _make_vxlan(namespace: Namespace, name: str, options: Options) -> TunnelDevice:
-    port = _udp_port(options)
+    port = _udp_port(options) or _VXLAN_PORT
     told: dict[int, Any] = {TunnelAttr.DST_PORT: port}
     extension = options.get(TunnelAttr.EXTENSION)
     if extension is None or not extension.values.get(VxlanExt.GBP):

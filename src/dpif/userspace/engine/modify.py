@@ -24,8 +24,7 @@ from dpif.packet import edit
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, ETH_P_TEB
 from dpif.packet.layout import Layout
 from dpif.userspace.engine.frame import Frame
-from dpif.userspace.engine.processor import Step
-from dpif.userspace.engine.refusal import refusal
+from dpif.userspace.engine.processor import ActionError, Step
 
 _L3_TUNNEL: Final = 1
 """``OVS_MPLS_L3_TUNNEL_FLAG_MASK``: the label goes between the Ethernet header and the network header."""
@@ -73,7 +72,11 @@ _MARKS: Final = frozenset({KeyAttr.PRIORITY, KeyAttr.SKB_MARK})
 
 
 def make_set(action: Set | SetMasked) -> Step:
-    """Make the step of a set action; EINVAL for an attribute that this datapath cannot set."""
+    """Make the step of a set action.
+
+    Of the attributes that `dpif.odp.check_set` lets through ``ct_mark`` and ``ct_label`` are left: the kernel takes
+    an action that sets them, and cannot carry it out.
+    """
     ((number, value),) = action.key.kept()
     if number == KeyAttr.TUNNEL:
         return _make_set_tunnel(value)
@@ -85,7 +88,11 @@ def make_set(action: Set | SetMasked) -> Step:
         return _make_set_mark(number, value, mask)
     if number == KeyAttr.MPLS:
         return _make_set_mpls(value[0], mask[0])
-    raise refusal(EINVAL, f"this datapath cannot set {KeyAttr(number).name.lower()}")
+    return _fail
+
+
+def _fail(frame: Frame) -> None:
+    raise ActionError(EINVAL)
 
 
 def _make_set_header(header: _Header, number: int, value: Any, mask: Any) -> Step:
