@@ -31,18 +31,30 @@ def begun(packet: bytes) -> bytes:
 @pytest.mark.parametrize("packet", PACKETS)
 def test_a_checksum_is_completed(packet: bytes) -> None:
     assert begun(packet) != packet
-    assert finished(begun(packet)) == packet
-    assert finished(begun(packet) + bytes(10)) == packet + bytes(10)
+    assert finished(begun(packet)) == [packet]
+    assert finished(begun(packet) + bytes(10)) == [packet + bytes(10)]
 
 
 @pytest.mark.parametrize("packet", PACKETS)
 def test_a_checksum_that_is_there_stays_right_or_wrong(packet: bytes) -> None:
-    assert finished(packet) == packet
+    assert finished(packet) == [packet]
     wrong = packet[:-1] + bytes([packet[-1] ^ 1])
-    assert finished(wrong) == wrong
+    assert finished(wrong) == [wrong]
 
 
 @pytest.mark.parametrize("size", [0, 13, 14, 30, 40, 50])
 def test_what_is_cut_is_left_alone(size: int) -> None:
     for packet in PACKETS:
-        assert finished(packet[:size]) == packet[:size]
+        assert finished(packet[:size]) == [packet[:size]]
+
+
+@pytest.mark.parametrize("ends", [("10.0.0.1", "10.0.0.2"), ("fc00::1", "fc00::2")])
+def test_tcp_is_cut(ends: tuple[str, str]) -> None:
+    data = bytes(range(256)) * 20
+    packets = finished(begun(build.ethernet(A, B, build.tcp(*ends, 1, 2, data, options=b"\x01" * 4))))
+    assert [len(packet) for packet in packets[:-1]] == [14 + 1280] * (len(packets) - 1)
+    headers = locate(packets[0]).l4 + 24
+    assert b"".join(packet[headers:] for packet in packets) == data
+    for packet in packets:
+        assert packet != begun(packet)
+        assert finished(begun(packet)) == [packet]

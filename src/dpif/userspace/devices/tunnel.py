@@ -86,11 +86,13 @@ class TunnelDevice(Device):
         with self.namespace.lock:
             try:
                 packet, tunnel = self.encapsulation.key(datagram)
+                packets = finished(packet)
             except DecodeError:
                 if self.port is not None:
                     self.port.rx_errors += 1
                 return
-            self.received(finished(packet), tunnel)
+            for each in packets:
+                self.received(each, tunnel)
 
     def release(self) -> None:
         """Leave the underlay."""
