@@ -25,7 +25,7 @@ from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
 from dpif.testing.conformance.harness import Harness, Host, Wire
-from dpif.testing.conformance.headers import Labels, ServiceHeaders
+from dpif.testing.conformance.headers import Labels, ServiceHeaders, WithoutEthernet
 from dpif.testing.conformance.looks import Looks
 from dpif.testing.conformance.meters import Meters
 from dpif.testing.conformance.notifications import Notifications
@@ -62,6 +62,7 @@ SUITE = (
     TunnelOutput,
     TunnelPorts,
     UpcallDelivery,
+    WithoutEthernet,
 )
 
 __all__ = ["SUITE", "Harness", "Host", "Wire"]

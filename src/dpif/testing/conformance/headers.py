@@ -180,3 +180,56 @@ class ServiceHeaders:
         ):
             with refused(errno.EINVAL, str(actions)):
                 dp.flows.add("in_port(1),eth(),eth_type(0x894f),nsh(np=3)", actions)
+
+
+class WithoutEthernet:
+    """Packets that begin with their network header."""
+
+    KEY = dpif.FlowKey(in_port=1, eth_type=0x0800)
+    FLOW = "recirc_id(0x1),in_port(1),eth_type(0x0800),ipv4()"
+
+    def test_off_and_on_again(self, harness: Harness) -> None:
+        assert sent_on(harness, f"pop_eth,{ONWARD}", UDP4) == UDP4
+
+    def test_user_space_sends_one(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        dp.execute(IP, f"1,set(ipv4(ttl=9)),{ONWARD}", self.KEY)
+        changed = build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"payload", ttl=9)
+        assert second.recv() == build.ethernet(A, B, changed)
+        assert first.recv(NONE_WITHIN) is None
+
+    def test_one_goes_up_and_comes_back(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        dp.flows.add("recirc_id(0),in_port(1),eth(),eth_type(0x0800),ipv4()", "pop_eth,recirc(0x1)")
+        with dp.upcalls() as upcalls:
+            first.send(UDP4)
+            (upcall,) = upcalls.poll(2)
+        assert upcall.packet == IP
+        assert (upcall.key.eth, upcall.key.eth_type, upcall.key.recirc_id) == (None, 0x0800, 1)
+        dp.execute(upcall.packet, ONWARD, upcall.key)
+        assert second.recv() == UDP4
+
+    def test_one_is_looked_up(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        dp.flows.add("recirc_id(0),in_port(1),eth(),eth_type(0x0800),ipv4()", "pop_eth,recirc(0x1)")
+        dp.flows.add("recirc_id(0x1),in_port(1),eth(),eth_type(0x0800),ipv4()", "2")
+        dp.flows.add(self.FLOW, f"clone(push_eth(src={B},dst={A}),2),{ONWARD}")
+        first.send(UDP4)
+        assert second.recv() == build.ethernet(B, A, IP)
+        assert second.recv() == UDP4
+        assert second.recv(NONE_WITHIN) is None
+
+    def test_a_label_and_a_tag(self, harness: Harness) -> None:
+        actions = f"pop_eth,push_mpls(label=16,tc=0,ttl=64,bos=1,eth_type=0x8847),push_eth(src={A},dst={B}),2"
+        dp, first, second = two_ports(harness)
+        dp.flows.add("in_port(1),eth(),eth_type(0x0800),ipv4()", actions)
+        first.send(UDP4)
+        assert second.recv() == build.ethernet(A, B, build.mpls(16, IP))
+
+    def test_what_is_refused(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        for actions in ("pop_eth", "push_vlan(vid=1,pcp=0),2", "pop_vlan,2", f"set(eth(src={A},dst={B})),2"):
+            with refused(errno.EINVAL, actions):
+                dp.flows.add(self.FLOW, actions)
+        with refused(errno.EINVAL, "two Ethernet headers"):
+            dp.flows.add("in_port(1),eth(),eth_type(0x0800),ipv4()", ONWARD)

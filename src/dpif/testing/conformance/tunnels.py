@@ -241,6 +241,21 @@ class TunnelOutput:
             assert outer(wire.recv()).payload == VXLAN + UDP4
             assert wire.recv(NONE_WITHIN) is None
 
+    def test_a_sample_may_have_a_key_of_its_own(self, harness: Harness) -> None:
+        with site(harness, "vxlan") as (dp, host, wire, _):
+            dp.flows.add(FLOW, f"sample(sample=100.0%,actions({set_tunnel()},2)),2,1")
+            host.send(UDP4)
+            assert outer(wire.recv()).payload == VXLAN + UDP4
+            assert host.recv() == UDP4
+            assert wire.recv(NONE_WITHIN) is None
+
+    def test_a_tracked_packet_is_sent(self, harness: Harness) -> None:
+        with site(harness, "vxlan") as (dp, host, wire, _):
+            dp.flows.add(f"recirc_id(0),{FLOW}", f"{set_tunnel()},ct(commit),recirc(0x1)")
+            dp.flows.add(f"recirc_id(0x1),ct_state(+trk),{FLOW}", "2")
+            host.send(UDP4)
+            assert outer(wire.recv()).payload == VXLAN + UDP4
+
     def test_congestion_marks_go_to_the_outer_header(self, harness: Harness) -> None:
         marked = build.ethernet(A, B, build.udp("10.0.0.1", "10.0.0.2", 1, 2, b"", tos=0x2D))
         congested = build.ethernet(A, B, build.udp("10.0.0.1", "10.0.0.2", 1, 2, b"", tos=0x2F))
