@@ -51,11 +51,9 @@ def invalid(text: str) -> CommandError:
 
 
 def _more(error: OSError) -> str:
-    if isinstance(error, PermissionDenied):
-        return f": {_ADVICE_PERMISSION}"
     if isinstance(error, NetlinkError) and error.explanation:
         return f": {error.explanation}"
-    return ""
+    return f": {_ADVICE_PERMISSION}" if isinstance(error, PermissionDenied) else ""
 
 
 def syntax(error: ParseError) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -164,6 +166,23 @@ def test_an_address_that_the_host_has_not() -> None:
     ):
         dp.ports.add("", type="vxlan")
     assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
+ORDINARY_USER = """
+import os
+from dpif.userspace import HostUnderlay
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    HostUnderlay().open(47, 0, print)
+except PermissionError as error:
+    print(error.strerror)
+"""
+
+
+def test_an_ordinary_user_has_no_gre() -> None:
+    done = subprocess.run([sys.executable, "-c", ORDINARY_USER], capture_output=True, text=True, check=True)
+    assert "needs CAP_NET_RAW" in done.stdout
 
 
 class TestMemory:

@@ -10,11 +10,12 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from errno import EAFNOSUPPORT
+from errno import EAFNOSUPPORT, EPERM
 from ipaddress import ip_address
 from typing import Any, Final
 
 from dpif.packet.constants import IPPROTO_UDP
+from dpif.userspace.engine.refusal import refusal
 from dpif.userspace.engine.underlay import Datagram, Receiver
 
 # linux/in.h, linux/in6.h, linux/udp.h, asm-generic/socket.h
@@ -62,7 +63,7 @@ class HostUnderlay:
                     with _tolerating_a_missing(family, bool(self._addresses)):
                         sockets.append(family(protocol, address, port))
             if not sockets:
-                raise OSError(EAFNOSUPPORT, "the underlay has no address of this kind")
+                raise refusal(EAFNOSUPPORT, "the underlay has no address of this kind")
         except BaseException:
             for each in sockets:
                 each.close()
@@ -139,8 +140,7 @@ class _Socket:
 
     def __init__(self, protocol: int, address: str, port: int) -> None:
         self._is_udp = protocol == IPPROTO_UDP
-        kind = socket.SOCK_DGRAM if self._is_udp else socket.SOCK_RAW
-        self._socket = socket.socket(self.FAMILY, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+        self._socket = _open_socket(self.FAMILY, protocol)
         self.port = port
         self.address = socket.inet_pton(self.FAMILY, address)
         self.any = socket.inet_pton(self.FAMILY, self.ANY)
@@ -196,6 +196,14 @@ class _Socket:
     def _send(self, datagram: Datagram, ancillary: Ancillary) -> None:
         to = socket.inet_ntop(self.FAMILY, datagram.dst), datagram.dst_port if self._is_udp else 0
         self._socket.sendmsg([datagram.payload], ancillary, 0, to)
+
+
+def _open_socket(family: int, protocol: int) -> socket.socket:
+    kind = socket.SOCK_DGRAM if protocol == IPPROTO_UDP else socket.SOCK_RAW
+    try:
+        return socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+    except PermissionError:
+        raise refusal(EPERM, "whoever runs this datapath needs CAP_NET_RAW for tunnels without UDP") from None
 
 
 class _Ipv4(_Socket):
