@@ -126,6 +126,7 @@ class Runner:
             raise UsageError("a line has no time of its own: say --timeout on the command line of batch")
         options.read_only = options.read_only or self.context.options.read_only
         options.socket = options.socket or self.context.options.socket
+        options.color = options.color or self.context.options.color
         if self.results is not None:
             options.json, options.json_lines = True, False
         return invocation

@@ -19,8 +19,10 @@ from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
+    from dpif.cli.colour import Paint
     from dpif.cli.commands import Command
     from dpif.cli.json_output import JsonOutput
+    from dpif.cli.progress import Progress
     from dpif.client.datapath import Datapath
     from dpif.netlink.connection import Connection
 
@@ -53,11 +55,19 @@ class Context:
         self.timeout = timeout
         self.status = 0
         self._waiting: list[str] = []
+        self._progress: Progress | None = None
         self._json: JsonOutput | None = None
+        self._paint: Paint | None = None
         if options.json or options.json_lines:
             from dpif.cli.json_output import JsonOutput
 
             self._json = JsonOutput(command.name, one_a_line=options.json_lines)
+        self._is_for_people = self._json is None and sys.stdout.isatty()
+        if options.color is not None or self._is_for_people:
+            from dpif.cli import colour
+
+            if colour.wanted(options.color, is_terminal=self._is_for_people) and self._json is None:
+                self._paint = colour.paint_for(command.name)
 
     @property
     def wants_data(self) -> bool:
@@ -66,9 +76,9 @@ class Context:
 
     @property
     def wants_names(self) -> bool:
-        """Whether port names are to be shown."""
+        """Whether port names are to be shown: as ``ovs-dpctl`` has it, and on a terminal."""
         named: bool | None = self.options.names
-        return bool(self.options.more) if named is None else named
+        return bool(self.options.more) or self._is_for_people if named is None else named
 
     def print(self, value: Printable) -> None:
         """Print a value, all that the command prints: its lines, or a document with its data."""
@@ -95,20 +105,46 @@ class Context:
             for line in lines:
                 waiting.append(line)
                 if len(waiting) == _LINES_AT_A_TIME:
-                    _write(waiting)
+                    self._write()
         finally:
-            _write(waiting)
+            self._write()
+
+    def _write(self) -> None:
+        """Write the lines that wait to stdout."""
+        lines = self._waiting
+        if lines:
+            text = "\n".join(lines if self._paint is None else map(self._paint, lines)) + "\n"
+            lines.clear()
+            sys.stdout.write(text)
 
     def flush(self) -> None:
         """Hand over what was printed so far: whoever reads it may wait for it."""
-        _write(self._waiting)
+        self._write()
         sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def watching(self, items: Iterable[T], tell: Callable[[int, T], str]) -> Iterator[Iterable[T]]:
+        """Lend `items`, and show a person who waits for them how far they are.
+
+        `tell` says that, of their count so far and the last one.
+        """
+        if self._progress is not None or not sys.stderr.isatty():
+            yield items
+            return
+        from dpif.cli.progress import Progress
+
+        self._progress = Progress()
+        try:
+            yield self._progress.over(items, tell)
+        finally:
+            self._progress.erase()
+            self._progress = None
 
     def report(self, text: str, error: Exception | None = None) -> None:
         """Say that `text` failed, and go on."""
         self.status = 1
         self.flush()
-        print(f"dpif: {describe(text, error)}", file=sys.stderr)
+        self._say(describe(text, error))
 
     def hint(self, text: str) -> None:
         """Give advice about a failure, where ``ovs-dpctl`` does: on stdout, unless there is to be JSON alone."""
@@ -119,6 +155,11 @@ class Context:
 
     def note(self, text: str) -> None:
         """Say something beside the output; it is no failure."""
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.erase()
         print(f"dpif: {text}", file=sys.stderr)
 
     @contextlib.contextmanager
@@ -126,6 +167,8 @@ class Context:
         """Let an error of the library in the block end the command, as the failure of `text`."""
         try:
             yield
+        except BrokenPipeError:
+            raise  # the reader of the output is gone, which is no failure of this
         except (DpifError, OSError) as error:
             raise CommandError(describe(text, error)) from error
 
@@ -134,6 +177,8 @@ class Context:
         """Report an error of the library in the block as the failure of `text`, and go on behind the block."""
         try:
             yield
+        except BrokenPipeError:
+            raise
         except (DpifError, OSError) as error:
             self.report(text, error)
 
@@ -225,11 +270,3 @@ class Context:
         if not names:
             return f"no datapaths exist; 'dpif add-dp {name}' makes one"
         return f"there is no datapath {name}, but there is {', '.join(names)}"
-
-
-def _write(lines: list[str]) -> None:
-    """Write lines to stdout and empty the list."""
-    if lines:
-        text = "\n".join(lines) + "\n"
-        lines.clear()
-        sys.stdout.write(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -80,6 +81,14 @@ def _numbered_lines(descriptor: int) -> Iterator[tuple[int, list[bytes]]]:
     yield number, [partial]
 
 
+def _distance(name: str, descriptor: int, line: int) -> str:
+    """Return in words how far a file has come; of what is no regular file nobody knows how long it is."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or not found.st_size:
+        return f"{name}: line {line}"
+    return f"{name}: line {line}, {os.lseek(descriptor, 0, os.SEEK_CUR) * 100 // found.st_size}%"
+
+
 class Outcome(NamedTuple):
     """What became of a line: why it failed, or the flow that it dealt with.
 
@@ -125,9 +134,11 @@ class _File:
 
     def outcomes(self, descriptor: int) -> Iterator[Outcome]:
         """Carry out the lines; yield what is to be told, in their order."""
-        for first, lines in _numbered_lines(descriptor):
-            yield from self._carry_out(first, lines)
-            self._context.flush()  # whoever feeds a pipe may wait for the answers
+        reads = _numbered_lines(descriptor)
+        with self._context.watching(reads, lambda _, read: _distance(self._name, descriptor, read[0])) as watched:
+            for first, lines in watched:
+                yield from self._carry_out(first, lines)
+                self._context.flush()  # whoever feeds a pipe may wait for the answers
 
     def _carry_out(self, first: int, lines: list[bytes]) -> Iterator[Outcome]:
         read = [self._reader.read(line, number) for number, line in enumerate(lines, first)]

@@ -95,7 +95,7 @@ def _chosen(context: Context, datapath: Datapath, request: _Request) -> Iterator
     if request.filter_text:
         flows = filter(_read_filter(request.filter_text, datapath).matches, flows)
     order = _read_order(context.options.sort) if context.options.sort else None
-    return _first(request.limit, flows) if order is None else _sorted(order, flows, request.limit)
+    return _first(request.limit, flows) if order is None else _sorted(context, order, flows, request.limit)
 
 
 def _tree(context: Context, datapath: Datapath, request: _Request) -> FlowTreeView:
@@ -105,7 +105,7 @@ def _tree(context: Context, datapath: Datapath, request: _Request) -> FlowTreeVi
 
     wanted = _read_filter(request.filter_text, datapath).matches if request.filter_text else None
     order = _read_order(context.options.sort or "-packets")
-    tree = grow(_sorted(order, datapath.flows, None))
+    tree = grow(_sorted(context, order, datapath.flows, None))
     if wanted is not None:
         tree = tree.pruned(wanted)
     tree, hidden = tree.first(request.limit)
@@ -137,7 +137,7 @@ def _first(limit: int | None, rows: Iterator[T]) -> Iterator[T]:
     return rows if limit is None else itertools.islice(rows, limit)
 
 
-def _sorted(order: Order, flows: Iterable[Flow], limit: int | None) -> Iterator[Flow]:
+def _sorted(context: Context, order: Order, flows: Iterable[Flow], limit: int | None) -> Iterator[Flow]:
     """Yield flows in order; that their dump was interrupted is told at the end, as without an order."""
     interruptions: list[DumpInterrupted] = []
 
@@ -147,6 +147,8 @@ def _sorted(order: Order, flows: Iterable[Flow], limit: int | None) -> Iterator[
         except DumpInterrupted as error:
             interruptions.append(error)
 
-    yield from order.sorted(gathered(), limit)
+    with context.watching(gathered(), lambda count, _: f"reading flows: {count}") as watched:
+        found = order.sorted(watched, limit)
+    yield from found
     for error in interruptions:
         raise error

@@ -58,6 +58,9 @@ GENERAL = {
     "socket": Option(("--socket",), "where 'dpif serve' listens, for netdev@ datapaths", "store", "PATH"),
     "json": Option(("--json",), "print one JSON document in place of text"),
     "json_lines": Option(("--json-lines",), "print JSON, an object a line for what is a list"),
+    "color": Option(
+        ("--color",), "colour the output: auto (the default, on a terminal), always, never", "store", "WHEN"
+    ),
     "help": Option(("-h", "--help"), "show this help"),
     "version": Option(("-V", "--version"), "show the version"),
 }

@@ -39,5 +39,7 @@ def test_a_report_makes_the_status_one(capsys: pytest.CaptureFixture[str]) -> No
 
 def context() -> Context:
     return Context(
-        BY_NAME["dump-dps"], [], SimpleNamespace(socket=None, names=None, more=None, json=False, json_lines=False)
+        BY_NAME["dump-dps"],
+        [],
+        SimpleNamespace(socket=None, names=None, more=None, json=False, json_lines=False, color=None),
     )

@@ -1,0 +1,85 @@
+"""A terminal: a command line run in a process of its own, as a person at a terminal runs it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from typing import Self
+
+CTRL_C = b"\x03"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+_START = """\
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "dpif", *sys.argv[1:]])
+"""
+"""Takes the terminal as the controlling one, so that Ctrl-C means something."""
+
+
+class Terminal:
+    """Runs ``dpif`` on a pseudo-terminal of 200 columns that is its controlling one; `environ` is added to ours.
+
+    ``shown`` is what came out so far.
+    """
+
+    def __init__(self, *words: str, **environ: str) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+        environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "", **environ}
+        command = [sys.executable, "-c", _START, *words]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+    def read(self) -> bool:
+        """Wait for more to be shown; tell whether there was more."""
+        try:
+            more = os.read(self._master, 4096)
+        except OSError:  # Linux says so when the other side is gone
+            return False
+        self.shown += more.decode().replace("\r\n", "\n")
+        return bool(more)
+
+    def read_until(self, text: str) -> None:
+        """Wait until `text` was shown."""
+        while text not in self.shown:
+            assert self.read(), self.shown
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._master, keys)
+
+    def end(self) -> int:
+        """Wait for the end; return the exit status."""
+        while self.read():
+            pass
+        return self.process.wait()
+
+
+def run_on_terminal(*words: str, **environ: str) -> tuple[int, str]:
+    """Run a command line; return its exit status and what it showed."""
+    with Terminal(*words, **environ) as terminal:
+        return terminal.end(), terminal.shown
+
+
+def without_colour(text: str) -> str:
+    """Return `text` as it is without colour."""
+    return _COLOUR.sub("", text)

@@ -1,0 +1,160 @@
+"""What a person at a terminal sees: colour, port names, progress, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dpif.testing.waiting import eventually
+
+from .conftest import Run
+from .terminal import CTRL_C, Terminal, run_on_terminal, without_colour
+
+ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
+NUMBERS = "in_port(1),eth(),eth_type(0x0806), packets:0, bytes:0, used:never, actions:2\n"
+NAMES = NUMBERS.replace("in_port(1)", "in_port(h1)").replace(":2\n", ":h2\n")
+
+
+@pytest.fixture
+def one(br0: str, run: Run) -> str:
+    """A datapath with one flow."""
+    assert run("add-flow", br0, ARP, "2") == (0, "", "")
+    return br0
+
+
+@pytest.fixture
+def big(br0: str, run: Run, tmp_path: Path) -> str:
+    """A datapath with more flows than a terminal's buffer or a pipe holds as text."""
+    file = tmp_path / "big"
+    addresses = [f"10.0.{number // 256}.{number % 256}" for number in range(1000)]
+    file.write_text("".join(f"in_port(1),eth(),eth_type(0x0800),ipv4(dst={a}) 2\n" for a in addresses))
+    assert run("add-flows", br0, str(file)).status == 0
+    return br0
+
+
+def count(run: Run, datapath: str) -> int:
+    return run("dump-flows", datapath).stdout.count("\n")
+
+
+# -- colour and names
+
+
+def test_colour_and_names(one: str) -> None:
+    status, shown = run_on_terminal("dump-flows", one)
+    assert status == 0
+    assert without_colour(shown) == NAMES
+    assert "\x1b[36min_port\x1b[0m\x1b[35m(\x1b[0mh1\x1b[35m)\x1b[0m" in shown
+    assert "\x1b[1;31mactions:\x1b[0mh2" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "expected"),
+    [
+        (("--color=never", "--no-names"), {}, NUMBERS),
+        (("--color", "never"), {}, NAMES),
+        ((), {"NO_COLOR": "1"}, NAMES),
+        ((), {"TERM": "dumb"}, NAMES),
+    ],
+)
+def test_without_colour(one: str, words: tuple[str, ...], environ: dict[str, str], expected: str) -> None:
+    assert run_on_terminal("dump-flows", one, *words, **environ) == (0, expected)
+
+
+def test_colour_that_is_asked_for(one: str, run: Run) -> None:
+    status, shown = run_on_terminal("dump-flows", one, "--color=always", NO_COLOR="1", TERM="dumb")
+    assert (status, without_colour(shown)) == (0, NAMES)
+    assert shown != NAMES
+    assert without_colour(run("dump-flows", one, "--color=always").stdout) == NUMBERS
+    assert "\x1b" in run("dump-flows", one, "--color=always").stdout
+    assert run("dump-flows", one).stdout == NUMBERS
+
+
+def test_json_is_the_same_everywhere(one: str, run: Run) -> None:
+    words = ("dump-flows", one, "--json")
+    assert run_on_terminal(*words) == (0, run(*words).stdout)
+    assert run(*words, "--color=always") == run(*words)
+
+
+def test_the_kinds_of_colour(one: str, run: Run) -> None:
+    shown = run("--color=always", "show", one).stdout
+    assert without_colour(shown) == run("show", one).stdout
+    assert f"\x1b[1m{one}:\x1b[0m" in shown
+    shown = run("--color=always", "parse-actions", "ct(zone=1),recirc(0x5)").stdout
+    assert "\x1b[33mct\x1b[0m" in shown
+    assert "\x1b[33mrecirc\x1b[0m" in shown
+    assert "\x1b[1min_port(1)\x1b[0m" in run("--color=always", "dump-flows", one, "--tree").stdout
+
+
+def test_a_colour_that_there_is_not(run: Run) -> None:
+    status, _, stderr = run("--color=red", "dump-dps")
+    assert (status, stderr) == (2, "dpif: --color takes auto, always or never, not 'red'\n")
+
+
+# -- Ctrl-C, and readers that go
+
+
+def test_ctrl_c_in_a_file_of_flows(br0: str, run: Run, tmp_path: Path) -> None:
+    """What was read is carried out, the rest is not, and nothing is said."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with Terminal("add-flows", br0, str(fifo)) as terminal, fifo.open("w") as feed:
+        feed.write(f"{ARP} 2\n{ARP.replace('(1)', '(2)')} 1\nin_port(3),eth(),")
+        feed.flush()
+        eventually(lambda: count(run, br0) == 2)
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+    assert terminal.shown == "^C"
+    assert count(run, br0) == 2
+
+
+def test_ctrl_c_in_a_long_list(big: str, run: Run) -> None:
+    with Terminal("dump-flows", big, "-m") as terminal:
+        terminal.read_until("recirc_id")
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+    assert "Traceback" not in terminal.shown
+    assert count(run, big) == 1000
+
+
+def test_ctrl_c_ends_a_server(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with Terminal("serve", "--socket", str(path)) as terminal:
+        terminal.read_until("Ctrl-C ends it")
+        terminal.type(CTRL_C)
+        assert terminal.end() == 0
+    assert "Traceback" not in terminal.shown
+    assert not path.exists()
+
+
+def test_ctrl_c_ends_a_switch(br0: str, run: Run) -> None:
+    with Terminal("switch", br0) as terminal:
+        terminal.read_until("Ctrl-C ends it")
+        terminal.type(CTRL_C)
+        assert terminal.end() == 0
+    assert "Traceback" not in terminal.shown
+    assert run("dump-dps").stdout == f"{br0}\n"
+
+
+def test_a_reader_that_goes(big: str) -> None:
+    command = [sys.executable, "-m", "dpif", "dump-flows", big, "-m"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("recirc_id")
+        process.stdout.close()
+        assert process.wait() == 141
+        assert process.stderr.read() == ""
+
+
+# -- progress
+
+
+def test_no_progress_is_shown_of_what_is_quick(big: str, tmp_path: Path) -> None:
+    status, shown = run_on_terminal("dump-flows", big, "--sort=-packets", "--limit=1", "--color=never")
+    assert status == 0
+    assert re.fullmatch(r"in_port\(h1\).*\n", shown)
