@@ -133,7 +133,7 @@ LINES = {
     "dpif cache-g\tnetd\t": "masks-cache: size:",
     "dpif show --stat\tnetdev@\t": "RX packets:",
     "dpif get-flow netdev@br0 uf\t00000000-0000-0000-0000-000000000000": "No such file",
-    "dpif add-flows netdev@br0 fl\t; dpif dump-flows netdev@br0 fil\t'packets == 0'": "actions:2",
+    "dpif add-flows netdev@br0 fl\t; dpif dump-flows netdev@br0 fil\t'packets == 0'": "actions:h2",
     "dpif del-if netdev@br0 h2\t; dpif show ": "port 1: h1\r\nmade",
 }
 """Lines typed with the key TAB, and what is printed when it did what it should."""
