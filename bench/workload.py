@@ -91,7 +91,10 @@ class Replay:
 
     def recv(self, timeout: float | None = None) -> bytes:
         """Return the next datagram."""
-        return next(self._rest)
+        try:
+            return next(self._rest)
+        except StopIteration:
+            raise BlockingIOError from None
 
     def fileno(self) -> int:
         """There is none."""

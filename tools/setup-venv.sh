@@ -34,5 +34,5 @@ fi
 
 list=$venv/requirements-dev.txt
 "$venv/bin/python" -c "$requirements" >"$list"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" -e '.[pcap,columns]'
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" -e '.[pcap,columns,arrow]'
 touch "$venv/.ready"

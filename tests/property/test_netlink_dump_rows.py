@@ -19,7 +19,7 @@ TYPE, SEQ, PORT = 31, 5, 77
 class SlowDump(Dump[bytes]):
     """A dump without the fast way."""
 
-    def _take_plain_rows(self, datagram: Buffer, rows: list[bytes]) -> int:
+    def _pass_plain_rows(self, datagram: Buffer, starts: list[int], ends: list[int]) -> int:
         return 0
 
 

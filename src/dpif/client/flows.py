@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dpif.client.operations import Delete, Get, Put, explain_refusal
 from dpif.client.values import ActionsLike, KeyLike, MaskLike
@@ -17,7 +17,12 @@ from dpif.odp.messages.flow_rows import FlowRows
 from dpif.odp.ufid import Ufid
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from dpif.client.datapath import Datapath
+    from dpif.odp.columns.arrays import Values
+
+T = TypeVar("T")
 
 _TERSE = UfidFlag.OMIT_KEY | UfidFlag.OMIT_MASK | UfidFlag.OMIT_ACTIONS
 
@@ -191,6 +196,41 @@ class Flows:
         renderer = FlowLines(verbose=verbose, port_names=port_names, complete=self._complete)
         request = record.request(f"dumping the flows of {self._dp.name}", decode=renderer)
         return (line for line in self._dp.connection.dump(request) if line)
+
+    def to_arrow(self, columns: Sequence[str] | None = None, *, retries: int = 3) -> pyarrow.Table:
+        """Return all flows as an Arrow table: a column for each field of the keys and masks, and the counters.
+
+        See `dpif.odp.columns` for the names and types. `columns` names those that are wanted; None for all that some
+        flow has. Flows with the same fields stand together, in the datapath's order. When the datapath says that its
+        table changed meanwhile, this tries again up to `retries` times, and then raises `DumpInterrupted`. Raises
+        `Unavailable` when PyArrow is not installed (the extra ``arrow``), `EncodeError` for a name that no column
+        has.
+        """
+        from dpif.odp.columns import to_table
+
+        return self._to_columns(to_table, columns, retries)
+
+    def to_numpy(self, columns: Sequence[str] | None = None, *, retries: int = 3) -> dict[str, Values]:
+        """Return all flows as NumPy arrays, for each column its values and where there are any; see `to_arrow`.
+
+        It needs NumPy alone (the extra ``columns``).
+        """
+        from dpif.odp.columns import to_arrays
+
+        return self._to_columns(to_arrays, columns, retries)
+
+    def _to_columns(self, convert: Callable[..., T], columns: Sequence[str] | None, retries: int) -> T:
+        from dpif.odp.columns import WINDOW
+
+        record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
+        request = record.request(f"dumping the flows of {self._dp.name}")
+        while True:
+            try:
+                return convert(self._dp.connection.dump_datagrams(request, WINDOW), columns, self._complete)
+            except DumpInterrupted:
+                if not retries:
+                    raise
+                retries -= 1
 
     def _complete(self, row: FlowRecord) -> FlowRecord | None:
         """Return `row` with the actions, which did not fit the kernel's buffer; None when the flow is gone."""

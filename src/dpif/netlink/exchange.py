@@ -35,7 +35,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from dpif.errors import DecodeError, DpifError
 from dpif.netlink import constants as c
 from dpif.netlink.ack import Ack, unpack_done, unpack_error
-from dpif.netlink.attributes import Buffer
+from dpif.netlink.attributes import Buffer, align
 from dpif.netlink.message import HEADER, Message, pack_message, split
 
 __all__ = ["Batch", "Dump", "Overrun", "Request", "Subscription", "Transaction"]
@@ -237,7 +237,8 @@ class Dump(Generic[T]):
         self._seq = seq
         self._port_id = port_id
         self._end: Ack | None = None
-        self._row_header = HEADER.pack(0, self._type, c.NLM_F_MULTI, seq, port_id)[_LENGTH_SIZE:]
+        self.row_header = HEADER.pack(0, self._type, c.NLM_F_MULTI, seq, port_id)[_LENGTH_SIZE:]
+        """What a row begins with, behind its length, unless it has something special to say."""
         flags = c.NLM_F_REQUEST | c.NLM_F_DUMP | request.flags
         self.datagram = pack_message(type_id, flags, seq, port_id, request.payload)
         self.interrupted = False
@@ -249,37 +250,52 @@ class Dump(Generic[T]):
 
     def feed(self, datagram: Buffer) -> list[T]:
         """Take a datagram that arrived and return the rows in it; raise `DecodeError`."""
-        rows: list[T] = []
-        start = self._take_plain_rows(datagram, rows)
-        decode, type_, seq = self._request.decode, self._type, self._seq
-        for message in split(datagram, start):
-            if message.seq != seq or not _is_ours(message, self._port_id):
-                continue
-            if message.flags & c.NLM_F_DUMP_INTR:
-                self.interrupted = True
-            if message.type == type_:
-                rows.append(decode(message.payload))
-            elif message.type == c.NLMSG_DONE:
-                self._end = unpack_done(message)
-            elif message.type == c.NLMSG_ERROR:
-                self._end = unpack_error(message)
-            elif message.type >= c.NLMSG_MIN_TYPE:
-                raise DecodeError(f"a row of type {message.type} where {type_} belongs")
-        return rows
+        decode = self._request.decode
+        return [decode(datagram[start:end]) for start, end in zip(*self.locate(datagram), strict=True)]
 
-    def _take_plain_rows(self, datagram: Buffer, rows: list[T]) -> int:
-        """Append the rows that a datagram begins with, as almost all do, to `rows`; return where they end.
+    def locate(self, datagram: Buffer) -> tuple[list[int], list[int]]:
+        """Take a datagram that arrived, decode nothing, and return where the payloads of its rows start and end."""
+        starts: list[int] = []
+        ends: list[int] = []
+        offset = self._pass_plain_rows(datagram, starts, ends)
+        for message in split(datagram, offset):
+            length = c.NLMSG_HDRLEN + len(message.payload)
+            if self._is_row(message):
+                starts.append(offset + c.NLMSG_HDRLEN)
+                ends.append(offset + length)
+            offset += align(length)
+        return starts, ends
 
-        The fast way: a row's header but for its length is known. Whatever else there is, `feed` looks at.
+    def _is_row(self, message: Message) -> bool:
+        """Tell whether a message is a row, and note what it says of the dump; raise `DecodeError`."""
+        if message.seq != self._seq or not _is_ours(message, self._port_id):
+            return False
+        if message.flags & c.NLM_F_DUMP_INTR:
+            self.interrupted = True
+        if message.type == self._type:
+            return True
+        if message.type == c.NLMSG_DONE:
+            self._end = unpack_done(message)
+        elif message.type == c.NLMSG_ERROR:
+            self._end = unpack_error(message)
+        elif message.type >= c.NLMSG_MIN_TYPE:
+            raise DecodeError(f"a row of type {message.type} where {self._type} belongs")
+        return False
+
+    def _pass_plain_rows(self, datagram: Buffer, starts: list[int], ends: list[int]) -> int:
+        """Note where the rows are that a datagram begins with, as almost all do; return where they end.
+
+        The fast way: a row's header but for its length is known. Whatever else there is, `locate` looks at.
         """
-        decode, expected, header_size = self._request.decode, self._row_header, c.NLMSG_HDRLEN
+        expected, header_size = self.row_header, c.NLMSG_HDRLEN
         unpack = _LENGTH_AND_REST.unpack_from
         offset, end = 0, len(datagram)
         while end - offset >= header_size:
             length, rest = unpack(datagram, offset)
             if rest != expected or not header_size <= length <= end - offset:
                 break
-            rows.append(decode(datagram[offset + header_size : offset + length]))
+            starts.append(offset + header_size)
+            ends.append(offset + length)
             offset += length + 3 & -4
         return offset
 

@@ -19,6 +19,7 @@ nothing else is. A test that passes on one datapath and fails on another shows a
 from __future__ import annotations
 
 from dpif.testing.conformance.batches import Batches
+from dpif.testing.conformance.columns import FlowColumns
 from dpif.testing.conformance.connections import ConntrackEntries, ConntrackFlush, ConntrackTimeouts
 from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits, ConntrackNat
 from dpif.testing.conformance.datapaths import Datapaths
@@ -43,6 +44,7 @@ SUITE = (
     ConntrackNat,
     ConntrackTimeouts,
     Datapaths,
+    FlowColumns,
     FlowErrors,
     FlowTable,
     Forwarding,

@@ -1,0 +1,187 @@
+"""A dump of flows as blocks of columns, one for each layout.
+
+`Collector` finds the attributes of all messages in a window of datagrams (`places`), takes the messages apart by
+layouts (`layouts`), and puts the columns of each layout on its pile. Of the messages nothing is kept, and of a column
+that never changes one value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names
+from dpif.odp.columns.layouts import Group, Layout, Layouts, read
+from dpif.odp.columns.places import Array, Messages
+from dpif.odp.columns.window import Part, Window
+from dpif.odp.constants import FlowAttr
+from dpif.odp.messages.flow import FlowRecord
+
+_MAX_ALIKE: Final = 8
+"""Lists of actions of one length that are looked for in all flows at once; flows with others are asked one by one."""
+_UNTOLD: Final = -1
+_GONE: Final = -2
+
+
+class Column(NamedTuple):
+    """Values of one type: an array of unsigned integers, bool, float, bytes (``V``), or codes of texts.
+
+    ``present`` tells where there is a value, None for everywhere. Values that are all the same are an array whose
+    stride is 0.
+    """
+
+    type: Type
+    values: Array
+    present: Array | None = None
+
+
+class Block(NamedTuple):
+    """Flows with the same fields: how many, and their columns by name."""
+
+    flows: int
+    columns: dict[str, Column]
+
+
+class Collector:
+    """Makes blocks of a dump.
+
+    `columns` names those that are wanted, None all; `EncodeError` for a name that no column has. `complete` is given
+    each record without actions, and returns it with them, or None to leave the flow out. ``texts`` are the lists of
+    actions met so far, by their codes.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        complete: Callable[[FlowRecord], FlowRecord | None] = lambda record: record,
+    ) -> None:
+        if columns is not None:
+            check_names(columns)
+        self._wanted = None if columns is None else frozenset(columns)
+        self._complete = complete
+        self._codes = _Codes()
+        self._layouts = Layouts()
+        self._piles: dict[Layout, _Pile] = {}
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the lists of actions, by their codes."""
+        return self._codes.texts
+
+    def blocks(self, dump: Iterable[Part]) -> list[Block]:
+        """Return the blocks of a dump, which this feeds; raise `DecodeError`."""
+        window = Window()
+        for exchange, datagrams in dump:
+            self._take(Messages(*window.fill(exchange, datagrams)))
+        return [pile.block(self._wants) for pile in self._piles.values()]
+
+    def _take(self, messages: Messages) -> None:
+        """Put the columns of some messages on their piles."""
+        counters = self._counters(messages)
+        if self._wants("actions"):
+            counters["actions"] = codes = self._action_codes(messages)
+            there = codes != _GONE
+            if not there.all():
+                counters = {name: values[there] for name, values in counters.items()}
+                messages.keep(there)
+        for group in self._layouts.groups(messages):
+            pile = self._piles.setdefault(group.layout, _Pile(group.layout))
+            pile.add(group, {name: values[group.rows] for name, values in counters.items()}, self._wants)
+
+    def _wants(self, name: str) -> bool:
+        return self._wanted is None or name in self._wanted
+
+    def _counters(self, messages: Messages) -> dict[str, Array]:
+        """Return what is neither in the key nor in the mask, but for the actions."""
+        stats = messages.values(FlowAttr.STATS, 16).view(np.uint64).reshape(-1, 2)
+        stats[messages.at[FlowAttr.STATS] == 0] = 0
+        found = {"packets": stats[:, 0], "bytes": stats[:, 1]}
+        for name, number, dtype in (("used", FlowAttr.USED, "u8"), ("flags", FlowAttr.TCP_FLAGS, "u1")):
+            found[name] = messages.values(number, dtype)
+            found[name][messages.at[number] == 0] = 0
+        return {name: values for name, values in found.items() if self._wants(name)}
+
+    def _action_codes(self, messages: Messages) -> Array:
+        """Return the codes of the actions; for flows without them ask, and say `_UNTOLD`, or `_GONE`."""
+        codes = np.zeros(len(messages), np.int32)
+        for rows in messages.of_equal_sizes([FlowAttr.ACTIONS]):
+            matrix = messages.words([FlowAttr.ACTIONS], rows)
+            for _ in range(_MAX_ALIKE):
+                like = (matrix == matrix[0]).all(axis=1)
+                codes[rows[like]] = self._codes[messages.payload(FlowAttr.ACTIONS, rows[0])]
+                rows, matrix = rows[~like], matrix[~like]
+                if not len(rows):
+                    break
+            for row in rows.tolist():
+                codes[row] = self._codes[messages.payload(FlowAttr.ACTIONS, row)]
+        for row in np.flatnonzero(messages.at[FlowAttr.ACTIONS] == 0).tolist():
+            record = self._complete(messages.record(row))
+            if record is None:
+                codes[row] = _GONE
+            else:
+                codes[row] = _UNTOLD if record.actions is None else self._codes[record.actions]
+        return codes
+
+
+class _Codes(dict[bytes, int]):
+    """Numbers lists of actions by their bytes as they come, and keeps their texts."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def __missing__(self, data: bytes) -> int:
+        self.texts.append(str(FlowRecord(actions=data).flow_actions()))
+        self[data] = len(self.texts) - 1
+        return self[data]
+
+
+class _Pile:
+    """The columns of the flows of one layout, gathered piece by piece."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._count = 0
+        self._changed: dict[str, list[tuple[int, Array]]] = {}
+        """By column, from which flow on, the values where some are not those of the first flow."""
+        self._counters: dict[str, list[Array]] = {}
+
+    def add(self, group: Group, counters: dict[str, Array], wants: Callable[[str], bool]) -> None:
+        """Put more flows on the pile."""
+        for name, leaf in self._layout.changed(group.difference).items():
+            if wants(name):
+                self._changed.setdefault(name, []).append((self._count, read(group.matrix, leaf)))
+        for name, values in counters.items():
+            self._counters.setdefault(name, []).append(values)
+        self._count += len(group.rows)
+
+    def block(self, wants: Callable[[str], bool]) -> Block:
+        """Return what is on the pile."""
+        columns = {}
+        first = self._layout.first.reshape(1, -1)
+        for leaf in self._layout.leaves:
+            if wants(leaf.name):
+                columns[leaf.name] = Column(leaf.type, self._values(leaf.name, read(first, leaf)))
+        for name, pieces in self._counters.items():
+            columns[name] = _counter(name, np.concatenate(pieces))
+        return Block(self._count, columns)
+
+    def _values(self, name: str, first: Array) -> Array:
+        pieces = self._changed.get(name)
+        if pieces is None:
+            return np.ndarray(self._count, first.dtype, first, strides=(0,))
+        values = np.empty(self._count, first.dtype)
+        if sum(len(piece) for _, piece in pieces) < self._count:
+            values[:] = first
+        for start, piece in pieces:
+            values[start : start + len(piece)] = piece
+        return values
+
+
+def _counter(name: str, values: Array) -> Column:
+    """Return a column of what is neither in the key nor in the mask."""
+    type_ = COUNTERS[name]
+    if type_.form is Form.SECONDS:
+        return Column(type_, values / 1000, values != 0)
+    return Column(type_, values, values != _UNTOLD if type_.form is Form.TEXT else None)
