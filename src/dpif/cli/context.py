@@ -11,6 +11,7 @@ import contextlib
 import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dpif.cli.errors import CommandError, describe
@@ -100,12 +101,13 @@ class Context:
 
         What came before an error is printed.
         """
-        waiting = self._waiting
+        waiting, rest = self._waiting, iter(lines)
         try:
-            for line in lines:
-                waiting.append(line)
-                if len(waiting) == _LINES_AT_A_TIME:
-                    self._write()
+            while True:
+                waiting.extend(islice(rest, _LINES_AT_A_TIME))
+                if len(waiting) < _LINES_AT_A_TIME:
+                    break
+                self._write()
         finally:
             self._write()
 

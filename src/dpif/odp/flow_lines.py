@@ -147,10 +147,22 @@ class _Shape:
         parts = [part for number, kept in self._key.kept() if (part := self._attribute(number, kept))]
         if self._mask.eth_type is not None and self._key.eth_type is None:
             parts.append([f"eth_type(0/0x{self._mask.eth_type:04x})"])
+        pieces: list[_Piece] = []
         for index, part in enumerate(parts):
             # As in `format_key`: Open vSwitch puts no comma behind an eth() that comes first.
-            yield "," if index and not (index == 1 and parts[0] == ["eth()"]) else ""
-            yield from part
+            pieces += ["," if index and not (index == 1 and parts[0] == ["eth()"]) else "", *part]
+        return self._metadata_together(pieces)
+
+    def _metadata_together(self, pieces: list[_Piece]) -> Iterator[_Piece]:
+        """Yield the pieces of a key, with those in one that come before the packet's headers: flows share these."""
+        start = self._at[FlowAttr.KEY][0]
+        end = self._inside[KeyAttr.ETHERNET][0] if KeyAttr.ETHERNET in self._inside else start
+        places = [index for index, piece in enumerate(pieces) if isinstance(piece, _Value) and piece.offset < end]
+        count = places[-1] + 1 if places else 0
+        if count:
+            render = _compile([_moved(piece, -start) for piece in pieces[:count]])
+            yield self._odd((start, end), render)
+        yield from pieces[count:]
 
     def _attribute(self, number: int, kept: Any) -> list[_Piece]:
         """Return what shows one attribute of the key, nothing for one that is not shown; see `Nest.show`."""
@@ -222,6 +234,10 @@ class _Shape:
         return _Value(start, f"{end - start}s", "=", "{{" + name + "({0})}}", {name: remembered})
 
 
+def _moved(piece: _Piece, by: int) -> _Piece:
+    return piece if isinstance(piece, str) else piece._replace(offset=piece.offset + by)
+
+
 def _field(kind: Kind[Any], offset: int, order: str, mask: Any) -> Iterator[_Piece]:
     """Yield what shows one field; see `Kind.show_masked`."""
     yield _value(kind, offset, order)
@@ -241,8 +257,16 @@ def _value(kind: Kind[Any], offset: int, order: str) -> _Value:
         return _Value(offset, kind.code, order, "{{{0}}}", {})
     if type(kind) is UInt and kind.base == "x":
         return _Value(offset, kind.code, order, "{{hex({0}) if {0} else 0}}", {})
+    if type(kind) is UInt:
+        return _Value(offset, kind.code, order, f"0x{{{{{{0}}:{kind.base}}}}}", {})
     name = f"show_{offset}"
-    return _Value(offset, kind.code, order, "{{" + name + "({0})}}", {name: kind.show})
+    return _Value(offset, kind.code, order, "{{" + name + "({0})}}", {name: _remembering(kind)})
+
+
+@functools.cache
+def _remembering(kind: Kind[Any]) -> Callable[[Any], str]:
+    """Return what shows values of `kind` and remembers them; one for all templates."""
+    return functools.lru_cache(MAX_REMEMBERED)(kind.show)
 
 
 @functools.lru_cache(MAX_REMEMBERED)
