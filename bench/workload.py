@@ -55,6 +55,11 @@ def line(number: int) -> str:
     return f"{key(number)} {actions(number)}"
 
 
+def dump_line(number: int) -> str:
+    """Return flow `number` as a dump lists it."""
+    return f"{key(number)}, packets:{number}, bytes:{64 * number}, used:1.234s, actions:{actions(number)}"
+
+
 def payload(number: int) -> bytes:
     """Return the message by which a kernel lists flow `number`, without its ``nlmsghdr``."""
     flat, mask = from_match(*parse_match(key(number)))

@@ -195,7 +195,8 @@ class Flows:
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
         renderer = FlowLines(verbose=verbose, port_names=port_names, complete=self._complete)
         request = record.request(f"dumping the flows of {self._dp.name}", decode=renderer)
-        return filter(None, self._dp.connection.dump(request))
+        lines: Iterator[str] = self._dp.connection.dump(request)
+        return filter(None, lines)
 
     def to_arrow(self, columns: Sequence[str] | None = None, *, retries: int = 3) -> pyarrow.Table:
         """Return all flows as an Arrow table: a column for each field of the keys and masks, and the counters.

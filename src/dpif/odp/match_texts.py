@@ -10,13 +10,15 @@ Both ways give the same bytes; a property test says so.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
 from dpif.errors import ParseError
 from dpif.odp.constants import KeyAttr
 from dpif.odp.element_forms import Element, Form, compile_form, skeleton
-from dpif.odp.key import FlowKey, parse_match
+from dpif.odp.key import FlowKey, FlowMask, parse_match
+from dpif.odp.lazy import LazyDecoder
 
 MAX_REMEMBERED: Final = 4096
 """Elements that are remembered by their texts at a time."""
@@ -40,6 +42,21 @@ def encode_match_text(text: str | bytes) -> tuple[bytes, bytes] | None:
     if len(set(numbers)) < len(numbers):
         return None
     return b"".join(keys), b"".join(masks)
+
+
+def read_match(text: str) -> tuple[FlowKey, FlowMask]:
+    """Return key and mask of a flow's text as `parse_match` does, faster where most of it was there before.
+
+    Attributes are decoded when they are read, so a text that is only looked at here and there costs little.
+    """
+    encoded = encode_match_text(text)
+    if encoded is None:
+        return parse_match(text)
+    return _decode_key(encoded[0]), _decode_mask(encoded[1])
+
+
+_decode_key = LazyDecoder(FlowKey)
+_decode_mask = functools.lru_cache(MAX_REMEMBERED)(FlowMask.from_bytes)
 
 
 def _ascii(text: str) -> bytes:

@@ -1,0 +1,105 @@
+"""Text of flows beside the PyPI package ``ovs``: ``python bench/peers.py [--rounds N] [--lines N]``.
+
+Makes a virtual environment of its own with the peer in it, and runs itself there on this checkout, so that both
+contestants take turns in one process. ``ovs.flow`` parses a line of a dump into values; ours are
+
+* to parse its match and its actions into values (`read_match`; `parse_actions`, remembered by the text),
+* to make the request of a put of them,
+* to do both and format the line again, as ``dump-flows`` shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+import workload
+from contest import row, take_turns
+
+PEER = "ovs[flow]>=3.5"
+INSIDE = "DPIF_BENCH_PEERS"
+HERE = Path(__file__).resolve()
+
+
+def main() -> int:
+    """Set up the peer, and measure beside it."""
+    parser = argparse.ArgumentParser(prog="bench/peers.py", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=9, help="how often each is run (default: 9)")
+    parser.add_argument("--lines", type=int, default=1000, help="lines in a round (default: 1000)")
+    arguments = parser.parse_args()
+    if os.environ.get(INSIDE):
+        compare(arguments.rounds, arguments.lines)
+        return 0
+    with tempfile.TemporaryDirectory() as directory:
+        venv.create(directory, with_pip=True)
+        python = Path(directory) / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", PEER], check=True)
+        environment = os.environ | {INSIDE: "1", "PYTHONPATH": str(HERE.parents[1] / "src")}
+        return subprocess.run([python, HERE, *sys.argv[1:]], env=environment, check=False).returncode
+
+
+def compare(rounds: int, count: int) -> None:
+    """Print the rows."""
+    from ovs.flow.odp import ODPFlow
+
+    def peer(lines: list[str]) -> None:
+        for line in lines:
+            flow = ODPFlow(line)
+            _ = flow.match, flow.actions, flow.info
+
+    contestants = {"ovs.flow": peer, **ours()}
+    # Other lines in each round, as in a file: what is remembered of those before helps as far as it does there.
+    batches = {name: iter(rounds_of_lines(rounds + 1, count)) for name in contestants}
+    runs = {name: lambda name=name: contestants[name](next(batches[name])) for name in contestants}
+    take_turns(runs, 1)
+    times = take_turns(runs, rounds)
+    for name in list(contestants)[1:]:
+        print(row(name, times[name], "ovs.flow", times["ovs.flow"], count))
+
+
+def rounds_of_lines(rounds: int, count: int) -> list[list[str]]:
+    """Return lines of a dump, all different."""
+    starts = range(0, rounds * count, count)
+    return [[f"{workload.dump_line(number)}" for number in range(start, start + count)] for start in starts]
+
+
+def ours() -> dict[str, Callable[[list[str]], None]]:
+    """Return what this library does with lines."""
+    from dpif.client.operations import Put
+    from dpif.odp.actions import parse_actions
+    from dpif.odp.flow_lines import FlowLines
+    from dpif.odp.match_texts import read_match
+
+    remembered = functools.lru_cache(512)(parse_actions)
+
+    def split(line: str) -> tuple[str, str]:
+        match, _, rest = line.partition(", packets:")
+        return match, rest.partition(", actions:")[2]
+
+    def parse(lines: list[str]) -> None:
+        for line in lines:
+            match, actions = split(line)
+            _ = read_match(match), remembered(actions)
+
+    def put(lines: list[str]) -> None:
+        for line in lines:
+            Put(*split(line)).request(workload.DATAPATH)
+
+    render = FlowLines()
+
+    def there_and_back(lines: list[str]) -> None:
+        for line in lines:
+            render(Put(*split(line)).request(workload.DATAPATH).payload)
+
+    return {"parsed to values": parse, "parsed to a put": put, "parsed, and formatted again": there_and_back}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

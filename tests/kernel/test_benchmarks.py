@@ -1,0 +1,21 @@
+"""The benchmarks that need a kernel run; what they take is nobody's business here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+def test_every_benchmark_runs_with_little_to_do(tmp_path: Path) -> None:
+    result = tmp_path / "rows.json"
+    sizes = ["--rounds", "1", "--flows", "20", "60", "--lines", "40"]
+    run = [sys.executable, BENCH / "lab.py", *sizes, "--json", result]
+    printed = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    rows = json.loads(result.read_text())
+    assert {"ovs-dpctl", "by hand", "floor"} == {row["peer"] for row in rows}
+    assert printed.count("peak memory") == 3
+    assert len(printed.splitlines()) == len(rows) + 3
