@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dpif.client.features import Features
     from dpif.client.flows import Flow, Flows
     from dpif.client.meters import Meter, MeterFeatures, Meters
-    from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result
+    from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result, Results
     from dpif.client.port import Port
     from dpif.client.ports import Ports, find_port, is_internal_device
     from dpif.client.stats import Stats
@@ -68,6 +68,7 @@ __all__ = [
     "Ports",
     "Put",
     "Result",
+    "Results",
     "Stats",
     "Upcall",
     "UpcallHandlers",
@@ -86,7 +87,7 @@ __getattr__, __dir__ = lazy(
         "Features": "features",
         **dict.fromkeys(("Flow", "Flows"), "flows"),
         **dict.fromkeys(("Meter", "MeterFeatures", "Meters"), "meters"),
-        **dict.fromkeys(("Delete", "Execute", "Get", "Operation", "Put", "Result"), "operations"),
+        **dict.fromkeys(("Delete", "Execute", "Get", "Operation", "Put", "Result", "Results"), "operations"),
         "Port": "port",
         **dict.fromkeys(("Ports", "find_port", "is_internal_device"), "ports"),
         **dict.fromkeys(("Upcall", "UpcallHandlers", "Upcalls"), "upcalls"),

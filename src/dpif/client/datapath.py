@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dpif.client.values import ActionsLike, KeyLike
     from dpif.conntrack.table import Conntrack
 
-_AT_A_TIME = 512
+_AT_A_TIME = 128
 """Operations that are requests at one time."""
 _MAX_QUEUES = 0xF000
 _TC_MAJOR = 1 << 16
@@ -194,19 +194,19 @@ class Datapath:
 
         self.connection.transact(Execute(packet, actions, key, probe=probe).request(self.ifindex))
 
-    def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> list[Result]:
+    def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> Sequence[Result]:
         """Carry out many operations in order, at little cost; return the result of each, in the same order.
 
         One that fails does not keep the others from being carried out. `want_flows` asks for the flow (with its
         counters) that a `Put` or `Delete` dealt with; a `Get` always brings it.
         """
-        from dpif.client.operations import results_of
+        from dpif.client.operations import Results
 
         todo = iter(operations)
-        results: list[Result] = []
+        results = Results()
         while part := list(islice(todo, _AT_A_TIME)):  # few at a time, so that the garbage collector never sees many
             answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in part])
-            results += results_of(part, answers)
+            results.add(part, answers)
         return results
 
     def send_packet(self, port: Port | int, packet: bytes) -> None:

@@ -7,7 +7,8 @@ Encoding happens when the operation is made, so that a mistake in a text shows t
 from __future__ import annotations
 
 import errno
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias, overload
 
 from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_match, encode_actions, encode_match
 from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netlink_error
@@ -147,15 +148,52 @@ class Result(NamedTuple):
         return self.error is None
 
 
-def results_of(operations: list[Operation], answers: list[Any]) -> list[Result]:
-    """Return the results for what `Connection.batch` gave."""
-    return [
-        Result(operation) if answer is None else _result_of(operation, answer)
-        for operation, answer in zip(operations, answers, strict=True)
-    ]
+class Results(Sequence[Result]):
+    """What became of each operation, in their order; each result is made when it is looked at.
+
+    Most of many operations are carried out, of which there is no more to say: so the results of a hundred thousand
+    take no memory of their own.
+    """
+
+    __slots__ = ("_answers", "_operations")
+
+    def __init__(self) -> None:
+        self._operations: list[Operation] = []
+        self._answers: dict[int, Any] = {}  # by index, where there was one
+
+    def add(self, operations: list[Operation], answers: list[Any]) -> None:
+        """Append the results for what `Connection.batch` gave."""
+        start = len(self._operations)
+        self._operations += operations
+        if answers.count(None) < len(answers):
+            self._answers.update(
+                (start + index, answer) for index, answer in enumerate(answers) if answer is not None
+            )
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    def __iter__(self) -> Iterator[Result]:
+        for index, operation in enumerate(self._operations):
+            yield _result_of(operation, self._answers[index]) if index in self._answers else Result(operation)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Result]: ...
+    def __getitem__(self, index: int | slice) -> Result | list[Result]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        return _result_of(self._operations[place], self._answers.get(place))
+
+    def __repr__(self) -> str:
+        return f"<Results of {len(self)} operations>"
 
 
 def _result_of(operation: Operation, answer: Any) -> Result:
+    if answer is None:
+        return Result(operation)
     if isinstance(answer, NetlinkError):
         return Result(operation, None, explain_refusal(answer, operation))
     if isinstance(answer, DpifError):

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from dpif.client.operations import Delete, Execute, Get, Put, explain_refusal, results_of
+from dpif.client.operations import Delete, Execute, Get, Put, Results, explain_refusal
 from dpif.errors import EncodeError, NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.odp.constants import FlowCmd, PacketCmd
@@ -68,7 +68,14 @@ def test_execute_always_sends_a_key() -> None:
 def test_an_answer_becomes_a_result() -> None:
     put = Put(ARP, "2")
     answers = [None, FlowRecord(command=1), netlink_error(errno.ENOENT, "putting a flow")]
-    done, told, failed = results_of([put, put, put], answers)
+    results = Results()
+    results.add([put], [None])
+    results.add([put, put, put], answers)
+    assert list(results[1:]) == [results[1], results[-2], results[3]]
+    assert len(results) == 4
+    with pytest.raises(IndexError):
+        results[4]
+    _, done, told, failed = results
     assert done.ok
     assert told.record == FlowRecord(command=1)
     assert isinstance(failed.error, NoSuchObject)

@@ -50,7 +50,7 @@ class Batches:
 
     def test_no_operation_is_no_work(self, harness: Harness) -> None:
         dp = harness.open("conf0", create=True)
-        assert dp.operate([]) == []
+        assert list(dp.operate([])) == []
 
     def test_many_operations(self, harness: Harness) -> None:
         """More than one datagram holds, and more failures than one hears of at once."""
