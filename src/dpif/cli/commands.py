@@ -17,7 +17,7 @@ class Command:
     ``module:function`` within `dpif.cli`. ``writes`` is what ``--read-only`` asks for. ``options`` are keys of
     the table of options. A command that runs another one is ``verbatim``: behind its first word nothing is an
     option of ours. One that ``keeps_time`` looks after ``--timeout`` itself; one that is ``text_only`` has
-    no JSON.
+    no JSON. One that is ``refused`` fails, its examples too.
     """
 
     # Every start makes all of these: written out it costs a third of what a NamedTuple does, or a dataclass.
@@ -38,6 +38,7 @@ class Command:
         verbatim: bool = False,
         keeps_time: bool = False,
         text_only: bool = False,
+        refused: bool = False,
     ) -> None:
         self.name = name
         self.usage = usage
@@ -53,6 +54,7 @@ class Command:
         self.verbatim = verbatim
         self.keeps_time = keeps_time
         self.text_only = text_only
+        self.refused = refused
 
     @property
     def synopsis(self) -> str:
@@ -124,7 +126,16 @@ def _refused(
 ) -> Command:
     summary = f"{what} (not supported)"
     return Command(
-        name, usage, least, most, summary, "refusals:refuse", (f"dpif {name} {example}",), _REFUSED, writes=writes
+        name,
+        usage,
+        least,
+        most,
+        summary,
+        "refusals:refuse",
+        (f"dpif {name} {example}",),
+        _REFUSED,
+        writes=writes,
+        refused=True,
     )
 
 
@@ -319,7 +330,7 @@ COMMANDS = (
         "flow_files:del_flows",
         ("dpif del-flows dp0", "dpif del-flows dp0 flows.txt"),
         _FLOWS,
-        _FILE,
+        "Each line of the file has a flow without actions, else it is as those of add-flows.",
         writes=True,
         options=("statistics",),
     ),
