@@ -6,7 +6,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .NOTPARALLEL:
-.PHONY: help demo test test-host test-kernel test-qemu lint bench setup
+.PHONY: help demo docs test test-host test-kernel test-qemu lint bench setup
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r target text; do \
@@ -42,6 +42,10 @@ bench: $(READY)  ## run the benchmarks
 	@$(PYTHON) bench/userspace.py
 	@tools/debian-packages.sh user-mode-linux kmod iproute2 openvswitch-switch && $(PYTHON) bench/lab.py \
 	    || echo "Going on without: what needs a real kernel was not measured."
+
+docs: $(READY)  ## build the manual: build/man/dpif.8 and build/html/index.html
+	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b man docs build/man
+	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b html docs build/html
 
 setup: $(READY)  ## only set up the virtual environment
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dpif.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,6 +22,20 @@ ROOT = Path(__file__).parent.parent
 def test_a_page_is_up_to_date(command: tuple[str, ...]) -> None:
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_the_manual_is_built_without_warnings(tmp_path: Path) -> None:
+    pages = {}
+    for builder, page in (("man", "dpif.8"), ("html", "dpif.8.html")):
+        options = ["-q", "-W", "--keep-going", "-d", str(tmp_path / "doctrees"), "-b", builder]
+        command = [sys.executable, "-m", "sphinx", *options, "docs", str(tmp_path / builder)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        pages[builder] = html.unescape((tmp_path / builder / page).read_text()).replace("\\", "")
+    for row in COMMANDS:
+        assert row.name in pages["man"]
+        assert all(example in pages["html"] for example in row.examples)
 
 
 def test_links_lead_somewhere() -> None:

@@ -11,7 +11,8 @@ is_complete='import venv, ensurepip'
 requirements='
 import tomllib
 with open("pyproject.toml", "rb") as file:
-    print(*tomllib.load(file)["dependency-groups"]["dev"], sep="\n")'
+    groups = tomllib.load(file)["dependency-groups"]
+    print(*groups["dev"], *groups["docs"], sep="\n")'
 
 find_python() {
     for name in python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3; do
