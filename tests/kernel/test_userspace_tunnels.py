@@ -80,7 +80,7 @@ def test_kernel_and_user_space_reach_each_other(
         talk(ends)
 
 
-@pytest.mark.parametrize("type_", ["vxlan", "geneve"])
+@pytest.mark.parametrize("type_", ["vxlan", "geneve", "ip6gre"])
 def test_they_reach_each_other_over_ipv6(ends: tuple[End, End], type_: str) -> None:
     with built(ends, type_, {}, "", "ipv6_src"):
         talk(ends)

@@ -17,7 +17,7 @@ from dpif.odp.tunnel_options import GeneveOption, GeneveOptions
 from dpif.packet import build
 from dpif.packet.constants import IPPROTO_GRE, IPPROTO_UDP
 from dpif.userspace.devices.encapsulation import ENCAPSULATIONS, VXLAN_GBP, Encapsulation
-from dpif.userspace.engine.underlay import Datagram
+from dpif.userspace.engine.underlay import Datagram, Place
 from dpif.userspace.underlays.memory import MemoryUnderlay
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -39,18 +39,18 @@ payloads = st.binary(max_size=100).map(
 class Wire:
     """Two underlays in memory, joined, and an endpoint on each."""
 
-    def __init__(self, protocol: int, port: int) -> None:
+    def __init__(self, place: Place) -> None:
         here, there = MemoryUnderlay(str(HERE4), str(HERE6)), MemoryUnderlay(str(THERE4), str(THERE6))
         here.on_packet = there.send
         self.received: list[Datagram] = []
         self.far = there
-        self.near_end = here.open(protocol, port, self.received.append)
-        there.open(protocol, port, self.received.append)
+        self.near_end = here.open(place, self.received.append)
+        there.open(place, self.received.append)
 
 
 def carried(encapsulation: Encapsulation, key: int, packet: bytes) -> tuple[bytes, int]:
     """Return the packet and the tunnel key that come out when `packet` is sent by `key`."""
-    wire = Wire(encapsulation.protocol, PORT if encapsulation.protocol == IPPROTO_UDP else 0)
+    wire = Wire(Place(encapsulation.protocol, PORT if encapsulation.protocol == IPPROTO_UDP else 0))
     assert wire.near_end.send(encapsulation.datagram(packet, key, PORT))
     (datagram,) = wire.received
     return encapsulation.key(datagram)
@@ -112,8 +112,8 @@ def test_gre(how: dict[str, bool], tun_id: int | None, packet: bytes) -> None:
 @pytest.fixture(scope="module")
 def quiet() -> MemoryUnderlay:
     underlay = MemoryUnderlay(str(HERE4), str(HERE6))
-    underlay.open(IPPROTO_UDP, PORT, lambda datagram: None)
-    underlay.open(IPPROTO_GRE, 0, lambda datagram: None)
+    underlay.open(Place(IPPROTO_UDP, PORT), lambda datagram: None)
+    underlay.open(Place(IPPROTO_GRE), lambda datagram: None)
     return underlay
 
 

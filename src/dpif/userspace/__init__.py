@@ -37,11 +37,11 @@ labels, address translation and timeout policies. There are no helpers, and frag
 kernel they are listed and deleted over a netlink protocol of their own, netfilter's, whose subsystems are in
 ``service`` beside the families; `UserspaceSystem.transport` and the server lead to either protocol.
 
-**Tunnels** (VXLAN with its group policy, Geneve with options, GRE) travel on an *underlay*, a network that the system
-is given: the host's own (`HostUnderlay`, UDP sockets without privilege, raw ones for GRE), or one in memory
-(`MemoryUnderlay`), whose IP packets a program in this process reads and writes, or hands to another system. A
-packet leaves through a tunnel port by the key of its ``set(tunnel(…))``, and comes in with a tunnel key, as on the
-kernel's datapath.
+**Tunnels** (VXLAN with its group policy, Geneve with options, GRE over IPv4 and over IPv6) travel on an *underlay*,
+a network that the system is given: the host's own (`HostUnderlay`, UDP sockets without privilege, raw ones for GRE),
+or one in memory (`MemoryUnderlay`), whose IP packets a program in this process reads and writes, or hands to another
+system. A packet leaves through a tunnel port by the key of its ``set(tunnel(…))``, and comes in with a tunnel key, as
+on the kernel's datapath.
 
 **What it does not have**: fragmentation on output, other types of tunnel (EAFNOSUPPORT). `CAPABILITIES` names the
 actions that there are. Besides the kernel's types of port there are two of our own,

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 import dpif
-from dpif.errors import NetlinkError
+from dpif.errors import AlreadyExists, NetlinkError
 from dpif.packet import build
 from dpif.packet.constants import IPPROTO_UDP
 from dpif.testing.waiting import eventually
 from dpif.userspace import HostUnderlay, MemoryUnderlay
-from dpif.userspace.engine.underlay import Datagram
+from dpif.userspace.engine.underlay import Datagram, Place
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 UDP = build.ethernet(A, B, build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"payload"))
@@ -26,13 +26,14 @@ OUT = "in_port(1),eth(),eth_type(0x0800),ipv4()"
 class End:
     """A datapath with a host in memory at port 1 and a tunnel at port 2."""
 
-    def __init__(self, us: dpif.Userspace, address: str, type_: str, dst_port: int) -> None:
+    def __init__(self, us: dpif.Userspace, address: str, type_: str, dst_port: int | None = None) -> None:
         self.us = us
         self.address = address
         self.host = us.device("h1")
         self.dp = us.open("br0", create=True)
         self.dp.ports.add("h1", number=1)
-        self.tunnel = self.dp.ports.add("", type=type_, number=2, options={"dst_port": dst_port})
+        options = {} if dst_port is None else {"dst_port": dst_port}
+        self.tunnel = self.dp.ports.add("", type=type_, number=2, options=options)
 
     def connect(self, other: End, rest: str = "") -> None:
         """Let everything between the hosts through, with a key."""
@@ -94,12 +95,32 @@ def test_two_systems_are_joined(pair: tuple[dpif.Userspace, dpif.Userspace], typ
 
 
 @pytest.mark.parametrize("pair", [in_memory], indirect=True)
-def test_two_systems_are_joined_over_ipv6(pair: tuple[dpif.Userspace, dpif.Userspace]) -> None:
-    west, east = End(pair[0], "::1", "vxlan", 4789), End(pair[1], "::2", "vxlan", 4789)
+@pytest.mark.parametrize("type_", ["vxlan", "ip6gre"])
+def test_two_systems_are_joined_over_ipv6(pair: tuple[dpif.Userspace, dpif.Userspace], type_: str) -> None:
+    west, east = End(pair[0], "::1", type_), End(pair[1], "::2", type_)
     west.connect(east)
     east.connect(west)
     west.host.send(UDP)
     assert east.received() == UDP
+
+
+@pytest.mark.parametrize("pair", [in_memory], indirect=True)
+def test_gre_has_a_type_for_each_version_of_ip(pair: tuple[dpif.Userspace, dpif.Userspace]) -> None:
+    west, east = End(pair[0], "::1", "gre"), End(pair[1], "::2", "ip6gre")
+    west.dp.ports.add("", type="ip6gre", number=3)
+    west.connect(east)
+    east.connect(west)
+    west.host.send(UDP)
+    assert east.host.recv() is None
+    stats = west.dp.ports.get(2).stats
+    assert stats is not None
+    assert (stats.tx_packets, stats.tx_dropped) == (0, 1)
+    east.host.send(UDP)
+    stats = west.dp.ports.get(3).stats
+    assert stats is not None
+    assert stats.rx_packets == 1
+    with pytest.raises(AlreadyExists):
+        west.dp.ports.add("", type="ip6gre")
 
 
 def has_ipv6() -> bool:
@@ -127,8 +148,8 @@ def test_two_tunnels_on_one_address_have_ports_of_their_own() -> None:
 
 def test_what_the_host_tells_of_a_datagram() -> None:
     port, received = free_udp_port(), list[Datagram]()
-    near = HostUnderlay("127.0.0.1").open(IPPROTO_UDP, port, received.append)
-    far = HostUnderlay().open(IPPROTO_UDP, free_udp_port(), received.append)
+    near = HostUnderlay("127.0.0.1").open(Place(IPPROTO_UDP, port), received.append)
+    far = HostUnderlay().open(Place(IPPROTO_UDP, free_udp_port()), received.append)
     one, two = socket.inet_aton("127.0.0.1"), socket.inet_aton("127.0.0.3")
     try:
         for source, told in ((b"", one), (two, two)):
@@ -171,10 +192,11 @@ def test_an_address_that_the_host_has_not() -> None:
 ORDINARY_USER = """
 import os
 from dpif.userspace import HostUnderlay
+from dpif.userspace.engine.underlay import Place
 if os.getuid() == 0:
     os.setuid(65534)
 try:
-    HostUnderlay().open(47, 0, print)
+    HostUnderlay().open(Place(47), print)
 except PermissionError as error:
     print(error.strerror)
 """
@@ -194,7 +216,7 @@ class TestMemory:
         """Return what an endpoint for UDP port 4789 makes of IP packets."""
         received: list[Datagram] = []
         underlay = MemoryUnderlay(self.HERE, "2001:db8::1")
-        endpoint = underlay.open(IPPROTO_UDP, 4789, received.append)
+        endpoint = underlay.open(Place(IPPROTO_UDP, 4789), received.append)
         for packet in packets:
             underlay.send(packet)
         endpoint.close()
@@ -220,7 +242,7 @@ class TestMemory:
         assert self.receive(b"", b"\x45", bytes(broken), bytes(fragment), *others) == []
 
     def test_without_an_address_nothing_is_sent(self) -> None:
-        endpoint = MemoryUnderlay(self.HERE).open(IPPROTO_UDP, 4789, lambda datagram: None)
+        endpoint = MemoryUnderlay(self.HERE).open(Place(IPPROTO_UDP, 4789), lambda datagram: None)
         here, there = (socket.inet_aton(address) for address in (self.HERE, self.THERE))
         assert endpoint.send(Datagram(b"", here, there))
         assert not endpoint.send(Datagram(b"", there, there))

@@ -50,7 +50,7 @@ class Encapsulation(NamedTuple):
     ``wrap`` returns the packet with the tunnel's header, by a tunnel key; ``unwrap`` the packet behind a header,
     and the fields of the tunnel key that the header gives, ``tun.flags`` among them; it raises `DecodeError`.
     ``port_from_key`` says that a key may name another UDP port than the device's. ``taken`` is the errno for a
-    second device of the type, which for UDP is one with the same port.
+    second device of the type, which for UDP is one with the same port. ``version`` is that of IP, 0 for both.
     """
 
     protocol: int
@@ -58,6 +58,7 @@ class Encapsulation(NamedTuple):
     unwrap: Callable[[bytes], tuple[bytes, Fields]]
     taken: int
     port_from_key: bool = False
+    version: int = 0
 
     def datagram(self, packet: bytes, key: int, port: int) -> Datagram:
         """Return the datagram that carries `packet` by a tunnel key, to UDP port `port` unless the key names one."""
@@ -178,6 +179,7 @@ VXLAN_GBP: Final = Encapsulation(IPPROTO_UDP, _wrap_vxlan_with_policy, _unwrap_v
 ENCAPSULATIONS: Final[Mapping[int, Encapsulation]] = {
     VportType.VXLAN: Encapsulation(IPPROTO_UDP, _wrap_vxlan, _unwrap_vxlan, EEXIST, True),
     VportType.GENEVE: Encapsulation(IPPROTO_UDP, _wrap_geneve, _unwrap_geneve, EBUSY),
-    VportType.GRE: Encapsulation(IPPROTO_GRE, _wrap_gre, _unwrap_gre, EEXIST),
+    VportType.GRE: Encapsulation(IPPROTO_GRE, _wrap_gre, _unwrap_gre, EEXIST, version=4),
+    VportType.IP6GRE: Encapsulation(IPPROTO_GRE, _wrap_gre, _unwrap_gre, EEXIST, version=6),
 }
 """By type of port."""

@@ -9,27 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from errno import EINVAL
+from functools import partial
 from typing import Any, Final
 
 from dpif.errors import DecodeError
 from dpif.odp.constants import TunnelAttr, VportType, VxlanExt
-from dpif.odp.swkey import AF_INET, bits, build, get
-from dpif.packet.constants import IPPROTO_UDP
+from dpif.odp.swkey import AF_INET, AF_INET6, bits, build, get
 from dpif.packet.offload import finished
 from dpif.userspace.devices.encapsulation import ENCAPSULATIONS, VXLAN_GBP, Encapsulation, outer_fields
 from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.namespace import DeviceFactory, Namespace, Options
 from dpif.userspace.engine.refusal import refusal
-from dpif.userspace.engine.underlay import Datagram
+from dpif.userspace.engine.underlay import Datagram, Place
 
 _ENDS: Final = bits("tun.ipv6.src", "tun.ipv6.dst", "tun.tp_src", "tun.tp_dst")
 _VXLAN_PORT: Final = 8472
 """What Linux takes for a UDP port of 0."""
+_VERSIONS: Final = {AF_INET: (0, 4), AF_INET6: (0, 6)}
+"""The versions of places that a tunnel key may lead to, by its family of addresses."""
 _OUTER_PORTS: Final = ("tun.tp_src", "tun.tp_dst")
 
 
 class TunnelDevice(Device):
-    """A tunnel device of vport type `type`; `udp_port` is 0 for GRE.
+    """A tunnel device; `udp_port` is 0 for GRE, ``place`` where it is in the underlay, which no two devices share.
 
     The errors are those of `Underlay.open`, and EEXIST or EBUSY, as the type has it, where there is such a device.
     """
@@ -39,17 +41,12 @@ class TunnelDevice(Device):
     ) -> None:
         super().__init__(namespace, name)
         self.options = options
-        self.udp_port = udp_port
         self.encapsulation = encapsulation
+        self.place = Place(encapsulation.protocol, udp_port, encapsulation.version)
         for other in namespace.devices.values():
             if isinstance(other, TunnelDevice) and other.place == self.place:
                 raise refusal(encapsulation.taken, f"{other.name} is the device of this tunnel already")
-        self._endpoint = namespace.underlay.open(encapsulation.protocol, udp_port, self._receive)
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """IP protocol and UDP port, which no two devices share."""
-        return self.encapsulation.protocol, self.udp_port
+        self._endpoint = namespace.underlay.open(self.place, self._receive)
 
     def filenos(self) -> Sequence[int]:
         """Return those of the endpoint."""
@@ -64,12 +61,11 @@ class TunnelDevice(Device):
         return self._can_send(tunnel) and self._endpoint.send(self._datagram(packet, tunnel))
 
     def _can_send(self, tunnel: int) -> bool:
-        """Tell whether there is a key; GRE is over IPv4 alone, that over IPv6 is another type of tunnel."""
-        family = get(tunnel, "tun_proto")
-        return family == AF_INET or (bool(family) and self.encapsulation.protocol == IPPROTO_UDP)
+        """Tell whether there is a key, and with addresses of the right kind."""
+        return self.place.version in _VERSIONS.get(get(tunnel, "tun_proto"), ())
 
     def _datagram(self, packet: bytes, tunnel: int) -> Datagram:
-        return self.encapsulation.datagram(packet, tunnel, self.udp_port)
+        return self.encapsulation.datagram(packet, tunnel, self.place.port)
 
     def egress_tunnel(self, packet: bytes, tunnel: int) -> int:
         """Return `tunnel` with the source address and the ports that it would leave with; 0 without a way."""
@@ -121,13 +117,14 @@ def _make_geneve(namespace: Namespace, name: str, options: Options) -> TunnelDev
     return TunnelDevice(namespace, name, ENCAPSULATIONS[VportType.GENEVE], port, {TunnelAttr.DST_PORT: port})
 
 
-def _make_gre(namespace: Namespace, name: str, options: Options) -> TunnelDevice:
-    return TunnelDevice(namespace, name, ENCAPSULATIONS[VportType.GRE], 0, {})
+def _make_gre(type_: VportType, namespace: Namespace, name: str, options: Options) -> TunnelDevice:
+    return TunnelDevice(namespace, name, ENCAPSULATIONS[type_], 0, {})
 
 
 TUNNEL_FACTORIES: Final[dict[int, DeviceFactory]] = {
     VportType.VXLAN: _make_vxlan,
     VportType.GENEVE: _make_geneve,
-    VportType.GRE: _make_gre,
+    VportType.GRE: partial(_make_gre, VportType.GRE),
+    VportType.IP6GRE: partial(_make_gre, VportType.IP6GRE),
 }
 """What makes the devices, by type of port."""

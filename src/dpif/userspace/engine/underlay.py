@@ -34,8 +34,16 @@ Receiver: TypeAlias = Callable[[Datagram], None]
 """Takes what an endpoint received."""
 
 
+class Place(NamedTuple):
+    """Where an endpoint is: an IP protocol, of UDP a port, over IP version 4 or 6 alone or (0) over both."""
+
+    protocol: int
+    port: int = 0
+    version: int = 0
+
+
 class Endpoint(Protocol):
-    """A protocol's, or a UDP port's, place in an underlay."""
+    """A place in an underlay."""
 
     def route(self, datagram: Datagram) -> Datagram | None:
         """Return `datagram` with the source address and port that it would leave with; None without a way."""
@@ -61,9 +69,6 @@ class Endpoint(Protocol):
 class Underlay(Protocol):
     """A network that tunnels travel on."""
 
-    def open(self, protocol: int, port: int, receiver: Receiver) -> Endpoint:
-        """Return the endpoint for an IP protocol, of UDP for one port.
-
-        EADDRINUSE when it is taken, EPERM without the privilege, EPROTONOSUPPORT where there is no such thing.
-        """
+    def open(self, place: Place, receiver: Receiver) -> Endpoint:
+        """Return the endpoint for a place: EADDRINUSE when it is taken, EPERM without the privilege."""
         ...

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from dpif.packet.constants import IPPROTO_UDP
 from dpif.userspace.engine.refusal import refusal
-from dpif.userspace.engine.underlay import Datagram, Receiver
+from dpif.userspace.engine.underlay import Datagram, Place, Receiver
 
 # linux/in.h, linux/in6.h, linux/udp.h, asm-generic/socket.h
 _SO_NO_CHECK: Final = 11
@@ -52,23 +52,24 @@ class HostUnderlay:
     def __init__(self, *addresses: str) -> None:
         self._addresses = [ip_address(text) for text in addresses]
 
-    def open(self, protocol: int, port: int, receiver: Receiver) -> HostEndpoint:
-        """Return the endpoint of a protocol or UDP port: a socket for each address."""
-        families: list[type[_Ipv4 | _Ipv6]] = [_Ipv4, _Ipv6] if protocol == IPPROTO_UDP else [_Ipv4]
+    def open(self, place: Place, receiver: Receiver) -> HostEndpoint:
+        """Return the endpoint for a place: a socket for each address."""
+        all_: tuple[type[_Ipv4 | _Ipv6], ...] = (_Ipv4, _Ipv6)
+        families = [family for family in all_ if place.version in (0, family.VERSION)]
         sockets: list[_Ipv4 | _Ipv6] = []
         try:
             for family in families:
                 own = [str(address) for address in self._addresses if address.version == family.VERSION]
                 for address in own if self._addresses else [family.ANY]:
                     with _tolerating_a_missing(family, bool(self._addresses)):
-                        sockets.append(family(protocol, address, port))
+                        sockets.append(family(place.protocol, address, place.port))
             if not sockets:
                 raise refusal(EAFNOSUPPORT, "the underlay has no address of this kind")
         except BaseException:
             for each in sockets:
                 each.close()
             raise
-        return HostEndpoint(sockets, port, receiver)
+        return HostEndpoint(sockets, place.port, receiver)
 
 
 @contextlib.contextmanager
@@ -252,14 +253,16 @@ class _Ipv6(_Socket):
     ANY = "::"
 
     def _prepare(self) -> None:
-        self._ask(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         for option in (_IPV6_RECVPKTINFO, _IPV6_RECVHOPLIMIT, _IPV6_RECVTCLASS):
             self._ask(socket.IPPROTO_IPV6, option, 1)
-        self._ask(_SOL_UDP, _UDP_NO_CHECK6_RX, 1)
+        if self._is_udp:
+            self._ask(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self._ask(_SOL_UDP, _UDP_NO_CHECK6_RX, 1)
 
     def send(self, datagram: Datagram) -> None:
         """Send a datagram."""
-        self._ask(_SOL_UDP, _UDP_NO_CHECK6_TX, not datagram.csum)
+        if self._is_udp:
+            self._ask(_SOL_UDP, _UDP_NO_CHECK6_TX, not datagram.csum)
         self._ask(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DO if datagram.df else _PMTUDISC_DONT)
         ancillary = [(socket.IPPROTO_IPV6, _IPV6_TCLASS, _INT.pack(datagram.tos))]
         if datagram.ttl:
@@ -276,6 +279,6 @@ class _Ipv6(_Socket):
             _IN6_PKTINFO.unpack(told[_IPV6_PKTINFO])[0],
             _INT.unpack(told[_IPV6_TCLASS])[0],
             _INT.unpack(told[_IPV6_HOPLIMIT])[0],
-            address[1],
+            address[1] if self._is_udp else 0,
             self.port,
         )

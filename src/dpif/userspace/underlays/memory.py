@@ -16,7 +16,7 @@ from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, IP_DF, IPPROTO_UDP
 from dpif.packet.headers import Udp
 from dpif.packet.layout import Fragment, Layout, locate
 from dpif.userspace.engine.refusal import refusal
-from dpif.userspace.engine.underlay import Datagram, Receiver
+from dpif.userspace.engine.underlay import Datagram, Place, Receiver
 
 QUEUE_LENGTH: Final = 1000
 """Packets that wait for `MemoryUnderlay.recv` before more are dropped."""
@@ -39,18 +39,17 @@ class MemoryUnderlay:
     def __init__(self, *addresses: str) -> None:
         self.on_packet: Callable[[bytes], None] | None = None
         self._addresses = [ip_address(text).packed for text in addresses]
-        self._receivers: dict[tuple[int, int], Receiver] = {}
+        self._receivers: dict[Place, Receiver] = {}
         self._queue: deque[bytes] = deque()
 
-    def open(self, protocol: int, port: int, receiver: Receiver) -> MemoryEndpoint:
-        """Return the endpoint of a protocol, or UDP port; EADDRINUSE when there is one."""
-        place = protocol, port
+    def open(self, place: Place, receiver: Receiver) -> MemoryEndpoint:
+        """Return the endpoint for a place; EADDRINUSE when there is one."""
         if place in self._receivers:
-            raise refusal(EADDRINUSE, f"IP protocol {protocol}, port {port} is taken")
+            raise refusal(EADDRINUSE, f"IP protocol {place.protocol}, port {place.port} is taken")
         self._receivers[place] = receiver
         return MemoryEndpoint(self, place)
 
-    def leave(self, place: tuple[int, int]) -> None:
+    def leave(self, place: Place) -> None:
         """Take the endpoint of a place away."""
         del self._receivers[place]
 
@@ -80,7 +79,7 @@ class MemoryUnderlay:
             place, datagram = _read(packet)
         except DecodeError:
             return
-        receiver = self._receivers.get(place)
+        receiver = self._receivers.get(place) or self._receivers.get(place._replace(version=0))
         if receiver is not None and datagram.dst in self._addresses:
             receiver(datagram)
 
@@ -88,7 +87,7 @@ class MemoryUnderlay:
 class MemoryEndpoint:
     """An `Endpoint` in memory."""
 
-    def __init__(self, underlay: MemoryUnderlay, place: tuple[int, int]) -> None:
+    def __init__(self, underlay: MemoryUnderlay, place: Place) -> None:
         self._underlay = underlay
         self._place = place
 
@@ -100,7 +99,7 @@ class MemoryEndpoint:
     def send(self, datagram: Datagram) -> bool:
         """Put the headers before the payload."""
         routed = self.route(datagram)
-        return routed is not None and self._underlay.transmit(_pack(routed, self._place[0]))
+        return routed is not None and self._underlay.transmit(_pack(routed, self._place.protocol))
 
     def filenos(self) -> Sequence[int]:
         """There is nothing to wait for."""
@@ -129,21 +128,21 @@ def _pack(datagram: Datagram, protocol: int) -> bytes:
     return bytes(build.ip(*ends, protocol, payload, tos=datagram.tos, ttl=ttl, fragment=fragment))
 
 
-def _read(packet: bytes) -> tuple[tuple[int, int], Datagram]:
+def _read(packet: bytes) -> tuple[Place, Datagram]:
     """Return the place that an IP packet is for, and what it brings there; raise `DecodeError`."""
-    version = packet[0] >> 4 if packet else 0
+    version = 6 if packet and packet[0] >> 4 == 6 else 4
     layout = locate(packet, ETH_P_IPV6 if version == 6 else ETH_P_IP)
     if not layout.l4 or layout.fragment != Fragment.NONE:
         raise DecodeError("no IP packet, or a fragment of one", offset=0)
     datagram = _outer(packet, layout)
     if layout.protocol != IPPROTO_UDP:
-        return (layout.protocol, 0), datagram
+        return Place(layout.protocol, 0, version), datagram
     head = Udp.read(packet, layout.l4)
     if head.checksum and checksum(
         datagram.payload, pseudo_header_sum(datagram.src, datagram.dst, IPPROTO_UDP, len(datagram.payload))
     ):
         raise DecodeError("the UDP checksum is wrong", offset=layout.l4)
-    return (IPPROTO_UDP, head.dst), datagram._replace(
+    return Place(IPPROTO_UDP, head.dst, version), datagram._replace(
         payload=datagram.payload[_UDP.size :],
         src_port=head.src,
         dst_port=head.dst,
