@@ -22,8 +22,13 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 TABLE = ROOT / "docs" / "interface.md"
 TESTS = (ROOT / "tests", ROOT / "src" / "dpif" / "testing" / "conformance")
-EXPECTED = [*map(str, range(1, 35)), *(f"T{number}" for number in range(1, 13))]
-"""The rows that must be there: the provider's functions and the traps."""
+FLAGS = ("CREATE", "CREATE, MODIFY", "MODIFY", "ZERO_STATS")
+HELPERS = (
+    *("`init`", "`is_internal_device`", "`vport_send`", "`vport_get`", "`vport_transact`"),
+    *("`from_message`, `to_message`", "flow statistics", "notification parse", "type names"),
+)
+EXPECTED = [*map(str, range(1, 35)), *(f"T{number}" for number in range(1, 13)), *FLAGS, *HELPERS]
+"""The rows that must be there: the provider's functions, the traps, the flags of `flow_put`, and the helpers."""
 
 _TEST_NAME = re.compile(r"`([\w/]+\.test_\w+)`")
 

@@ -98,7 +98,21 @@ class UpcallDelivery:
         with dp.upcalls(miss=False) as upcalls:
             first.send(UDP4)
             assert upcalls.poll(NONE_WITHIN) == []
+            assert dp.stats().lost == 1
+            dp.ports.set_upcall_pids(1, (upcalls.port_id,))  # as somebody else may
+            first.send(UDP4)
+            dp.execute(UDP4, [Userspace(pid=upcalls.port_id)], dpif.FlowKey(in_port=1))
+            (upcall,) = upcalls.poll(2)
+            assert not upcall.is_miss
         assert dp.stats().lost == 1
+
+    def test_listening_to_misses_alone_takes_no_actions(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        with dp.upcalls(action=False) as upcalls:
+            dp.execute(UDP4, [Userspace(pid=upcalls.port_id)], dpif.FlowKey(in_port=1))
+            first.send(UDP4)
+            (upcall,) = upcalls.poll(2)
+            assert upcall.is_miss
 
     def test_an_upcall_is_answered(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)
