@@ -134,6 +134,8 @@ def measure_dumps(arguments: argparse.Namespace) -> Iterator[Row]:
         for dp in (few, many):
             contestants[f"floor {dp.name}"] = lambda dp=dp: drain(dp)
             contestants[f"typed {dp.name}"] = lambda dp=dp: touch(dp)
+            contestants[f"arrow {dp.name}"] = lambda dp=dp: dp.flows.to_arrow()
+            contestants[f"numpy {dp.name}"] = lambda dp=dp: dp.flows.to_numpy()
         for style in STYLES:
             for name, tool in tools().items():
                 for dp in (few, many):
@@ -150,6 +152,9 @@ def measure_dumps(arguments: argparse.Namespace) -> Iterator[Row]:
         yield row(f"dump-flows {style}, {large}", times[f"{ours} large"], PEER, times[f"{peer} large"], large)
     yield row("dump-flows, marginal", more("dpif"), "floor", more("floor"), large - small)
     yield row("typed flows, marginal", more("typed"), "floor", more("floor"), large - small)
+    for name in ("arrow", "numpy"):
+        yield row(f"to_{name}(), marginal", more(name), "floor", more("floor"), large - small)
+        yield row(f"to_{name}(), {large}", times[f"{name} large"], "floor", times["floor large"], large)
 
 
 def touch(dp: Datapath) -> None:

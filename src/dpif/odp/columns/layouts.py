@@ -63,6 +63,13 @@ class Layout:
             for word in range(leaf.offset // WORD, -(-(leaf.offset + leaf.size) // WORD)):
                 self._leaves_at[word].append(leaf)
 
+    def difference(self, matrix: Array) -> Array:
+        """Return for each word the bits in which some row of a matrix differs from the first message."""
+        somewhere = np.bitwise_or.reduce(matrix, axis=0) | self.first
+        everywhere = np.bitwise_and.reduce(matrix, axis=0) & self.first
+        difference: Array = somewhere ^ everywhere
+        return difference
+
     def changed(self, difference: Array) -> dict[str, Leaf]:
         """Return by name the columns in which there is one of these bits."""
         words = np.flatnonzero(difference).tolist()
@@ -119,13 +126,12 @@ class Layouts:
             matrix = messages.words(_NUMBERS, rows)
             while len(rows):
                 layout = self._layout(messages, rows[0], matrix[0])
-                difference = matrix ^ layout.first
-                changed = np.bitwise_or.reduce(difference, axis=0)
+                changed = layout.difference(matrix)
                 if not (changed & layout.headers).any():
                     yield Group(layout, rows, matrix, changed)
                     break
-                like = ~(difference & layout.headers).any(axis=1)
-                yield Group(layout, rows[like], matrix[like], np.bitwise_or.reduce(difference[like], axis=0))
+                like = ~((matrix ^ layout.first) & layout.headers).any(axis=1)
+                yield Group(layout, rows[like], matrix[like], layout.difference(matrix[like]))
                 rows, matrix = rows[~like], matrix[~like]
 
     def _layout(self, messages: Messages, row: int, words: Array) -> Layout:

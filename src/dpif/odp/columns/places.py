@@ -104,11 +104,14 @@ class Messages:
 
     def words(self, numbers: Sequence[int], rows: Array) -> Array:
         """Return a matrix with the words of these attributes, one after the other, of messages of equal sizes."""
-        parts = [self.values(number, int(self.sizes[number, rows[0]]) + 3 & -4, rows) for number in numbers]
-        matrices = [part.view(np.uint32).reshape(len(rows), -1) for part in parts if part.itemsize]
-        if len(matrices) == 1:
-            return matrices[0]
-        return np.concatenate(matrices or [np.zeros((len(rows), 0), np.uint32)], axis=1)
+        widths = [int(self.sizes[number, rows[0]]) + WORD - 1 & -WORD for number in numbers]
+        matrix = np.empty(
+            len(rows), [(str(number), f"V{width}") for number, width in zip(numbers, widths, strict=True)]
+        )
+        for number, width in zip(numbers, widths, strict=True):
+            if width:
+                matrix[str(number)] = self.values(number, width, rows)
+        return matrix.view(np.uint32).reshape(len(rows), -1) if sum(widths) else np.empty((len(rows), 0), np.uint32)
 
     def values(self, number: int, dtype: str | int, rows: Array | None = None) -> Array:
         """Return what stands at the beginning of attribute `number` (anything where it is not there).
