@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WINDOW", "to_arrays", "to_table"]
 
-WINDOW = 1 << 20
+WINDOW = 2 << 20
 """Bytes of messages that are best looked at together: more take more memory, fewer more time."""
 
 Complete = Callable[[FlowRecord], FlowRecord | None]
