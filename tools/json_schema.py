@@ -375,6 +375,16 @@ ARRAYS: dict[str, tuple[str, Schema, Schema]] = {
 }
 """The array of a document, what it consists of, and the members behind it."""
 
+BRANCH = {"recirc_id": COUNT, "flows": array(ref("dump-flows.node")), "elsewhere": FLAG}
+NODES = array(ref("dump-flows.node"))
+TREE = {
+    "datapath": TEXT,
+    "ports": array(all_of({"in_port": maybe(COUNT), "flows": NODES})),
+    "unreached": array(all_of({"recirc_id": COUNT, "flows": NODES})),
+    "hidden": COUNT,
+}
+"""What ``dump-flows --tree`` tells in place of the array."""
+
 
 def schema() -> Schema:
     """Return the whole schema."""
@@ -388,6 +398,9 @@ def schema() -> Schema:
         documents[name] = all_of({**head, array_name: array(ref(f"{name}.item")), **members, "complete": FLAG})
         lines[f"{name}.item"] = all_of(item)
         lines[f"{name}.line"] = all_of({**version, **item})
+    tree = all_of({**version, "command": {"const": "dump-flows"}, **TREE})
+    documents["dump-flows"] = {"anyOf": [documents["dump-flows"], tree]}
+    lines["dump-flows.node"] = all_of({**FLOW, "branches": array(all_of(BRANCH))})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What dpif --json prints, version {VERSION}",

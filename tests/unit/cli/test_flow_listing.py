@@ -6,6 +6,7 @@ import json
 import re
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,8 +101,8 @@ def test_a_part_of_a_tree(paths: str, run: Run) -> None:
     assert run("dump-flows", paths, "--tree", "filter=packets > 0").stdout == "packets  bytes  used  flow\n"
 
 
-def test_a_tree_as_json(paths: str, run: Run) -> None:
-    document = json.loads(run("dump-flows", paths, "--tree", "--json", "--sort=ct_state").stdout)
+def test_a_tree_as_json(paths: str, run: Run, check_json: Any) -> None:
+    document = check_json.document(run("dump-flows", paths, "--tree", "--json", "--sort=ct_state").stdout)
     (first, second), (unreached,) = document["ports"], document["unreached"]
     assert (document["datapath"], document["hidden"]) == (paths, 0)
     assert (first["in_port"], second["in_port"], unreached["recirc_id"]) == (1, 2, 7)
