@@ -51,11 +51,12 @@ def test_the_line_is_rewritten_cut_and_erased(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _shown(master: int) -> str:
-    os.set_blocking(master, False)
-    try:
-        return os.read(master, 4096).decode()
-    except BlockingIOError:
-        return ""
+    """Return what was shown; a mark behind it says when that is all, since it comes with a delay."""
+    print("#", end="", file=sys.stderr, flush=True)
+    shown = b""
+    while not shown.endswith(b"#"):
+        shown += os.read(master, 4096)
+    return shown[:-1].decode()
 
 
 def context() -> Context:
