@@ -159,9 +159,10 @@ class Meters:
         assert second.recv(NONE_WITHIN) is None
 
     def test_replacing_tells_the_old_counters(self, harness: Harness) -> None:
-        dp, first, _ = _metered(harness)
+        dp, first, second = _metered(harness)
         dp.meters.set(1, rate=1000, unit="pktps")
         first.send(_frame())
+        assert second.recv() == _frame()  # it is through the meter
         replaced = dp.meters.set(1, rate=2000, unit="pktps")
         assert replaced is not None
         assert (replaced.packets, replaced.bytes) == (1, 100)
