@@ -1,6 +1,6 @@
-"""Conntrack: the connections that the kernel tracks, over nfnetlink.
+"""Conntrack: the connections that a datapath's actions track, over nfnetlink.
 
-The ``ct`` action of a flow sends packets through the kernel's connection tracking, which keeps an *entry* for every
+The ``ct`` action of a flow sends packets through connection tracking, which keeps an *entry* for every
 connection that was committed: the *tuples* of its two directions, its state, mark, labels, and the *zone* that keeps
 it apart from others with the same tuple. Entries are not the datapath's but the network namespace's, are shared
 with its firewall, and are reached through a netlink protocol of their own (`nfnetlink`), hence this package beside

@@ -1,4 +1,4 @@
-"""The kernel's table of connections: list, look up, delete, count."""
+"""The table of connections: list, look up, delete, count."""
 
 from __future__ import annotations
 
