@@ -145,12 +145,13 @@ class World:
         return True
 
     def plan(self, plan: FlowPlan) -> None:
+        """Put the flow, unless it overlaps another: of two that match, nobody promises which one is found."""
         try:
             key = extract_flat(plan.packet, self._dp.ports[plan.in_port].metadata)
         except RuleBroken:
             return
         mask = bits("recirc_id", *plan.fields)
-        if self._dp.table.find(key) is None:
+        if not any((key ^ flow.key) & mask & flow.mask == 0 for flow in self._flows):
             flow = self._dp.put_flow(key, mask, None, parse_actions(plan.actions), exclusive=True)
             self._flows.append(flow)
 
