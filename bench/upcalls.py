@@ -6,8 +6,9 @@ user-mode Linux it has no CPU to run on, and ours is alone.
 
 Two figures for each. *Kept*: the sender waits when too many packets are under way, so that no queue overflows; what
 passes then is what can be kept up. *Offered*: the sender has a rate of its own, raised by quarters from half of that;
-the highest at which every packet arrived, soon after the last was sent, and every flow was there. And the processor
-time of the process for each packet, which does not depend on how many CPUs there are.
+the highest at which every packet arrived, soon after the last was sent, and every flow was there (``ovs-vswitchd``
+takes flows back when it has much to do, and is excused). And the processor time of the process for each packet,
+which does not depend on how many CPUs there are.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from dpif.testing.waiting import eventually
 WINDOW: Final = 64
 """Packets that are under way at most."""
 PAUSE: Final = 0.0005
-SETTLE: Final = 30.0
+PATIENCE: Final = 300.0
+"""Seconds that a slow machine may take for what it must do; an emulated one is slow."""
 STATION: Final = "02:ff:00:00:00:01"
 """Who the packets are for, known to the switches before."""
 TICK: Final = os.sysconf("SC_CLK_TCK")
@@ -102,17 +104,21 @@ def _raw_socket(name: str) -> socket.socket:
 
 
 class Contestant:
-    """A running switch: its name, its process and datapath, and the wire between its ports."""
+    """A running switch: its name, its process and datapath, and the wire between its ports.
 
-    def __init__(self, name: str, pid: int, datapath: Datapath, wire: Wire) -> None:
+    ``keeps_flows`` is False for one that takes flows back again that were used little when it has much to do.
+    """
+
+    def __init__(self, name: str, pid: int, datapath: Datapath, wire: Wire, *, keeps_flows: bool) -> None:
         self.name = name
+        self._keeps_flows = keeps_flows
         self._pid = pid
         self._datapath = datapath
         self._wire = wire
 
     def begin(self) -> None:
         """Wait until the flows are gone, as idle ones go, and the switch knows the station and forwards to it."""
-        eventually(lambda: self._datapath.stats().flows < WINDOW, seconds=120)
+        eventually(lambda: self._datapath.stats().flows == 0, seconds=PATIENCE)
         before = self._wire.arrived
 
         def forwards() -> bool:
@@ -121,7 +127,7 @@ class Contestant:
             self._wire.send(1)
             return self._wire.arrived > before
 
-        eventually(forwards, seconds=60)
+        eventually(forwards, seconds=PATIENCE)
 
     @property
     def processor_time(self) -> float:
@@ -140,7 +146,7 @@ class Contestant:
                 sent += room
             else:
                 time.sleep(PAUSE)
-        eventually(lambda: wire.arrived - before >= sent, seconds=SETTLE)
+        eventually(lambda: wire.arrived - before >= sent, seconds=PATIENCE)
         return sent / (time.monotonic() - start), (self.processor_time - busy) / sent
 
     def passes(self, rate: float, seconds: float) -> bool:
@@ -156,9 +162,9 @@ class Contestant:
         with contextlib.suppress(TimeoutError):
             eventually(lambda: wire.arrived - before >= sent, seconds=seconds / 5)
         after = self._datapath.stats()
-        lost, arrived, flows = after.lost - stats.lost, wire.arrived - before, after.flows - stats.flows
+        lost, arrived, flows = after.lost - stats.lost, wire.arrived - before, after.flows
         print(f"  {self.name}: {rate:.0f}/s: sent {sent}, arrived {arrived}, lost {lost}, flows {flows}", flush=True)
-        return not lost and arrived >= sent and flows >= sent
+        return not lost and arrived >= sent and (flows >= sent or not self._keeps_flows)
 
 
 @contextlib.contextmanager
@@ -168,10 +174,10 @@ def dpif_switch() -> Iterator[Contestant]:
     command = [sys.executable, "-m", "dpif", "switch", "bench0", *wire.ports]
     switch = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        eventually(lambda: "system@bench0" in dpif.datapaths("system"), seconds=60)
+        eventually(lambda: "system@bench0" in dpif.datapaths("system"), seconds=PATIENCE)
         with dpif.open("bench0") as datapath:
-            eventually(lambda: len(list(datapath.ports)) == 3, seconds=60)
-            yield Contestant("dpif switch", switch.pid, datapath, wire)
+            eventually(lambda: len(list(datapath.ports)) == 3, seconds=PATIENCE)
+            yield Contestant("dpif switch", switch.pid, datapath, wire, keeps_flows=True)
     finally:
         switch.terminate()
         switch.wait()
@@ -185,7 +191,7 @@ def ovs_vswitchd() -> Iterator[Contestant]:
         daemon.add_bridge("br0", wire.ports)
         daemon.vsctl("set", "bridge", "br0", "other-config:mac-table-size=65536")
         with dpif.open(vswitchd.DATAPATH) as datapath:
-            yield Contestant("ovs-vswitchd", daemon.pid, datapath, wire)
+            yield Contestant("ovs-vswitchd", daemon.pid, datapath, wire, keeps_flows=False)
 
 
 def measure(sizes: Sizes, *, with_peer: bool) -> Iterator[Row]:
@@ -220,11 +226,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/upcalls.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     parser.add_argument("--quick", action="store_true", help="try whether it runs; the figures mean nothing")
+    parser.add_argument("--rounds", type=int, default=Sizes().rounds, help="how often each is run (default: 5)")
     parser.add_argument("--qemu", action="store_true", help="on the second lane, beside ovs-vswitchd")
     options = parser.parse_args()
     if not os.environ.get("DPIF_LAB"):
         return lab.run([sys.executable, *sys.argv], qemu=options.qemu, timeout=1800)
-    rows = list(measure(QUICK if options.quick else Sizes(), with_peer=options.qemu))
+    rows = list(measure(QUICK if options.quick else Sizes(options.rounds), with_peer=options.qemu))
     for row in rows:
         print(
             f"{row.switch:<14} kept {row.kept:8.0f}/s   offered {row.offered:8.0f}/s   "

@@ -12,6 +12,7 @@ cache helps), and for packets each of which is the first with its headers.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import statistics
@@ -29,7 +30,7 @@ TURNS: Final = 10_000_000
 """Turns of the empty loop that are one measurement of the floor."""
 PACKET_SIZE: Final = 64
 QUEUE_LENGTH: Final = 1_000_000
-FIRST_PORT: Final = 1024
+PORT: Final = 2000
 
 Contestant = Callable[[], object]
 
@@ -84,23 +85,17 @@ class Table:
         """Return a flow for a destination of its own; its mask has a part of the source too, and maybe the port."""
         bits = number % self.masks
         source = f"src=10.0.0.1/{_prefix(bits % 32)}," if bits % 32 else ""
-        port = f"dst={FIRST_PORT}" if bits >= 32 else ""
+        port = f"dst={PORT}" if bits >= 32 else ""
         return (
             f"recirc_id(0),in_port(1),eth(),eth_type(0x0800),"
             f"ipv4({source}dst={_address(number)},proto=17,frag=no),udp({port})"
         )
 
-    def packets(self, count: int, *, seen: bool) -> list[bytes]:
-        """Return packets for flows at random: a header for each flow, or else one for each packet."""
-        made: dict[tuple[int, int], bytes] = {}
-        wanted = [
-            (RANDOM.randrange(self.flows), FIRST_PORT if seen else FIRST_PORT + number % 60_000)
-            for number in range(count)
-        ]
-        for flow, port in wanted:
-            if (flow, port) not in made:
-                made[flow, port] = _packet(_address(flow), port)
-        return [made[one] for one in wanted]
+    def packets(self, count: int) -> list[bytes]:
+        """Return packets for flows at random, always with the same headers for a flow."""
+        wanted = [RANDOM.randrange(self.flows) for _ in range(count)]
+        made = {flow: _packet(_address(flow)) for flow in set(wanted)}
+        return [made[flow] for flow in wanted]
 
     def drain(self) -> int:
         """Take out what came through and return how many packets that was."""
@@ -112,7 +107,13 @@ class Table:
         self._system.close()
 
 
-RANDOM = random.Random(1)
+RANDOM: Final = random.Random(1)
+_NEW_SOURCES: Final = itertools.count(0x02 << 40)
+
+
+def with_new_headers(packets: Iterable[bytes]) -> list[bytes]:
+    """Return the packets, each from an address that no packet had before, which no flow looks at."""
+    return [packet[:6] + next(_NEW_SOURCES).to_bytes(6) + packet[12:] for packet in packets]
 
 
 def _prefix(length: int) -> str:
@@ -123,8 +124,8 @@ def _address(number: int) -> str:
     return f"11.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
-def _packet(destination: str, source_port: int) -> bytes:
-    datagram = build.udp("10.0.0.1", destination, source_port, FIRST_PORT, b"")
+def _packet(destination: str) -> bytes:
+    datagram = build.udp("10.0.0.1", destination, 1000, PORT, b"")
     frame = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", datagram)
     return frame.ljust(PACKET_SIZE, b"\0")
 
@@ -157,7 +158,7 @@ def take_turns(contestants: dict[str, Contestant], rounds: int, between: Contest
 def measure_rate(sizes: Sizes) -> Iterator[Row]:
     """Packets of 1,000 flows under 8 masks."""
     table = Table(1000, 8)
-    packets = table.packets(sizes.packets, seen=True)
+    packets = table.packets(sizes.packets)
     one_by_one(table, packets)
     table.drain()
     medians = take_turns(
@@ -180,24 +181,23 @@ def measure_growth(sizes: Sizes) -> Iterator[Row]:
     cases = [(flows, 8) for flows in sizes.flows] + [(1000, masks) for masks in sizes.masks]
     for flows, masks in cases:
         table = Table(flows, min(flows, masks))
-        seen = table.packets(sizes.packets, seen=True)
-        new = table.packets(sizes.packets, seen=False)
-        one_by_one(table, seen)
-        table.drain()
-        medians = take_turns(
-            {
-                "floor": lambda: empty_loop(sizes.turns),
-                "seen": lambda table=table, seen=seen: one_by_one(table, seen),
-                "new": lambda table=table, new=new: one_by_one(table, new),
-            },
-            sizes.rounds,
-            table.drain,
-        )
-        table.close()
-        turn = medians["floor"] / sizes.turns * 1e9
-        for kind, packets in (("seen", seen), ("new", new)):
+        seen = table.packets(sizes.packets)
+        new = iter([with_new_headers(seen) for _ in range(sizes.rounds)])
+        for kind, lists in (("seen", itertools.repeat(seen)), ("new", new)):
+            one_by_one(table, seen)
+            table.drain()
+            medians = take_turns(
+                {
+                    "floor": lambda: empty_loop(sizes.turns),
+                    "packet": lambda table=table, lists=lists: one_by_one(table, next(lists)),
+                },
+                sizes.rounds,
+                table.drain,
+            )
+            turn = medians["floor"] / sizes.turns * 1e9
             label = f"{flows} flows, {masks} masks, headers {kind}"
-            yield Row(label, medians[kind] / len(packets) * 1e9, turn)
+            yield Row(label, medians["packet"] / sizes.packets * 1e9, turn)
+        table.close()
 
 
 def main(arguments: list[str] | None = None) -> None:

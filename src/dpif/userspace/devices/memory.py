@@ -40,7 +40,7 @@ class MemoryDevice(Device):
         What they bring about, such as packets that ``on_packet`` sends, is dealt with behind the last of them.
         """
         with self.namespace.lock:
-            self.received_many(list(map(bytes, packets)))
+            self.received_many(list(packets))
 
     def recv(self) -> bytes | None:
         """Return the next packet that came out of the datapath, None when there is none."""
