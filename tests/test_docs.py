@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import subprocess
 import sys
@@ -36,6 +37,13 @@ def test_the_manual_is_built_without_warnings(tmp_path: Path) -> None:
     for row in COMMANDS:
         assert row.name in pages["man"]
         assert all(example in pages["html"] for example in row.examples)
+
+
+def test_the_page_of_json_has_every_command_that_prints_it() -> None:
+    page = (ROOT / "docs" / "json.md").read_text()
+    told = set(re.findall("`(.+?)`", "".join(re.findall(r"^### .+$", page, re.MULTILINE))))
+    definitions = json.loads((ROOT / "src/dpif/_data/json-schema.json").read_text())["$defs"]["document"]["oneOf"]
+    assert told == {definition["$ref"].rpartition("/")[2] for definition in definitions}
 
 
 def test_links_lead_somewhere() -> None:
