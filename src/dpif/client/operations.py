@@ -4,8 +4,6 @@ Each names one change or look-up of the flow table, or a packet to send; it know
 Encoding happens when the operation is made, so that a mistake in a text shows there.
 """
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias, overload

@@ -4,8 +4,6 @@ A key may be a `FlowKey`, its text (which may hold masks and a ``ufid:``), or en
 masks and actions. Bytes are sent as they are, unchecked: that is the fast path for who has them already.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias

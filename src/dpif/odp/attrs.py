@@ -5,8 +5,6 @@ There are `Scalar` (one field), `Structure` (a `Struct`), `Opaque` (bytes as the
 number and name an attribute has is for the nest that it stands in.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Mapping

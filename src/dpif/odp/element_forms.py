@@ -11,15 +11,13 @@ means what `parse_match` would read. Masks are few: what their texts mean a form
 the slow way. This file knows nothing of a match as a whole.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import struct
 from binascii import unhexlify
 from collections.abc import Callable
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from dpif.errors import ParseError
 from dpif.netlink.attributes import attribute
@@ -61,6 +59,41 @@ class _Reading(NamedTuple):
     pattern: str
     code: str
     read: Callable[[bytes], Raw]
+
+
+class _Layout(NamedTuple):
+    """The payload of an attribute: its fields in the order of the wire, and what they are when they are left out."""
+
+    type: AttrType[Any]
+    field: re.Pattern[str]
+    kinds: list[Kind[Any]]
+    defaults: list[Raw]
+    size: int
+
+    @classmethod
+    def of(cls, type_: AttrType[Any]) -> Self | None:
+        """Return the layout of a plain structure, or of a scalar; None for what else there is."""
+        if isinstance(type_, Structure) and type(type_) is Structure:
+            fields = type_.cls.FIELDS
+            kinds, defaults = [field.kind for field in fields], [field.default for field in fields]
+            return cls(type_, _FIELD, kinds, defaults, type_.cls.SIZE)
+        if isinstance(type_, Scalar) and type(type_) in (Scalar, PortNumber):
+            return cls(type_, _SCALAR, [type_.kind], [type_.kind.zero], type_.kind.size)
+        return None
+
+    def place(self, label: str) -> int:
+        """Return the place of the field that has this label in a text."""
+        return self.type.cls.scan_name(Scanner(label)).index if isinstance(self.type, Structure) else 0
+
+    def packer(self, codes: list[str]) -> Callable[..., bytes]:
+        """Return what makes the payload of a value for each field, of these `struct` codes."""
+        if isinstance(self.type, Scalar):
+            return struct.Struct(self.type.order + codes[0]).pack
+        assert isinstance(self.type, Structure)
+        cls = self.type.cls
+        if issubclass(cls, Bits):
+            return lambda *raw: cls.of_raw(raw).payload()
+        return struct.Struct(f"!{''.join(codes)}{cls.PADDING}x").pack
 
 
 class Form:
@@ -123,41 +156,6 @@ def compile_form(text: str, number: int, type_: AttrType[Any]) -> Form | None:
     if not given or repeated or ",".join([field[0] for field in found]) != inside:
         return None
     return Form(name, number, layout, given)
-
-
-class _Layout(NamedTuple):
-    """The payload of an attribute: its fields in the order of the wire, and what they are when they are left out."""
-
-    type: AttrType[Any]
-    field: re.Pattern[str]
-    kinds: list[Kind[Any]]
-    defaults: list[Raw]
-    size: int
-
-    @classmethod
-    def of(cls, type_: AttrType[Any]) -> _Layout | None:
-        """Return the layout of a plain structure, or of a scalar; None for what else there is."""
-        if isinstance(type_, Structure) and type(type_) is Structure:
-            fields = type_.cls.FIELDS
-            kinds, defaults = [field.kind for field in fields], [field.default for field in fields]
-            return cls(type_, _FIELD, kinds, defaults, type_.cls.SIZE)
-        if isinstance(type_, Scalar) and type(type_) in (Scalar, PortNumber):
-            return cls(type_, _SCALAR, [type_.kind], [type_.kind.zero], type_.kind.size)
-        return None
-
-    def place(self, label: str) -> int:
-        """Return the place of the field that has this label in a text."""
-        return self.type.cls.scan_name(Scanner(label)).index if isinstance(self.type, Structure) else 0
-
-    def packer(self, codes: list[str]) -> Callable[..., bytes]:
-        """Return what makes the payload of a value for each field, of these `struct` codes."""
-        if isinstance(self.type, Scalar):
-            return struct.Struct(self.type.order + codes[0]).pack
-        assert isinstance(self.type, Structure)
-        cls = self.type.cls
-        if issubclass(cls, Bits):
-            return lambda *raw: cls.of_raw(raw).payload()
-        return struct.Struct(f"!{''.join(codes)}{cls.PADDING}x").pack
 
 
 def _reading(kind: Kind[Any], text: str) -> _Reading:

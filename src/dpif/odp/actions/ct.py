@@ -1,7 +1,5 @@
 """The connection tracking action, ``ct(commit,zone=5,…,nat(…))``."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, NamedTuple
 

@@ -6,8 +6,6 @@ IPv4 checksum is computed. Headers that are not as described here, cut short or 
 hexadecimal digits.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ A dump has many of them, so a record keeps key, mask and actions as the bytes th
 when it is read.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Final, NamedTuple, Self, TypeVar
