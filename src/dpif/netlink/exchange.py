@@ -166,13 +166,14 @@ class Batch:
         """Yield the datagrams, each as long as it may be."""
         messages: list[bytes] = []
         size = 0
+        header_size, request_flag, port_id, pack = c.NLMSG_HDRLEN, c.NLM_F_REQUEST, self._port_id, HEADER.pack
         for index, (family, payload, _, flags, _, _) in enumerate(requests):
-            length = c.NLMSG_HDRLEN + len(payload)
+            length = header_size + len(payload)
             if messages and (len(messages) == BATCH_MESSAGES or size + length > BATCH_BYTES):
                 yield self._datagram(messages, index)
                 messages, size = [], 0
             size += length
-            header = HEADER.pack(length, type_ids[family], c.NLM_F_REQUEST | flags, self._seq + index, self._port_id)
+            header = pack(length, type_ids[family], request_flag | flags, self._seq + index, port_id)
             messages.append(header + payload + bytes(-length & 3) if length & 3 else header + payload)
         if messages:
             yield self._datagram(messages, len(requests))
