@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dpif.errors import ParseError
 from dpif.odp import match_texts
 from dpif.odp.key import parse_match
-from dpif.odp.match_texts import encode_match_text
+from dpif.odp.match_texts import encode_match_text, read_match
 
 ELEMENTS = [
     "in_port({})",
@@ -65,6 +65,7 @@ def test_both_ways_agree(matches: list[str]) -> None:
         if encoded is not None:
             key, mask = parse_match(text)
             assert encoded == (key.to_bytes(), mask.to_bytes())
+            assert read_match(text) == (key, mask)
 
 
 @pytest.mark.parametrize("text", ["", "in_port(v0)", "udp(dst=65536)", "udp(dst=1),udp(dst=2)", "packet_type(ns=0)"])
