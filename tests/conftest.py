@@ -30,7 +30,6 @@ class JsonChecker:
     """Checks JSON that a command printed against the schema."""
 
     def __init__(self) -> None:
-        self._jsonschema = pytest.importorskip("jsonschema")
         path = importlib.resources.files("dpif") / "_data" / "json-schema.json"
         self._schema = json.loads(path.read_text())
 
@@ -45,8 +44,10 @@ class JsonChecker:
         return [self._check(json.loads(line), name) for line in text.splitlines()]
 
     def _check(self, read: Any, name: str) -> Any:
-        checker = self._jsonschema.Draft202012Validator({**self._schema, "$ref": f"#/$defs/{name}"})
-        problem = self._jsonschema.exceptions.best_match(checker.iter_errors(read))
+        import jsonschema  # takes its time, which most tests would wait for in vain
+
+        checker = jsonschema.Draft202012Validator({**self._schema, "$ref": f"#/$defs/{name}"})
+        problem = jsonschema.exceptions.best_match(checker.iter_errors(read))
         assert problem is None, f"{problem.json_path}: {problem.message}"
         return read
 

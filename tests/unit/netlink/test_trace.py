@@ -19,7 +19,8 @@ NOW = 1_700_000_000_123_456_789
 
 
 def test_scapy_reads_it() -> None:
-    pcap = pytest.importorskip("scapy.utils")
+    from scapy import utils as pcap  # takes its time, and only this test needs it
+
     file = io.BytesIO()
     trace = Trace(file, clock=lambda: NOW)
     trace("sent", b"one")  # a length that needs padding

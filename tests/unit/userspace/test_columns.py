@@ -30,8 +30,6 @@ def numpy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     columns._numpy.cache_clear()
     if request.param == "without":
         monkeypatch.setitem(sys.modules, "numpy", None)
-    else:
-        pytest.importorskip("numpy")
     yield
     columns._numpy.cache_clear()
 
