@@ -54,6 +54,11 @@ def paint_for(command: str) -> Paint | None:
     return _PAINTS.get(command)
 
 
+def paint_title(line: str) -> str:
+    """Bring out a line of titles."""
+    return f"{_STYLES['title']}{line}{_END}"
+
+
 def _paint_by(pattern: re.Pattern[str]) -> Paint:
     def style(found: re.Match[str]) -> str:
         return f"{_STYLES[found.lastgroup or '']}{found.group()}{_END}"

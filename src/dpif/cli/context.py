@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dpif.cli.commands import Command
     from dpif.cli.json_output import JsonOutput
     from dpif.cli.progress import Progress
+    from dpif.cli.table import Screen
     from dpif.client.datapath import Datapath
     from dpif.netlink.connection import Connection
 
@@ -58,6 +59,7 @@ class Context:
         self._waiting: list[str] = []
         self._progress: Progress | None = None
         self._json: JsonOutput | None = None
+        self._is_coloured = False
         self._paint: Paint | None = None
         if options.json or options.json_lines:
             from dpif.cli.json_output import JsonOutput
@@ -67,8 +69,8 @@ class Context:
         if options.color is not None or self._is_for_people:
             from dpif.cli import colour
 
-            if colour.wanted(options.color, is_terminal=self._is_for_people) and self._json is None:
-                self._paint = colour.paint_for(command.name)
+            self._is_coloured = colour.wanted(options.color, is_terminal=self._is_for_people) and self._json is None
+            self._paint = colour.paint_for(command.name) if self._is_coloured else None
 
     @property
     def wants_data(self) -> bool:
@@ -80,6 +82,15 @@ class Context:
         """Whether port names are to be shown: as ``ovs-dpctl`` has it, and on a terminal."""
         named: bool | None = self.options.names
         return bool(self.options.more) or self._is_for_people if named is None else named
+
+    @property
+    def screen(self) -> Screen | None:
+        """The terminal that tables are shown on; None where the text is to be that of ``ovs-dpctl``, or JSON."""
+        if not self._is_for_people:
+            return None
+        from dpif.cli.table import Screen
+
+        return Screen.of(sys.stdout.fileno(), is_coloured=self._is_coloured)
 
     def print(self, value: Printable) -> None:
         """Print a value, all that the command prints: its lines, or a document with its data."""

@@ -10,6 +10,7 @@ from dpif.conntrack.parse import parse_number
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
+    from dpif.cli.table import Screen
     from dpif.client.datapath import Datapath
     from dpif.odp.messages.ct_limit import ZoneLimit
 
@@ -43,20 +44,30 @@ def get_limits(context: Context) -> None:
         zones = _only_zones(words)
         with context.failing("failed to get conntrack limit"):
             limits = list(datapath.ct_limits) if zones is None else datapath.ct_limits.read(zones)
-            context.print(Limits(datapath.ct_limits.default, limits))
+            context.print(Limits(datapath.ct_limits.default, limits, context.screen))
 
 
 class Limits(NamedTuple):
-    """The default limit and those of zones."""
+    """The default limit and those of zones; ``screen`` is there for a table of them."""
 
     default: int
     zones: list[ZoneLimit]
+    screen: Screen | None = None
 
     def lines(self) -> Iterator[str]:
-        """Return the text as ``ovs-dpctl`` prints it."""
+        """Return the text as ``ovs-dpctl`` prints it, or a table."""
         yield f"default limit={self.default}"
+        yield from self._plain_lines() if self.screen is None else self._table_lines(self.screen)
+
+    def _plain_lines(self) -> Iterator[str]:
         for zone, limit, connections in self.zones:
             yield f"zone={zone},limit={limit},count={connections}"
+
+    def _table_lines(self, screen: Screen) -> Iterator[str]:
+        from dpif.cli.table import Column, Row, Table
+
+        columns = [Column(title, is_number=True) for title in ("zone", "limit", "connections")]
+        return Table(screen, columns).lines(Row([str(value) for value in zone]) for zone in self.zones)
 
     def data(self) -> dict[str, object]:
         """Return the limits, and how many connections each zone has."""

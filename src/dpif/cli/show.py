@@ -1,4 +1,4 @@
-"""``show``: a datapath's counters, its caches and its ports."""
+"""``show``: a datapath's counters, its caches and its ports, which are a table on a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dpif.cli.tunnels import configuration
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.cli.port_counters import PortCounters
+    from dpif.cli.table import Screen
     from dpif.client.datapath import Datapath
     from dpif.client.port import Port
     from dpif.odp.messages.datapath import DatapathRecord
@@ -19,34 +20,47 @@ if TYPE_CHECKING:
 def show(context: Context) -> None:
     """Show the datapaths named, or all."""
 
+    screen = context.screen
+
     def read(datapath: Datapath) -> Overview:
-        return Overview.read(datapath, with_counters=context.options.statistics)
+        return Overview.read(datapath, screen, with_counters=context.options.statistics)
 
     context.print_all("datapaths", context.each_datapath(context.words, read))
 
 
 class Overview:
-    """What is shown of a datapath."""
+    """What is shown of a datapath; ``screen`` is there for a table of its ports."""
 
-    def __init__(self, name: str, record: DatapathRecord, ports: list[PortView]) -> None:
+    def __init__(
+        self, name: str, record: DatapathRecord, ports: list[PortView], screen: Screen | None = None
+    ) -> None:
         self.name = name
         self.record = record
         self.ports = ports
+        self.screen = screen
 
     @classmethod
-    def read(cls, datapath: Datapath, *, with_counters: bool) -> Overview:
+    def read(cls, datapath: Datapath, screen: Screen | None = None, *, with_counters: bool) -> Overview:
         """Ask a datapath; `with_counters` asks for those of its ports too."""
         record = datapath.read()
         ports = [PortView(port, _counters(datapath, port) if with_counters else None) for port in datapath.ports]
-        return cls(str(datapath), record, ports)
+        return cls(str(datapath), record, ports, screen)
 
     def lines(self) -> Iterator[str]:
         """Return the text as ``ovs-dpctl show`` prints it (show_dpif)."""
         yield f"{self.name}:"
         yield from self._counter_lines()
         yield from cache_lines(self.record)
-        for port in self.ports:
-            yield from port.lines()
+        yield from self._port_lines()
+
+    def _port_lines(self) -> Iterator[str]:
+        if self.screen is None:
+            for port in self.ports:
+                yield from port.lines()
+        else:
+            from dpif.cli.port_table import port_lines
+
+            yield from port_lines(self.screen, self.ports)
 
     def _counter_lines(self) -> Iterator[str]:
         stats, mega = self.record.stats, self.record.megaflow_stats

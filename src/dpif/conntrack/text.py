@@ -71,6 +71,11 @@ def _parts(entry: Entry, more: bool, statistics: bool) -> Iterator[str]:
     yield protocol_name(entry.orig.protocol)
     yield f"orig=({format_tuple(entry.orig)}{_counters(entry.counters_orig) if statistics else ''})"
     yield f"reply=({format_tuple(entry.reply)}{_counters(entry.counters_reply) if statistics else ''})"
+    yield from format_details(entry, more=more, statistics=statistics)
+
+
+def format_details(entry: Entry, *, more: bool = False, statistics: bool = False) -> Iterator[str]:
+    """Yield what the line says behind the two tuples, each as ``name=value``."""
     if statistics:
         yield from _times(entry)
     if more:
@@ -106,11 +111,18 @@ def format_tuple(tuple_: Tuple) -> str:
     return f"{addresses},sport={tuple_.src_port or 0},dport={tuple_.dst_port or 0}"
 
 
+def state_name(info: TcpInfo | SctpInfo, *, more: bool = False) -> str:
+    """Return the state in the words of the line; `more` tells those of TCP apart that it has one name for."""
+    if isinstance(info, SctpInfo):
+        known = SctpState.NONE < info.state <= SctpState.HEARTBEAT_ACKED
+        return SctpState(info.state).name if known else "CLOSED"
+    name = tcp_state(info.state)
+    return name if more else _COMMON_NAME.get(name, name)
+
+
 def tcp_state_name(entry: Entry) -> str:
     """Return Open vSwitch's name of the state of a TCP connection, the same for both of its conntracks."""
-    state = entry.protoinfo.state if isinstance(entry.protoinfo, TcpInfo) else TcpState.NONE
-    name = tcp_state(state)
-    return _COMMON_NAME.get(name, name)
+    return state_name(entry.protoinfo if isinstance(entry.protoinfo, TcpInfo) else TcpInfo(TcpState.NONE))
 
 
 def format_address(address: Address) -> str:
@@ -136,11 +148,10 @@ def _local_time(nanoseconds: int) -> str:
 
 
 def _protoinfo(info: TcpInfo | SctpInfo, more: bool) -> str:
+    name = state_name(info, more=more)
     if isinstance(info, SctpInfo):
-        name = SctpState(info.state).name if SctpState.NONE < info.state <= SctpState.HEARTBEAT_ACKED else "CLOSED"
         return f"state={name},vtag_orig={info.vtag_orig or 0},vtag_reply={info.vtag_reply or 0}"
-    name = tcp_state(info.state)
-    return ",".join(_tcp_details(info, name)) if more else f"state={_COMMON_NAME.get(name, name)}"
+    return ",".join(_tcp_details(info, name)) if more else f"state={name}"
 
 
 def tcp_state(state: int) -> str:

@@ -25,14 +25,14 @@ os.execv(sys.executable, [sys.executable, "-m", "dpif", *sys.argv[1:]])
 
 
 class Terminal:
-    """Runs ``dpif`` on a pseudo-terminal of 200 columns that is its controlling one; `environ` is added to ours.
+    """Runs ``dpif`` on a pseudo-terminal of so many columns that is its controlling one; `environ` is added to ours.
 
     ``shown`` is what came out so far.
     """
 
-    def __init__(self, *words: str, **environ: str) -> None:
+    def __init__(self, *words: str, columns: int = 200, **environ: str) -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "", **environ}
         command = [sys.executable, "-c", _START, *words]
         self.process = subprocess.Popen(
@@ -74,9 +74,9 @@ class Terminal:
         return self.process.wait()
 
 
-def run_on_terminal(*words: str, **environ: str) -> tuple[int, str]:
+def run_on_terminal(*words: str, columns: int = 200, **environ: str) -> tuple[int, str]:
     """Run a command line; return its exit status and what it showed."""
-    with Terminal(*words, **environ) as terminal:
+    with Terminal(*words, columns=columns, **environ) as terminal:
         return terminal.end(), terminal.shown
 
 

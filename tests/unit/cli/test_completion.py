@@ -131,10 +131,10 @@ def at_work(br0: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 LINES = {
     "dpif cache-g\tnetd\t": "masks-cache: size:",
-    "dpif show --stat\tnetdev@\t": "RX packets:",
+    "dpif show --stat\tnetdev@\t": "errors  drops",
     "dpif get-flow netdev@br0 uf\t00000000-0000-0000-0000-000000000000": "No such file",
     "dpif add-flows netdev@br0 fl\t; dpif dump-flows netdev@br0 fil\t'packets == 0'": "actions:h2",
-    "dpif del-if netdev@br0 h2\t; dpif show ": "port 1: h1\r\nmade",
+    "dpif del-if netdev@br0 h2\t; dpif show ": "1  h1    system\r\nmade",
 }
 """Lines typed with the key TAB, and what is printed when it did what it should."""
 
