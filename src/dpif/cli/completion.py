@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import dpif
 from dpif.cli.arguments import accepted, matching, split
+from dpif.cli.colour import WHEN
 from dpif.cli.commands import BY_NAME, COMMANDS, Command
 from dpif.cli.errors import CommandError
 from dpif.cli.help import plain_usage, shown_options
@@ -44,6 +45,16 @@ _USAGES = {
     "cache-set-size": "dp masks-cache size",
     "normalize-actions": "flow actions",
 }
+_SETTINGS = ("type", "port_no", "dst_port")
+"""Of an interface."""
+_TYPES = {
+    "system": "a device that exists",
+    "internal": "a new device",
+    "vxlan": "a tunnel",
+    "geneve": "a tunnel",
+    "gre": "a tunnel",
+}
+_TYPES_IN_USER_SPACE = _TYPES | {"tap": "a new TAP device", "dummy": "packets from and to files"}
 _LITERALS = {"default", "masks-cache", "ufid:", "v4", "v6", "verbose", *SHELLS}
 """Words of a usage that are meant as they are written."""
 
@@ -80,11 +91,11 @@ def candidates(before: Sequence[str], current: str) -> Iterable[Candidate]:
     if switches and before[-1].startswith("-") and before[-1] != "--" and switches[-1][1] is None:
         meant = matching(switches[-1][0], accepted(command)).values()
         if meant and all(option.takes_next for option in meant):
-            return [FILES] if any(option.metavar in _VALUES_OF_FILES for option in meant) else []
+            return [value for option in meant for value in _option_values(option, current)]
     if command is not None and command.verbatim and len(words) > 1:
         return [FILES]
     if current.startswith("-") and "--" not in before:
-        return _flags(command)
+        return _joined_values(command, current) if "=" in current else _flags(command)
     if not words:
         return [(one.name, one.summary) for one in COMMANDS]
     return [] if command is None else _words(command, words[1:], current, _socket(switches))
@@ -93,6 +104,29 @@ def candidates(before: Sequence[str], current: str) -> Iterable[Candidate]:
 def _flags(command: Command | None) -> list[Candidate]:
     options: Iterable[Option] = (SHARED | GENERAL).values() if command is None else shown_options(command)
     return [(option.flags[-1], option.help) for option in options]
+
+
+def _joined_values(command: Command | None, current: str) -> list[Candidate]:
+    """Return what may stand behind the = of an option; not files, since a shell would look for the whole word."""
+    flag, _, typed = current.partition("=")
+    meant = matching(flag, accepted(command)).values()
+    values = [value for option in meant for value in _option_values(option, typed)]
+    return [(f"{flag}={text}", about) for text, about in values if (text, about) != FILES]
+
+
+def _option_values(option: Option, typed: str) -> list[Candidate]:
+    """Return the values of an option, of which so much is typed."""
+    if option.metavar in _VALUES_OF_FILES:
+        return [FILES]
+    if option.key == "color":
+        return [(when, "") for when in WHEN]
+    if option.key == "sort":
+        from dpif.odp.filter_fields import valued_names
+
+        before, comma, field = typed.rpartition(",")
+        descends = "-" if field.startswith("-") else ""
+        return [(f"{before}{comma}{descends}{name}", "") for name in valued_names()]
+    return []
 
 
 def _socket(switches: Sequence[tuple[str, str | None]]) -> str | None:
@@ -139,6 +173,8 @@ def _values(kind: str, given: Sequence[str], current: str, socket: str | None) -
             return _datapaths(current, socket)
         case "port":
             return _ports(given[0], socket)
+        case "device" if "," in current:
+            return _settings(given[0], current)
         case "device":
             return [(device, "") for device in sorted(os.listdir("/sys/class/net"))]
         case "new":
@@ -148,6 +184,16 @@ def _values(kind: str, given: Sequence[str], current: str, socket: str | None) -
         case "name":
             return [(one.name, one.summary) for one in COMMANDS]
     return [(kind, "")] if kind in _LITERALS else []
+
+
+def _settings(datapath: str, current: str) -> list[Candidate]:
+    """Return what may stand behind the last comma of an interface, with all that is in front of it."""
+    before, _, setting = current.rpartition(",")
+    name, equals, _ = setting.partition("=")
+    if not equals:
+        return [(f"{before},{key}=", "") for key in _SETTINGS if f",{key}=" not in before]
+    types = _TYPES_IN_USER_SPACE if datapath.startswith("netdev@") else _TYPES
+    return [(f"{before},type={type_}", about) for type_, about in types.items()] if name == "type" else []
 
 
 def _datapaths(current: str, socket: str | None) -> list[Candidate]:

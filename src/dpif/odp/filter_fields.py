@@ -152,6 +152,30 @@ OTHERS = {
 NAMES = (*(attr.name for attr in FlowKey.ATTRS.values()), "actions", *OTHERS)
 
 
+def valued_names() -> Iterator[str]:
+    """Yield the names of all that has a value. What is behind a VLAN tag has the same names as without one."""
+    yield from OTHERS
+    for attr in FlowKey.ATTRS.values():
+        yield from _names_of(attr)
+
+
+def _names_of(attr: Attr[Any]) -> Iterator[str]:
+    struct = _struct(attr)
+    if struct is not None:
+        yield from [f"{attr.name}.{field.name}" for field in struct.FIELDS]
+    elif isinstance(attr.type, Scalar):
+        yield attr.name
+    elif isinstance(attr.type, Nested) and attr.type.nest is not FlowKey:
+        yield from [f"{attr.name}.{name}" for inner in attr.type.nest.ATTRS.values() for name in _names_of(inner)]
+
+
+def _struct(attr: Attr[Any]) -> type[Struct] | None:
+    """Return the structure that an attribute holds, or a stack of them; None for another."""
+    if isinstance(attr.type, MplsStack):
+        return Mpls
+    return attr.type.cls if isinstance(attr.type, Structure) else None
+
+
 def scan_field(scanner: Scanner) -> Asked:
     """Take a name; raise `ParseError` for one that there is not."""
     start = scanner.position
@@ -165,7 +189,7 @@ def scan_field(scanner: Scanner) -> Asked:
     while isinstance(attr.type, Nested) and scanner.take("."):
         attr = _scan_attr(scanner, attr.type.nest)
         path.append(attr)
-    struct = Mpls if isinstance(attr.type, MplsStack) else attr.type.cls if isinstance(attr.type, Structure) else None
+    struct = _struct(attr)
     if struct is not None and scanner.take("."):
         return _leaf(scanner, tuple(path), *_scan_struct_field(scanner, struct))
     if isinstance(attr.type, Scalar):

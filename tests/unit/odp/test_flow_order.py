@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dpif.errors import ParseError
 from dpif.odp.actions import Actions, parse_actions
+from dpif.odp.filter_fields import valued_names
 from dpif.odp.flow_order import parse_order
 from dpif.odp.key import FlowKey, FlowMask, parse_match
 
@@ -89,3 +90,13 @@ def test_mistakes(text: str, position: int, message: str) -> None:
         parse_order(text)
     assert message in str(caught.value)
     assert caught.value.position == position
+
+
+def test_flows_can_be_ordered_by_all_that_has_a_value() -> None:
+    names = list(valued_names())
+    assert {"packets", "in_port", "ipv4.dst", "tunnel.tun_id", "tunnel.vxlan.gbp.id", "mpls.label"} <= set(names)
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert parse_order(name).text == name
+    for name in ("actions", "tunnel", "encap", "udp"):
+        assert name not in names
