@@ -46,12 +46,13 @@ def dump(context: Context) -> None:
             entries = datapath.conntrack.dump(zone=zone)
         more, statistics = bool(context.options.more), context.options.statistics
         with context.failing("dumping conntrack entry"):
-            if (screen := context.screen) is not None:
+            screen = context.screen
+            if screen is None:
+                context.print_all("connections", (Connection(entry, more, statistics) for entry in entries))
+            else:
                 from dpif.cli.conntrack_table import connection_lines
 
                 context.print_lines(connection_lines(screen, entries, more=more, statistics=statistics))
-                return
-            context.print_all("connections", (Connection(entry, more, statistics) for entry in entries))
 
 
 class Connection(NamedTuple):
