@@ -145,7 +145,8 @@ def test_a_reader_that_leaves_ends_it() -> None:
     ],
 )
 def test_signals_to_the_caller_end_it(number: signal.Signals, status: int) -> None:
-    argv = [*LAB, "--", "sh", "-c", "echo up; sleep 1000"]
+    # What runs the tests may ignore SIGHUP, as nohup does, and what it starts would too.
+    argv = ["env", "--default-signal", *LAB, "--", "sh", "-c", "echo up; sleep 1000"]
     with started(*argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.read(3) == b"up\n"
