@@ -11,7 +11,7 @@ import pytest
 from dpif import Datapath, NoSuchObject
 from dpif.conntrack import Match, TuplePattern, format_entry
 from dpif.packet import build
-from dpif.testing.conformance import Conntrack, ConntrackEntries
+from dpif.testing.conformance import Conntrack, ConntrackEntries, Fragments
 from dpif.testing.conformance.conntrack import OnTracking
 from dpif.testing.kernel import KernelHarness, VethHost
 from dpif.testing.waiting import eventually
@@ -151,3 +151,5 @@ class TestZones(OnTracking):
 
     test_zones_are_apart = Conntrack.test_zones_are_apart
     test_zones_in_the_table = ConntrackEntries.test_zones
+    joining = Fragments.joining
+    test_fragments_of_two_zones_are_apart = Fragments.test_fragments_of_two_zones_are_apart

@@ -184,15 +184,22 @@ class Datapath:
         return self._conntrack
 
     def execute(
-        self, packet: bytes, actions: ActionsLike, key: KeyLike | None = None, *, probe: bool = False
+        self,
+        packet: bytes,
+        actions: ActionsLike,
+        key: KeyLike | None = None,
+        *,
+        mru: int | None = None,
+        probe: bool = False,
     ) -> None:
         """Apply actions to a packet; `key` brings its metadata, such as ``FlowKey(in_port=1)``.
 
+        `mru` is the `Upcall.mru` that the packet came up with, if any: it goes out in fragments of that size again.
         Success says nothing about delivery: an output port that does not exist swallows the packet.
         """
         from dpif.client.operations import Execute
 
-        self.connection.transact(Execute(packet, actions, key, probe=probe).request(self.ifindex))
+        self.connection.transact(Execute(packet, actions, key, mru=mru, probe=probe).request(self.ifindex))
 
     def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> Sequence[Result]:
         """Carry out many operations in order, at little cost; return the result of each, in the same order.

@@ -25,6 +25,7 @@ from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits, Connt
 from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
+from dpif.testing.conformance.fragments import Fragments
 from dpif.testing.conformance.harness import Harness, Host, Wire
 from dpif.testing.conformance.headers import Labels, ServiceHeaders, WithoutEthernet
 from dpif.testing.conformance.looks import Looks
@@ -48,6 +49,7 @@ SUITE = (
     FlowErrors,
     FlowTable,
     Forwarding,
+    Fragments,
     Handlers,
     Labels,
     Looks,

@@ -35,6 +35,7 @@ _TP_STATUS_VLAN_TPID_VALID: Final = 1 << 6
 _ETH_P_ALL: Final = 0x0003
 _ARPHRD_ETHER: Final = 1
 _SO_RCVBUFFORCE: Final = 33
+_SIOCGIFMTU: Final = 0x8921
 # linux/virtio_net.h
 _VIRTIO_NET_HDR_F_NEEDS_CSUM: Final = 1
 _VIRTIO_NET_HDR_GSO_NONE: Final = 0
@@ -47,6 +48,7 @@ _RTMGRP_LINK: Final = 1
 _VNET_HEADER: Final = struct.Struct("=BBHHHH")
 _PLAIN: Final = bytes(_VNET_HEADER.size)
 _AUXDATA: Final = struct.Struct("=IIIHHHH")
+_MTU_REQUEST: Final = struct.Struct("=16si20x")  # struct ifreq
 _MEMBERSHIP: Final = struct.Struct("=iHH8s")
 _READ_SIZE: Final = 0x11000
 _CONTROL_SIZE: Final = socket.CMSG_SPACE(_AUXDATA.size) if hasattr(socket, "CMSG_SPACE") else 0
@@ -92,6 +94,18 @@ class PacketSocket(Device):
         except OSError:
             return False
         return True
+
+    @property
+    def mtu(self) -> int | None:
+        """Linux's for the device; None when it is gone."""
+        import fcntl  # which not every system has, as little as it has these sockets
+
+        request = _MTU_REQUEST.pack(self.name.encode(), 0)
+        try:
+            _, mtu = _MTU_REQUEST.unpack(fcntl.ioctl(self._socket, _SIOCGIFMTU, request))
+        except OSError:
+            return None
+        return int(mtu)
 
     def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
         """Send the packet out of the device; False when it is down, too small for the packet, or congested."""

@@ -35,6 +35,11 @@ class Device:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
+    @property
+    def mtu(self) -> int | None:
+        """Bytes of the largest IP packet that it takes, None for any; asked before a packet is fragmented."""
+        return None
+
     def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
         """Send a packet that leaves the datapath; False when the device would not take it.
 

@@ -9,10 +9,12 @@ that is not in it is refused when the flow is put, with EINVAL, as by a kernel t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from errno import EINVAL
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dpif.errors import DecodeError
 from dpif.odp.actions import (
     Action,
     Actions,
@@ -43,6 +45,7 @@ from dpif.odp.actions import (
 from dpif.odp.constants import ActionAttr, DatapathFeature, PacketCmd
 from dpif.odp.rules import RuleBroken
 from dpif.odp.swkey import put
+from dpif.packet.fragment import fragment
 from dpif.userspace.engine import modify
 from dpif.userspace.engine.conntrack.action import ct_clear, make_ct
 from dpif.userspace.engine.frame import NO_CUT, Frame
@@ -53,6 +56,7 @@ from dpif.userspace.engine.refusal import refusal
 
 if TYPE_CHECKING:
     from dpif.userspace.engine.datapath import Datapath
+    from dpif.userspace.engine.port import Port
 
 _ALWAYS: Final = 0xFFFFFFFF
 _ETH_HLEN: Final = 14
@@ -81,15 +85,30 @@ def _compile(action: Action, place: _Place) -> Step:
 
 def _output(action: Output, place: _Place) -> Step:
     """A port that is not there (any more) drops the packet, as does one without Ethernet header."""
-    ports, number = place.datapath.ports, action.port
+    ports, number, is_last = place.datapath.ports, action.port, place.is_last
+    random = place.datapath.namespace.random.getrandbits
 
     def output(frame: Frame) -> None:
         packet = frame.take_output()
         port = ports.get(number)
-        if port is not None and frame.is_ethernet:
+        if port is None or not frame.is_ethernet:
+            return
+        if frame.mru and len(packet) - frame.tag_size > frame.mru + _ETH_HLEN:
+            _send_fragments(port, packet, frame, frame.fragment_sizes if is_last else (), random(32))
+        else:
             port.send(packet, frame.tunnel)
 
     return output
+
+
+def _send_fragments(port: Port, packet: bytes, frame: Frame, sizes: Sequence[int], ident: int) -> None:
+    """Send a packet that was put together in fragments not larger than it came in, or drop it (ovs_fragment)."""
+    mtu = port.device.mtu
+    if mtu is not None and frame.mru > mtu:
+        return
+    with contextlib.suppress(DecodeError):
+        for part in fragment(packet, frame.mru, ident=ident, sizes=sizes):
+            port.send(bytes(part), frame.tunnel)
 
 
 def _userspace(action: Userspace, place: _Place) -> Step:
@@ -156,7 +175,7 @@ def _meter(action: Meter, place: _Place) -> Step:
 
 def _ct(action: Ct, place: _Place) -> Step:
     namespace = place.datapath.namespace
-    return make_ct(action, namespace.tracker, namespace.translator)
+    return make_ct(action, namespace.tracker, namespace.translator, namespace.fragments)
 
 
 def _branch(actions: Actions, place: _Place) -> Step:
@@ -235,7 +254,4 @@ _MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
 }
 
 CAPABILITIES: Final = frozenset(ActionAttr(cls.number).name.lower() for cls in _MAKERS)
-"""The actions that this datapath has, by their names in ``enum ovs_action_attr`` (lower case).
-
-A limit is not visible here: a packet is never fragmented on output, whatever its MRU.
-"""
+"""The actions that this datapath has, by their names in ``enum ovs_action_attr`` (lower case)."""

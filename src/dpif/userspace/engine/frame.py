@@ -27,10 +27,24 @@ class Frame:
     starts with its network header. ``port`` is where the packet came in, ``cut`` how many bytes of it the next
     output takes (the action ``trunc``), ``tunnel`` the flat tunnel key that it is to be sent with (0: none; the one
     that it came with is in ``key``), ``mru`` the largest fragment that it was put together from (0: none),
-    ``hash`` what came with it as `PacketAttr.HASH` (0: to be computed), ``tracked`` what the last ``ct`` found.
+    ``fragment_sizes`` the payloads of these as long as there is no copy of the packet. ``hash`` is what came with
+    it as `PacketAttr.HASH` (0: to be computed), ``tracked`` what the last ``ct`` found.
     """
 
-    __slots__ = ("_data", "_layout", "cut", "hash", "is_ethernet", "key", "mru", "port", "stale", "tracked", "tunnel")
+    __slots__ = (
+        "_data",
+        "_layout",
+        "cut",
+        "fragment_sizes",
+        "hash",
+        "is_ethernet",
+        "key",
+        "mru",
+        "port",
+        "stale",
+        "tracked",
+        "tunnel",
+    )
 
     def __init__(self, data: bytes | bytearray, key: int, port: Port) -> None:
         self._data = data
@@ -40,6 +54,7 @@ class Frame:
         self.cut = NO_CUT
         self.tunnel = 0
         self.mru = 0
+        self.fragment_sizes: tuple[int, ...] = ()
         self.hash = 0
         self.stale = False
         self.is_ethernet = True
@@ -89,6 +104,13 @@ class Frame:
         """Take note that headers are no longer where they were."""
         self._layout = None
 
+    def replace(self, data: bytes) -> None:
+        """Put another packet in the place of this one."""
+        self._data = data
+        self._layout = None
+        self.hash = 0
+        self.stale = True
+
     def refresh(self) -> None:
         """Extract the key anew if it is stale (ovs_flow_key_update); raise `RuleBroken`."""
         if self.stale:
@@ -99,7 +121,7 @@ class Frame:
             self.stale = False
 
     def clone(self) -> Frame:
-        """Return a copy that can be changed without changing this one."""
+        """Return a copy that can be changed without changing this one; it has no ``fragment_sizes``."""
         other = Frame(self.data, self.key, self.port)
         other._layout = self._layout
         other.cut = self.cut

@@ -17,6 +17,7 @@ from errno import EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, EOPNOTSUPP
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dpif.odp.constants import DP_MAX_PORTS, IFNAMSIZ, OVSP_LOCAL, VportType
+from dpif.userspace.engine.conntrack.fragments import Fragments
 from dpif.userspace.engine.conntrack.nat import Translator
 from dpif.userspace.engine.conntrack.tracker import Tracker
 from dpif.userspace.engine.datapath import NR_CPU_IDS, Datapath
@@ -49,8 +50,9 @@ class PortRequest(NamedTuple):
 class Namespace:
     """Datapaths by number (the ifindex of their local port's device) and devices by name.
 
-    ``clock`` gives seconds that never run backwards; ``random`` is asked by the actions ``sample`` and ``ct``;
-    ``tracker`` has the connections, which all datapaths share; ``underlay`` is what tunnels travel on;
+    ``clock`` gives seconds that never run backwards; ``random`` is asked by the actions ``sample`` and ``ct``, and
+    for identifications of fragments; ``tracker`` has the connections and ``fragments`` what waits for its packet
+    before it is tracked, which all datapaths share; ``underlay`` is what tunnels travel on;
     ``upcall_sink`` takes packets that go up; ``on_port_gone`` is told of a port whose device went away, just before
     the port does; ``on_devices_changed`` is told when a device has come or gone.
     """
@@ -70,6 +72,7 @@ class Namespace:
         self.processor = Processor()
         self.tracker = Tracker(clock)
         self.translator = Translator(self.tracker, random)
+        self.fragments = Fragments(clock)
         self.datapaths: dict[int, Datapath] = {}
         self.devices: dict[str, Device] = {}
         self.upcall_sink: UpcallSink = lambda upcall: False

@@ -12,12 +12,13 @@ from typing import Final
 
 from dpif.conntrack.constants import TcpState
 from dpif.odp.actions import Ct, Masked
-from dpif.odp.constants import CtState
+from dpif.odp.constants import CtState, FragType
 from dpif.odp.extraction.ipv6 import is_nd
 from dpif.odp.rules import RuleBroken
 from dpif.odp.swkey import get, put
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6
 from dpif.userspace.engine.conntrack.connection import Connection, Info, Tracked
+from dpif.userspace.engine.conntrack.fragments import Fragments
 from dpif.userspace.engine.conntrack.nat import Range, Translator, translate
 from dpif.userspace.engine.conntrack.tcp import Tcp
 from dpif.userspace.engine.conntrack.timeouts import Policy
@@ -39,11 +40,11 @@ _NOTHING: Final = Masked(0, 0)
 _FAMILY: Final = {ETH_P_IP: AF_INET, ETH_P_IPV6: AF_INET6}
 
 
-def make_ct(action: Ct, tracker: Tracker, translator: Translator) -> Step:
+def make_ct(action: Ct, tracker: Tracker, translator: Translator, fragments: Fragments) -> Step:
     """Make the step of a ``ct``; EINVAL for one with a helper, for there are none."""
     if action.helper is not None:
         raise refusal(EINVAL, f"this datapath has no conntrack helper {action.helper!r}")
-    return _CtStep(action, tracker, translator)
+    return _CtStep(action, tracker, translator, fragments)
 
 
 def ct_clear(frame: Frame) -> None:
@@ -55,9 +56,10 @@ def ct_clear(frame: Frame) -> None:
 class _CtStep:
     """One ``ct`` action."""
 
-    def __init__(self, action: Ct, tracker: Tracker, translator: Translator) -> None:
+    def __init__(self, action: Ct, tracker: Tracker, translator: Translator, fragments: Fragments) -> None:
         self._tracker = tracker
         self._translator = translator
+        self._fragments = fragments
         self._zone = action.zone or 0
         self._forces = bool(action.force_commit)
         self._commits = bool(action.commit) or self._forces
@@ -74,11 +76,13 @@ class _CtStep:
             self._nat_source = bool(nat.src)
             self._range = Range.of_action(nat)
 
-    def __call__(self, frame: Frame) -> None:
-        """Track a packet (ovs_ct_execute)."""
+    def __call__(self, frame: Frame) -> bool:
+        """Track a packet (ovs_ct_execute); True for a fragment, which goes no further before its packet is whole."""
         try:
             frame.refresh()
             _trim(frame)
+            if get(frame.key, "ip.frag") != FragType.NONE and not self._put_together(frame):
+                return True
             self._look_up(frame)
         except RuleBroken as error:
             raise ActionError(error.errno) from None
@@ -86,6 +90,20 @@ class _CtStep:
             raise ActionError(EINVAL) from None
         if self._commits and frame.tracked is not None:
             self._commit(frame, frame.tracked)
+        return False
+
+    # Fragments.
+
+    def _put_together(self, frame: Frame) -> bool:
+        """Make of a fragment the packet that it completes (ovs_ct_handle_fragments); False while there is none."""
+        whole = self._fragments.gather(self._zone, frame.data, frame.layout, frame.port.device.ifindex)
+        if whole is None:
+            return False
+        frame.replace(whole.packet)
+        frame.mru, frame.fragment_sizes = whole.mru, whole.sizes
+        frame.refresh()
+        frame.key = put(frame.key, "ip.frag", FragType.NONE)
+        return True
 
     # Looking up.
 
