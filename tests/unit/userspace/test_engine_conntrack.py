@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dpif.conntrack.constants import TcpState, TcpTimeout
-from dpif.odp.constants import CtState
+from dpif.odp.constants import CtState, FragType
 from dpif.odp.swkey import get
 from dpif.packet import build
 from dpif.userspace.engine.conntrack import segment as tcp
@@ -137,11 +137,14 @@ def test_flags_that_make_no_sense(tracking: Tracking, flags: int) -> None:
     assert tracking.connections == []
 
 
-def test_a_fragment_is_invalid(tracking: Tracking) -> None:
-    packet = bytearray(udp())
-    packet[20] |= 0x20  # more fragments
-    packet[24:26] = (int.from_bytes(packet[24:26]) - 0x2000 & 0xFFFF).to_bytes(2)
-    assert tracking.state(bytes(packet)) == INVALID
+def test_a_fragment_that_nothing_can_be_done_with_is_invalid(tracking: Tracking) -> None:
+    """Of IPv6 such is taken for a whole packet, but its transport header for none."""
+    tracking.engine.flow("in_port(1),eth(),eth_type(0x86dd),ipv6()", "ct(commit),recirc(1)")
+    for offset, size in ((8, 15), (0, 4)):
+        part = build.fragment_header(17, bytes(size), offset=offset, more=True)
+        packet = build.ethernet(A, B, build.ip("fc00::1", "fc00::2", 44, part))
+        assert tracking.state(packet) == INVALID
+        assert get(tracking.engine.upcalls[0].key, "ip.frag") == FragType.NONE
 
 
 def test_padding_is_cut_off(engine: Engine) -> None:
