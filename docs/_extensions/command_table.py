@@ -7,14 +7,13 @@ take.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from dpif.cli.commands import COMMANDS, Command
-from dpif.cli.help import plain_usage
+from dpif.cli.commands import COMMANDS, TOPICS, Command
+from dpif.cli.help import paragraphs, plain_usage, sentence
 from dpif.cli.options import ALL, GENERAL, SHARED, Option
 
 
@@ -35,7 +34,7 @@ class Options(SphinxDirective):
 
 
 def _topics() -> Iterator[str]:
-    for topic in dict.fromkeys(command.topic for command in COMMANDS):
+    for topic in TOPICS:
         yield from (topic, "~" * len(topic), "")
         for command in COMMANDS:
             if command.topic == topic:
@@ -45,7 +44,7 @@ def _topics() -> Iterator[str]:
 def _command(command: Command) -> Iterator[str]:
     """Write one command as an entry of a definition list: its words, what it does, its options, its examples."""
     yield f"**{command.name}** {_escaped(plain_usage(command))}".rstrip()
-    body = [f"{_escaped(command.summary[0].upper() + command.summary[1:])}.", "", *_details(command.details)]
+    body = [_escaped(sentence(command)), "", *_details(command.details)]
     own = [ALL[key] for key in command.options]
     body += [*_options(own), *_verbatim(command.examples)]
     yield from (f"    {line}".rstrip() for line in body)
@@ -53,12 +52,12 @@ def _command(command: Command) -> Iterator[str]:
 
 def _details(text: str) -> Iterator[str]:
     """Write a text of the help: what is indented there stays as it is, the rest are paragraphs."""
-    for is_indented, lines in groupby(text.splitlines(), key=lambda line: line.startswith(" ")):
-        if is_indented:
-            yield from _verbatim([line.strip() for line in lines])
-        else:
+    for stays, lines in paragraphs(text):
+        if not stays:
             yield from map(_escaped, lines)
             yield ""
+        elif any(lines):
+            yield from _verbatim([line.strip() for line in lines])
 
 
 def _options(options: Iterable[Option]) -> Iterator[str]:

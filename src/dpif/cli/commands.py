@@ -68,12 +68,14 @@ MANY = sys.maxsize
 _DP = "Datapaths and ports"
 _FLOWS = "Flows (dp may be left out where there is one datapath)"
 _CACHES = "Caches"
-_CT = "Connections that the kernel tracks (dp may be left out where there is one datapath)"
-_REFUSED = "Refused: what ovs-dpctl has for datapaths of ovs-vswitchd in user space, and for hardware"
+_CT = "Connections (dp may be left out where there is one datapath)"
+REFUSED = "Refused: only the datapath inside ovs-vswitchd has it (ovs-appctl dpctl/...)"
 _RUN = "Programs"
 _ABOUT = "About"
+TOPICS = (_DP, _FLOWS, _RUN, _CT, _CACHES, _ABOUT, REFUSED)
+"""In the order of the help."""
 
-_NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
+NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
 _IFACE = """\
 An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new
 device of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel).
@@ -82,14 +84,21 @@ datapath, tx_pcap=FILE records what it sends there)."""
 _FLOW = """\
 A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
 matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as
-1,2 or push_vlan(vid=5,pcp=0),3; drop drops."""
+1,2 or push_vlan(vid=5,pcp=0),3; drop drops. Ports are numbers, or names of ports.
+
+What packets of the type have must be there, at least empty: eth_type(0x0800) needs ipv4(), ipv4(proto=17) needs
+udp(), ipv4(proto=6) needs tcp() and tcp_flags(0/0). The syntax is that of dump-flows, not that of ovs-ofctl; for many
+flows at once there is add-flows."""
 _FILTER = """\
 A filter is made of fields, comparisons (== != < <= > >= in), and, or, not and parentheses:
-  filter='ipv4.dst in 10.0.0.0/8 and packets > 100'    filter='in_port == 3 or eth_type == 0x0806'
-  filter='tcp and not actions has ct'                  filter='output == 2 and used < 5'
+  filter='ipv4.dst in 10.0.0.0/8 and packets > 100'
+  filter='in_port == 3 or eth_type == 0x0806'
+  filter='tcp and not actions has ct'
+  filter='output == 2 and used < 5'
 Fields are those of the flow, as in ipv4.dst or tunnel.tun_id; with .mask behind them, their masks; packets, bytes,
 used (seconds ago), flags (TCP flags seen), and output (ports that it sends to). A field alone asks whether the flow
 has it. A comparison with a field that the flow leaves open is false.
+
 The filters of ovs-dpctl work too, in the fields of OpenFlow: filter=tcp,tp_dst=80, filter=in_port=1,dl_vlan=5, or
 filter=arp. They show the flows that agree in all that both look at; what a flow leaves open agrees with anything.
 With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif.
@@ -133,7 +142,8 @@ def _refused(
         summary,
         "refusals:refuse",
         (f"dpif {name} {example}",),
-        _REFUSED,
+        REFUSED,
+        f"Only the datapath inside ovs-vswitchd has it: ovs-appctl dpctl/{name}. Here it always fails.",
         writes=writes,
         refused=True,
     )
@@ -149,7 +159,7 @@ COMMANDS = (
         "datapaths:add_dp",
         ("dpif add-dp dp0", "dpif add-dp dp0 v0 v1,port_no=7", "dpif add-dp netdev@br0"),
         _DP,
-        f"{_NAME}\n\n{_IFACE}",
+        f"{NAME}\n\n{_IFACE}",
         writes=True,
     ),
     Command(
@@ -197,7 +207,7 @@ COMMANDS = (
         "dp iface...",
         2,
         MANY,
-        "check the settings of ports; none can be changed in a datapath",
+        "check the settings of ports (none can be changed)",
         "ports:set_if",
         ("dpif set-if dp0 v0,port_no=1",),
         _DP,
@@ -280,6 +290,7 @@ COMMANDS = (
         "flows:get_flow",
         ("dpif get-flow dp0 ufid:00112233-4455-6677-8899-aabbccddeeff",),
         _FLOWS,
+        "dump-flows -m shows the identifiers of flows that have one.",
         options=("more", "names", "no_names"),
     ),
     Command(
@@ -404,7 +415,7 @@ COMMANDS = (
         "say that the kernel shows no buckets of its table",
         "refusals:show_buckets",
         ("dpif ct-bkts",),
-        _REFUSED,
+        REFUSED,
     ),
     Command(
         "ct-set-limits",
@@ -462,13 +473,13 @@ COMMANDS = (
         "[dp...]",
         0,
         MANY,
-        "say what is wrong with this host and its datapaths, and what to do",
+        "find what is wrong, and say what to do",
         "doctor:doctor",
         ("dpif doctor", "dpif doctor dp0"),
         _RUN,
         """\
-Looks at the kernel's module, the rights, who listens to upcalls, losses, flows, masks, and the ports' devices;
-changes nothing. The exit status is 1 when there is a problem.""",
+Looks at this host and its datapaths: the kernel's module, the rights, who listens to upcalls,
+losses, flows, masks, and the ports' devices; changes nothing. The exit status is 1 when there is a problem.""",
     ),
     Command(
         "switch",
@@ -489,11 +500,13 @@ changes nothing. The exit status is 1 when there is a problem.""",
         "",
         0,
         0,
-        "serve datapaths in user space, netdev@NAME, to other processes",
+        "serve datapaths in user space, netdev@NAME",
         "programs:serve",
         ("dpif serve", "dpif serve --socket /run/user/0/br.sock", "dpif serve --local-ip 127.0.0.2"),
         _RUN,
-        "Its socket is --socket, else DPIF_SOCKET, else the user's own. The datapaths go when it ends (Ctrl-C).",
+        """\
+Other processes use them. Its socket is --socket, else DPIF_SOCKET, else the user's own. The datapaths go when it
+ends (Ctrl-C).""",
         writes=True,
         options=("local_ip",),
         text_only=True,
@@ -503,7 +516,7 @@ changes nothing. The exit status is 1 when there is a problem.""",
         "[--] [command...]",
         0,
         MANY,
-        "run a command, or a shell, on a real kernel with openvswitch",
+        "run a command, or a shell, on a real kernel of its own",
         "programs:lab",
         (
             "dpif lab -- dpif add-dp dp0",
@@ -511,7 +524,9 @@ changes nothing. The exit status is 1 when there is a problem.""",
             "dpif lab --qemu --cpus 4 -- nproc",
         ),
         _RUN,
-        "Needs no root. The exit status is the command's; 124 when --timeout is over, 125 when the lab failed.",
+        """\
+The kernel has openvswitch; it needs no root. The exit status is the command's; 124 when --timeout is over, 125 when
+the lab failed.""",
         options=("mem", "module", "qemu", "cpus"),
         verbatim=True,
         keeps_time=True,
@@ -522,10 +537,11 @@ changes nothing. The exit status is 1 when there is a problem.""",
         "",
         0,
         0,
-        "watch the switch at work on recorded packets, then on a real kernel",
+        "watch the switch at work",
         "programs:demo",
         ("dpif demo",),
         _RUN,
+        "On recorded packets in user space, then on a real kernel in the lab.",
         text_only=True,
     ),
     Command(
@@ -533,7 +549,7 @@ changes nothing. The exit status is 1 when there is a problem.""",
         "[--keep-going] file",
         1,
         1,
-        "run the command lines of a file, or of standard input ('-')",
+        "run the command lines of a file, or of stdin ('-')",
         "batch:batch",
         ("dpif batch commands.txt", "dpif batch --keep-going --json-lines -"),
         _RUN,
@@ -559,7 +575,7 @@ prints as a document of its own, its exit status, and what was said of failures.
         "flow actions [name=port...]",
         2,
         MANY,
-        "print actions sorted by the VLAN tags that a packet has when they are done",
+        "print actions grouped by the VLAN tags they leave",
         "normalize:normalize_actions",
         ('dpif normalize-actions "eth(),eth_type(0x1234)" "push_vlan(vid=9,pcp=0),2,pop_vlan,1"',),
         _ABOUT,
@@ -569,7 +585,7 @@ prints as a document of its own, its exit status, and what was said of failures.
         "bash|zsh|fish",
         1,
         1,
-        "print what a shell reads to complete the command lines of dpif",
+        "print the completion of dpif for a shell",
         "completion:print_script",
         ("dpif completion bash", "dpif completion zsh", "dpif completion fish"),
         _ABOUT,
@@ -578,7 +594,7 @@ prints as a document of its own, its exit status, and what was said of failures.
     ),
     Command(
         "help",
-        "",
+        "[command...]",
         0,
         MANY,
         "show help, of all or of one command",

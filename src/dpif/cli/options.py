@@ -67,8 +67,8 @@ GENERAL = {
 """Options that every command has and shows in its help."""
 
 SHARED = {
-    "statistics": Option(("-s", "--statistics"), "print statistics, of ports or of the flow"),
-    "more": Option(("-m", "--more"), "say more; implies --names unless --no-names is given", "count"),
+    "statistics": Option(("-s", "--statistics"), "print statistics, too"),
+    "more": Option(("-m", "--more"), "say more; of flows with port names, unless --no-names is given", "count"),
     "names": Option(("--names",), "show port names in place of numbers", "yes"),
     "no_names": Option(("--no-names",), "show port numbers", "no", key="names"),
     "clear": Option(("--clear",), "reset the counters of the flow to zero"),

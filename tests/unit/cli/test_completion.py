@@ -190,7 +190,7 @@ def test_fish(at_work: Callable[[str], None]) -> None:
     assert ask_fish("dpif del-d") == ["del-dp\tdelete a datapath, its flows and its ports"]
     assert ask_fish("dpif show net") == ["netdev@br0"]
     assert ask_fish("dpif del-if netdev@br0 h") == ["h1\tport 1, system", "h2\tport 2, system"]
-    assert ask_fish("dpif show --stat") == ["--statistics\tprint statistics, of ports or of the flow"]
+    assert ask_fish("dpif show --stat") == ["--statistics\tprint statistics, too"]
     assert ask_fish("dpif add-flows netdev@br0 fl") == ["flows.txt"]
 
 

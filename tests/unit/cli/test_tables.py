@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from dpif.cli.arguments import parse, read
-from dpif.cli.commands import BY_NAME, COMMANDS, Command
+from dpif.cli.commands import BY_NAME, COMMANDS, REFUSED, TOPICS, Command
 from dpif.cli.help import help_text
 from dpif.cli.options import ALL, GENERAL, LOGGING, OWN, SHARED
 
@@ -62,5 +62,19 @@ def test_every_command_takes_the_options_of_ovs_dpctl(command: Command) -> None:
 def test_the_help_of_all_lists_every_command() -> None:
     text = help_text(None)
     for command in COMMANDS:
-        assert f"  {command.name} " in text
-        assert command.summary in text
+        assert f" {command.name}" in text
+        assert command.topic == REFUSED or f"  {command.name} " in text
+    assert {command.topic for command in COMMANDS} == set(TOPICS)
+
+
+def test_words_of_the_help_keep_their_capitals() -> None:
+    assert "Run a learning Ethernet switch on a datapath." in help_text(BY_NAME["switch"])
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_help_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for command in (None, *COMMANDS):
+        kept = [] if command is None else [*command.details.splitlines(), *[f"  {line}" for line in command.examples]]
+        lines = [line for line in help_text(command).splitlines() if line not in kept]
+        assert max(map(len, lines)) <= max(min(columns, 100), 80)
