@@ -97,7 +97,7 @@ class ParseError(DpifError, ValueError):
     def caret(self, width: int = 79) -> str:
         """Return two lines: the part of the text around the position, and a caret under the position."""
         start = max(0, self.position - width // 2)
-        line = self.text[start : start + width].replace("\n", " ").replace("\t", " ")
+        line = "".join(letter if letter.isprintable() else " " for letter in self.text[start : start + width])
         return f"{line}\n{' ' * (self.position - start)}^"
 
 

@@ -39,6 +39,8 @@ def parse(argv: Sequence[str]) -> Invocation:
     words, switches = split(argv)
     command = BY_NAME.get(words[0]) if words else None
     options, mistakes = read(switches, command)
+    if options.help and words:
+        command = find(words[0])
     if options.help or options.version:
         return Invocation(command, words[1:], options)
     if mistakes:
@@ -130,7 +132,7 @@ def _mistake(flag: str, value: str | None, meant: Flags) -> str:
     if not meant and not flag.startswith("--"):
         return f"invalid option -- '{flag[1:]}'"
     if not meant:
-        return f"unrecognized option '{flag}'{_closest(flag, _BY_FLAG)}"
+        return f"unrecognized option '{flag}'{_owner(flag) or _closest(flag, _BY_FLAG)}"
     if len(meant) > 1:
         return f"option '{flag}' is ambiguous; possibilities: {' '.join(meant)}"
     ((full, option),) = meant.items()
@@ -171,8 +173,15 @@ def _check_count(command: Command, count: int) -> None:
     raise UsageError(f"'{command.name}' command {problem}; {command.synopsis}")
 
 
-def _closest(text: str, possible: Iterable[str]) -> str:
-    import difflib  # costs more than all of the above, and only a mistake needs it
+def _owner(flag: str) -> str:
+    """Return whose option it is, if it is one of other commands."""
+    option = _BY_FLAG.get(flag)
+    names = [one.name for one in BY_NAME.values() if any(ALL[key] is option for key in one.options)]
+    return f" (it is one of {', '.join(names)})" if names else ""
 
-    close = difflib.get_close_matches(text, list(possible), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+
+def _closest(text: str, possible: Iterable[str]) -> str:
+    from dpif.odp.spelling import closest
+
+    close = closest(text, possible)
+    return f" (did you mean '{close}'?)" if close else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -177,10 +177,10 @@ class LineContext(Context):
             for piece in lines:
                 self._runner.results.write(piece)
 
-    def report(self, text: str, error: Exception | None = None) -> None:
+    def report(self, text: str, error: Exception | None = None, meaning: Mapping[int, str] = {}) -> None:
         """Say where it failed, too."""
-        self._told.append(describe(text, error))
-        super().report(f"{self._place}{text}", error)
+        self._told.append(describe(text, error, meaning))
+        super().report(f"{self._place}{text}", error, meaning)
 
     def note(self, text: str) -> None:
         """Say where, too."""

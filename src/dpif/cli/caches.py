@@ -76,7 +76,7 @@ def set_size(context: Context) -> None:
         if datapath.masks_cache_size() is None:
             raise CommandError("Setting caches not supported")
         if cache != _MASKS:
-            raise invalid(f'Cache name "{cache}" not found on dpif')
+            raise invalid(f'Cache name "{cache}" not found on dpif', f"there is {_MASKS}")
         with context.failing("Setting cache size failed"):
             size = datapath.set_masks_cache_size(int(text))
         context.print(NewSize(cache, size))

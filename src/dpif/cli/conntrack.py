@@ -79,7 +79,7 @@ def flush(context: Context) -> None:
     try:
         match, zone = parse_match(context.words[count:])
     except ParseError as error:
-        raise invalid(error.reason) from None
+        raise invalid(error.reason, error.hint) from None
     datapath = _open_only(context, context.words[:count])
     with datapath, context.failing("failed to flush conntrack"):
         datapath.conntrack.flush(match, zone=zone)
@@ -140,7 +140,7 @@ def _take_zone(words: list[str]) -> tuple[list[str], int | None]:
             try:
                 zone = parse_zone(word.removeprefix("zone="))
             except ParseError as error:
-                raise invalid(error.reason) from None
+                raise invalid(error.reason, error.hint) from None
         else:
             rest.append(word)
     return rest, zone

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from dpif.cli.errors import CommandError, describe
+from dpif.cli.errors import CommandError, describe, is_of_output, printable
 from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LINES_AT_A_TIME = 256
+_OR_SERVE = "; or make datapaths in user space: 'dpif serve'"
 
 
 class Printable(Protocol):
@@ -153,11 +154,11 @@ class Context:
             self._progress.erase()
             self._progress = None
 
-    def report(self, text: str, error: Exception | None = None) -> None:
+    def report(self, text: str, error: Exception | None = None, meaning: Mapping[int, str] = {}) -> None:
         """Say that `text` failed, and go on."""
         self.status = 1
         self.flush()
-        self._say(describe(text, error))
+        self._say(describe(text, error, meaning))
 
     def hint(self, text: str) -> None:
         """Give advice about a failure, where ``ovs-dpctl`` does: on stdout, unless there is to be JSON alone."""
@@ -173,27 +174,30 @@ class Context:
     def _say(self, text: str) -> None:
         if self._progress is not None:
             self._progress.erase()
-        print(f"dpif: {text}", file=sys.stderr)
+        print(f"dpif: {printable(text)}", file=sys.stderr)
 
     @contextlib.contextmanager
-    def failing(self, text: str) -> Iterator[None]:
-        """Let an error of the library in the block end the command, as the failure of `text`."""
+    def failing(self, text: str, meaning: Mapping[int, str] = {}) -> Iterator[None]:
+        """Let an error of the library in the block end the command, as the failure of `text`.
+
+        `meaning` is that of `describe`.
+        """
         try:
             yield
-        except BrokenPipeError:
-            raise  # the reader of the output is gone, which is no failure of this
         except (DpifError, OSError) as error:
-            raise CommandError(describe(text, error)) from error
+            if is_of_output(error):
+                raise
+            raise CommandError(describe(text, error, meaning)) from error
 
     @contextlib.contextmanager
-    def reporting(self, text: str) -> Iterator[None]:
+    def reporting(self, text: str, meaning: Mapping[int, str] = {}) -> Iterator[None]:
         """Report an error of the library in the block as the failure of `text`, and go on behind the block."""
         try:
             yield
-        except BrokenPipeError:
-            raise
         except (DpifError, OSError) as error:
-            self.report(text, error)
+            if is_of_output(error):
+                raise
+            self.report(text, error, meaning)
 
     def connect(self, type: str) -> Connection:
         """Return a connection to the datapaths of a type; raise `Unavailable`."""
@@ -209,6 +213,8 @@ class Context:
             return open_by(self.connect, name, create=create)
         except NoSuchObject as error:
             raise netlink_error(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
+        except Unavailable as error:
+            raise Unavailable(f"{error}{self._instead(name)}", error.errno or errno.ENOENT) from None
 
     def open_first(self) -> tuple[Datapath, list[str]]:
         """Open the datapath that the first word names; return it and the other words."""
@@ -251,7 +257,7 @@ class Context:
         try:
             return sorted(datapaths_by(self.connect))
         except Unavailable as error:
-            raise CommandError(f"{error}; or make datapaths in user space: 'dpif serve'") from None
+            raise CommandError(f"{error}{_OR_SERVE}") from None
 
     def each_datapath(self, names: Sequence[str], read: Callable[[Datapath], T]) -> Iterator[T]:
         """Yield what `read` returns of each datapath named, or of all; one that fails is reported."""
@@ -268,6 +274,19 @@ class Context:
         if names:
             raise CommandError(f"multiple datapaths, specify one of: {', '.join(names)}")
         raise CommandError("no datapaths exist; 'dpif add-dp dp0' makes one")
+
+    def _instead(self, name: str) -> str:
+        """Return what to take in place of a datapath of a kernel that has none."""
+        from dpif._open import datapaths_by, split_name
+
+        type_, plain = split_name(name)
+        if type_ != "system":
+            return ""
+        twin = f"netdev@{plain}"
+        try:
+            return f"; or take {twin}" if twin in datapaths_by(self.connect, ("netdev",)) else ""
+        except Unavailable:
+            return _OR_SERVE
 
     def _whereabouts(self, name: str) -> str:
         """Return what there is in place of a datapath that is not there."""

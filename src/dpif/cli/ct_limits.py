@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
     from dpif.odp.messages.ct_limit import ZoneLimit
 
+_SYNTAX = "expected default=L, or zone=N,limit=L"
+
 
 def set_limits(context: Context) -> None:
     """Set the default limit, those of zones, or both."""
@@ -80,12 +82,12 @@ def parse_zone_limit(text: str) -> tuple[int, int]:
     for part in filter(None, text.split(",")):
         key, _, value = part.partition("=")
         if not value:
-            raise invalid(f"field {key} missing value")
+            raise invalid(f"field {key} missing value", _SYNTAX)
         if key not in ("zone", "limit"):
-            raise invalid(f"invalid zone limit field: {key}")
+            raise invalid(f"invalid zone limit field: {key}", _SYNTAX)
         found[key] = _number(value, 16 if key == "zone" else 32, f"failed to parse field {key}")
     if len(found) != 2:
-        raise invalid("failed to parse zone limit")
+        raise invalid("failed to parse zone limit", _SYNTAX)
     return found["zone"], found["limit"]
 
 

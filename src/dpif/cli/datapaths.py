@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def add_dp(context: Context) -> None:
     """Make a datapath, then add interfaces; one that fails leaves the others and the datapath in place."""
     name, *interfaces = context.words
-    with context.failing("add_dp"):
+    with context.failing("add_dp", {errno.EEXIST: f"there is a datapath or a device {name} already"}):
         datapath = context.open(name, create=True)
     with datapath:
         add_interfaces(context, datapath, interfaces)

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dpif._version import __version__
-from dpif.cli.errors import CommandError, UsageError, describe
+from dpif.cli.errors import CommandError, UsageError, describe, is_of_output, printable
 from dpif.errors import DpifError, ParseError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class TimeOver(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, by default this process's; return the exit status."""
+    _replace_closed_streams()
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
@@ -49,8 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         text, status = failure(error)
         sys.stdout.flush()
-        print(f"dpif: {text}", file=sys.stderr)
+        print(f"dpif: {printable(text)}", file=sys.stderr)
         return status
+
+
+def _replace_closed_streams() -> None:
+    """Give this process the streams that its parent closed: what is printed there is for nobody."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def failure(error: Exception) -> tuple[str, int]:
@@ -128,7 +137,7 @@ def _seconds(text: str | None) -> float | None:
     except ValueError:
         seconds = 0
     if not 0 < seconds < float("inf"):
-        raise UsageError(f"value {text} on -t or --timeout is invalid")
+        raise UsageError(f"value {text} on -t or --timeout is invalid: expected a number of seconds, above 0")
     return seconds
 
 
@@ -152,6 +161,8 @@ def _line(error: DpifError | OSError) -> str:
     """Return the line for an error that no command put into its own words."""
     if isinstance(error, DpifError):
         return str(error)
+    if is_of_output(error):
+        return describe("writing the output failed", error)
     return describe(str(error.filename) if error.filename else "failed", error)
 
 

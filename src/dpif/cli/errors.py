@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 
 from dpif.errors import DpifError, EncodeError, NetlinkError, ParseError, PermissionDenied, Unavailable
 
@@ -28,8 +29,11 @@ class UsageError(CommandError):
     status = 2
 
 
-def describe(text: str, error: Exception | None = None) -> str:
-    """Return the line for `error` while doing `text`, without the name of the program."""
+def describe(text: str, error: Exception | None = None, meaning: Mapping[int, str] = {}) -> str:
+    """Return the line for `error` while doing `text`, without the name of the program.
+
+    `meaning` says by errno what a refusal means here, for a datapath that does not say so itself.
+    """
     if error is None:
         return text
     if isinstance(error, Unavailable):
@@ -39,20 +43,36 @@ def describe(text: str, error: Exception | None = None) -> str:
     if isinstance(error, EncodeError):
         return f"{text} ({os.strerror(errno.EINVAL)}): {error}"
     if isinstance(error, OSError):
-        return f"{text} ({error.strerror})" + _more(error)
+        return f"{text} ({error.strerror})" + _more(error, meaning)
     if isinstance(error, DpifError):
         return f"{text}: {error}"
     raise error
 
 
-def invalid(text: str) -> CommandError:
+def invalid(text: str, advice: str = "") -> CommandError:
     """Return the failure of a command one of whose words is wrong as `text` says."""
-    return CommandError(f"{text} ({os.strerror(errno.EINVAL)})")
+    return CommandError(f"{text} ({os.strerror(errno.EINVAL)})" + (f": {advice}" if advice else ""))
 
 
-def _more(error: OSError) -> str:
-    if isinstance(error, NetlinkError) and error.explanation:
-        return f": {error.explanation}"
+def is_of_output(error: Exception) -> bool:
+    """Tell whether it is whoever takes the output that failed: a reader that is gone, a disk that is full."""
+    return isinstance(error, BrokenPipeError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOSPC and not isinstance(error, DpifError)
+    )
+
+
+def printable(text: str) -> str:
+    """Return `text`, lines of it perhaps, with nothing in it that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+
+
+def _more(error: OSError, meaning: Mapping[int, str]) -> str:
+    if isinstance(error, NetlinkError):
+        explanation = error.explanation or meaning.get(error.errno or 0)
+        if explanation:
+            return f": {explanation}"
     return f": {_ADVICE_PERMISSION}" if isinstance(error, PermissionDenied) else ""
 
 

@@ -51,7 +51,8 @@ class LineReader:
             return None
         verb, flow, actions = split_line(text, self._verb)
         if not flow or (verb == "delete") == bool(actions):
-            return f"Failed parsing line number {number}, skipped!"
+            expected = "a flow alone" if verb == "delete" else "a flow, a space, and actions"
+            return f"Failed parsing line number {number}, skipped! (expected {expected})"
         try:
             if verb == "delete":
                 return self._reader.delete(flow)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.errors import describe
 from dpif.cli.flow_file_lines import LineReader
-from dpif.cli.flows import ASK_FOR_UFID, CounterLine, FlowReader, now
+from dpif.cli.flows import ASK_FOR_UFID, MEANING, CounterLine, FlowReader, now
 from dpif.client.operations import Delete
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class _File:
 
     @staticmethod
     def _outcome(number: int, verb: str, result: Result) -> Outcome:
-        failure = "" if result.error is None else describe(_FAILURES[verb], result.error)
+        failure = "" if result.error is None else describe(_FAILURES[verb], result.error, MEANING)
         return Outcome(number, verb, result.operation, failure, result.error, result.record)
 
     def tell(self, outcome: Outcome) -> None:

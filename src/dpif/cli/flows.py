@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import re
 import time
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from dpif.client.flows import Flow
 
 ASK_FOR_UFID = "Perhaps you need to specify a UFID?"
+MEANING = {
+    errno.EEXIST: "a flow that matches the same packets is there already",
+    errno.ENOENT: "there is no such flow",
+}
+"""What a refusal means, for `describe`."""
 _NAMED_PORT = re.compile(r"in_port\((?!\d+[/)])")
 
 
@@ -94,6 +100,8 @@ class FlowReader:
         try:
             key, mask = parse_match(rest, self._numbers if _NAMED_PORT.search(rest) else None)
         except ParseError as error:
+            if "(" not in rest and not error.hint:
+                error.hint = "a flow is written as in in_port(1),eth(),eth_type(0x0806),arp()"
             raise CommandError(f"{failure.format(syntax(error))} (Invalid argument)") from None
         return key, mask, ufid
 
@@ -102,13 +110,20 @@ class FlowReader:
         match = self._encoded(text, "parsing flow key ({})")
         return Put(
             match.key,
-            _encode_actions(actions),
+            self._encoded_actions(actions),
             match.mask,
             ufid=match.ufid,
             create=create,
             modify=modify,
             clear=clear,
         )
+
+    def _encoded_actions(self, text: str) -> bytes:
+        """Return a text's actions, in which names may stand for ports; these are asked for when it needs them."""
+        try:
+            return _encode_actions(text)
+        except CommandError:
+            return read_actions(text, "parsing actions", self._numbers).to_bytes()
 
     def delete(self, text: str) -> Delete:
         """Return the operation that deletes a flow; raise `CommandError`."""
@@ -153,7 +168,7 @@ def _put(context: Context, *, create: bool, modify: bool, clear: bool = False) -
     with datapath:
         flow, actions = _exactly(context, words, 2, "a flow and actions")
         operation = FlowReader(datapath).put(flow, actions, create=create, modify=modify, clear=clear)
-        with context.failing("updating flow table"):
+        with context.failing("updating flow table", MEANING):
             _carry_out(context, datapath, operation)
 
 
@@ -164,7 +179,7 @@ def del_flow(context: Context) -> None:
         (text,) = _exactly(context, words, 1, "a flow")
         operation = FlowReader(datapath).delete(text)
         try:
-            with context.failing("deleting flow"):
+            with context.failing("deleting flow", MEANING):
                 _carry_out(context, datapath, operation)
         except CommandError as error:
             if isinstance(error.__cause__, NoSuchObject) and operation.match.ufid is None:
@@ -192,7 +207,7 @@ def get_flow(context: Context) -> None:
             raise CommandError(describe("parsing flow ufid", error)) from None
         if ufid is None or rest:
             raise CommandError("parsing flow ufid: expected ufid: and 8-4-4-4-12 hexadecimal digits")
-        with context.failing("getting flow"):
+        with context.failing("getting flow", MEANING):
             flow = datapath.flows.get(ufid=ufid)
         context.print(FlowLine.of(flow, context, port_names(context, datapath)))
 

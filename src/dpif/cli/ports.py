@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _FROM_FLOWS = {"remote_ip": "flow", "local_ip": "flow", "key": "flow"}
 """What a tunnel port of a datapath always has, and may be said."""
+_ABSENT = {errno.ENODEV: "there is no such device; type=internal makes one"}
+_PRESENT = {errno.EEXIST: "it is a port already, or the name is taken"}
+_NO_PORT = {errno.ENODEV: "there is no such port; 'dpif show' lists them"}
 _CAPTURES = "dummy"
 """The type of a port whose packets are read from a capture file and written to one."""
 
@@ -32,7 +36,10 @@ class Interface(NamedTuple):
     def no_options(self) -> None:
         """Raise `ParseError` when options were given to a device that has none."""
         if self.options:
-            raise ParseError("arguments provided to device that is not configurable")
+            raise ParseError(
+                f"arguments provided to device that is not configurable: {', '.join(self.options)}; "
+                "it takes type and port_no"
+            )
 
 
 def parse_interface(text: str) -> Interface:
@@ -84,12 +91,12 @@ def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
     try:
         port = datapath.ports.add(interface.name, type=type_, number=interface.number or None, options=options)
     except NoSuchObject as error:
-        context.report(f"{interface.name}: failed to open network device", error)
+        context.report(f"{interface.name}: failed to open network device", error, _ABSENT)
         return
     except AlreadyExists as error:
         taken = f"{interface.name}: failed to open network device"
         added = f"adding {interface.name} to {context.words[0]} failed"
-        context.report(taken if type_ == "internal" else added, error)
+        context.report(taken if type_ == "internal" else added, error, _PRESENT)
         return
     except DpifError as error:
         context.report(f"adding {interface.name} to {context.words[0]} failed", error)
@@ -167,7 +174,7 @@ def _remove(context: Context, datapath: Datapath, name: str) -> None:
         present = ", ".join(port.name for port in datapath.ports)
         context.report(f"no port named {name}; {datapath} has: {present}")
         return
-    with context.reporting(f"deleting port {name} from {context.words[0]} failed"):
+    with context.reporting(f"deleting port {name} from {context.words[0]} failed", _NO_PORT):
         datapath.ports.delete(number)
 
 

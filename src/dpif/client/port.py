@@ -24,7 +24,11 @@ def type_name(number: int) -> str:
 def type_number(name: str) -> VportType:
     """Return the vport type of a name; raise `EncodeError` for one that is not known."""
     if name not in _TYPE_NUMBERS:
-        raise EncodeError(f"unknown port type {name!r}; one of: {', '.join(sorted(_TYPE_NUMBERS))}")
+        from dpif.odp.spelling import closest  # for a mistake alone
+
+        close = closest(name, _TYPE_NUMBERS)
+        hint = f"did you mean {close!r}?" if close else f"one of: {', '.join(sorted(_TYPE_NUMBERS))}"
+        raise EncodeError(f"unknown port type {name!r}; {hint}")
     return _TYPE_NUMBERS[name]
 
 

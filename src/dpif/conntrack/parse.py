@@ -70,7 +70,7 @@ def parse_zone(text: str) -> int:
     try:
         return parse_number(text, 16)
     except ValueError:
-        raise ParseError("failed to parse zone") from None
+        raise ParseError("failed to parse zone", hint="expected a number up to 65535") from None
 
 
 class _Tuples:
@@ -89,7 +89,7 @@ class _Tuples:
                 raise ParseError(f"field {key} missing value")
             field = _FIELDS.get(key)
             if field is None:
-                raise ParseError(f"invalid conntrack tuple field: {key}")
+                raise ParseError(f"invalid conntrack tuple field: {key}", hint=f"there are {', '.join(_FIELDS)}")
             if field.name in found or (field.name == "protocol" and self.protocol is not None):
                 raise ParseError(f"{key} is set multiple times")
             self._check(field, value)

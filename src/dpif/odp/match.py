@@ -398,6 +398,14 @@ _NETWORK_ATTRS = frozenset(number for numbers in NETWORK.values() for number in 
 _TRANSPORT_ATTRS = frozenset(number for numbers in TRANSPORT.values() for number in numbers)
 
 
+def _wrong_type(name: str, number: int, key_attrs: _Attrs, eth_type: int) -> str:
+    """Say what the type of packets should be, or that it should be there at all."""
+    if KeyAttr.ETHERTYPE in key_attrs:
+        return f"{name}(...) does not go with eth_type(0x{eth_type:04x})"
+    fitting = [one for one, numbers in NETWORK.items() if number in numbers] or [_CT_TUPLES[number]]
+    return f"{name}(...) needs {' or '.join(f'eth_type(0x{one:04x})' for one in fitting)}"
+
+
 def _check_mask_allowed(number: int, key: int, key_attrs: _Attrs, mask: int) -> None:
     """Check that what a mask matches is there in every packet that the rest of the mask matches."""
     eth_type, proto = get(key, "eth.type"), get(key, "ip.proto")
@@ -409,7 +417,7 @@ def _check_mask_allowed(number: int, key: int, key_attrs: _Attrs, mask: int) -> 
         if number in _NETWORK_ATTRS:
             fits = number in NETWORK.get(eth_type, ())
         if not fits:
-            raise RuleBroken("unexpected-mask", f"{name}(...) does not go with eth_type(0x{eth_type:04x})")
+            raise RuleBroken("unexpected-mask", _wrong_type(name, number, key_attrs, eth_type))
         if get(mask, "eth.type") != 0xFFFF:
             raise RuleBroken("unexpected-mask", f"a mask for {name}(...) needs one for eth_type (0xffff)")
         if number == KeyAttr.CT_ORIG_TUPLE_IPV6 and _has_nd(key):

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 
 def closest(name: str, possible: Iterable[str]) -> str:
-    """Return the name that is spelled most like `name`; empty when none is."""
+    """Return the name that is spelled most like `name`, before all one of the same letters; empty when none is."""
     from difflib import get_close_matches  # only a mistake pays for loading it
 
-    return next(iter(get_close_matches(name, possible, n=1)), "")
+    close = get_close_matches(name, possible)
+    return next((other for other in close if sorted(other) == sorted(name)), close[0] if close else "")

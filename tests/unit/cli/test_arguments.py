@@ -72,7 +72,7 @@ def test_a_value_that_is_missing_is_told() -> None:
         ("del-dp", "'del-dp' command requires at least 1 arguments; usage: dpif del-dp dp"),
         ("del-dp a b", "'del-dp' command takes at most 1 arguments"),
         ("dump-dps x", "'dump-dps' command takes at most 0 arguments; usage: dpif dump-dps"),
-        ("show --keep", "unrecognized option '--keep'"),
+        ("show --keep", "unrecognized option '--keep' (it is one of switch); see 'dpif show --help'"),
     ],
 )
 def test_wrong_usage(line: str, message: str) -> None:
@@ -85,9 +85,11 @@ def test_an_unknown_command_is_an_error_with_advice() -> None:
     with pytest.raises(CommandError, match=r"unknown command 'dump-flow' \(did you mean 'dump-flows'\?\)") as caught:
         parse(["dump-flow", "dp0"])
     assert caught.value.status == 1
+    with pytest.raises(CommandError, match="did you mean 'show'"):
+        parse(["shwo", "--help"])
 
 
-@pytest.mark.parametrize("line", ["--help", "bogus --help", "del-dp -h", "show --bogus --help", "-V", "bogus -V"])
+@pytest.mark.parametrize("line", ["--help", "del-dp -h", "show --bogus --help", "-V", "bogus -V"])
 def test_help_and_version_need_nothing_else(line: str) -> None:
     options = parse(line.split()).options
     assert options.help or options.version

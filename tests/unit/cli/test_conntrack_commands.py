@@ -74,7 +74,9 @@ def test_several_datapaths_must_be_told_apart(br0: str, run: Run) -> None:
 
 def test_words_that_mean_nothing(br0: str, run: Run) -> None:
     assert run("dump-conntrack", br0, "bogus").stderr == "dpif: invalid argument bogus (Invalid argument)\n"
-    assert run("dump-conntrack", br0, "zone=x").stderr == "dpif: failed to parse zone (Invalid argument)\n"
+    assert run("dump-conntrack", br0, "zone=x").stderr == (
+        "dpif: failed to parse zone (Invalid argument): expected a number up to 65535\n"
+    )
     assert run("ct-del-limits", br0).stderr == "dpif: too few arguments (Invalid argument)\n"
     assert run("ct-del-limits", "default", "bogus").stderr == "dpif: invalid argument bogus (Invalid argument)\n"
 
@@ -111,7 +113,7 @@ def test_a_limit_of_a_zone(text: str) -> None:
 def test_a_limit_that_is_none(text: str, reason: str) -> None:
     with pytest.raises(CommandError) as caught:
         parse_zone_limit(text)
-    assert str(caught.value) == f"{reason} (Invalid argument)"
+    assert str(caught.value).startswith(f"{reason} (Invalid argument)")
 
 
 def test_limits_as_text() -> None:

@@ -31,7 +31,7 @@ def test_a_timeout_that_is_none(run: Run, seconds: str) -> None:
     assert run(f"--timeout={seconds}", "list-commands") == (
         2,
         "",
-        f"dpif: value {seconds} on -t or --timeout is invalid\n",
+        f"dpif: value {seconds} on -t or --timeout is invalid: expected a number of seconds, above 0\n",
     )
 
 

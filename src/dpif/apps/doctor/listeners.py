@@ -14,7 +14,10 @@ from dpif.odp.messages.datapath import DatapathRecord
 __all__ = ["Sockets", "examine_listeners"]
 
 _NOBODY = "Packets that no flow matches are dropped."
-_LISTEN = "start ovs-vswitchd, or let it take the datapath again ('systemctl restart openvswitch-switch')"
+_LISTEN = (
+    "start ovs-vswitchd, or let it take the datapath again ('systemctl restart openvswitch-switch'); "
+    "or run a program of your own, such as dpif switch"
+)
 
 
 class Sockets(NamedTuple):

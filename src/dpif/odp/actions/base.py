@@ -350,7 +350,9 @@ def _scan_one(scanner: Scanner) -> Action:
     if word in _NO_ACTIONS:
         scanner.fail(f"there is no action {word!r}", _NO_ACTIONS[word], start)
     if cls is None:
-        scanner.unknown(word, Action.by_word, "action", start)
+        ports = sorted(scanner.port_names)
+        otherwise = f"the ports are {', '.join(ports)}" if ports else ""
+        scanner.unknown(word, [*Action.by_word, *ports], "action", start, otherwise)
     return cls.scan(scanner)
 
 

@@ -1,0 +1,124 @@
+"""Mistakes that people make: each is told in one line that says what to do next."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dpif.cli.context import Context
+from dpif.cli.errors import describe, printable
+from dpif.errors import ParseError, Unavailable, netlink_error
+from dpif.netlink.connection import Connection
+
+from .conftest import Run
+
+ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("show --tree", "it is one of dump-flows"),
+        ("shwo --help", "did you mean 'show'?"),
+        ("-t x show", "expected a number of seconds"),
+        ("add-if netdev@br0 p9,type=dumy", "did you mean 'dummy'?"),
+        ("add-if netdev@br0 p9,typ=dummy", "not configurable: typ; it takes type and port_no"),
+        ("add-flow netdev@br0 tcp,tp_dst=80 2", "a flow is written as in in_port(1)"),
+        ("add-flow netdev@br0 in_port(1),eth(),ipv4(dst=10.0.0.1) 2", "ipv4(...) needs eth_type(0x0800)"),
+        ("add-flow netdev@br0 in_port(1),eth(),arp(op=1) 2", "arp(...) needs eth_type(0x0806) or eth_type(0x8035)"),
+        ("add-flow netdev@br0 in_port(1),eth(),eth_type(0x0800),ipv4(dts=1.2.3.4) 2", "did you mean 'dst'?"),
+        (f"add-flow netdev@br0 {ARP} zzz", "the ports are br0, h1, h2"),
+        (f"add-flow netdev@br0 {ARP} h12", "did you mean 'h2'?"),
+        ("dump-conntrack netdev@br0 zone=x", "expected a number up to 65535"),
+        ("flush-conntrack netdev@br0 ct_nw_scr=1.2.3.4", "there are ct_nw_src"),
+        ("ct-set-limits netdev@br0 zone=1", "expected default=L, or zone=N,limit=L"),
+        ("cache-set-size netdev@br0 masks 512", "there is masks-cache"),
+    ],
+)
+def test_the_next_step(br0: str, run: Run, words: str, advice: str) -> None:
+    ran = run(*words.split())
+    assert ran.status in (1, 2)
+    assert (ran.stdout, ran.stderr.count("\n")) == ("", 1)
+    assert advice in ran.stderr
+
+
+def test_a_line_of_a_file_without_actions(br0: str, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "flows"
+    file.write_text(f"{ARP}\n")
+    assert "skipped! (expected a flow, a space, and actions)" in run("add-flows", br0, str(file)).stderr
+    file.write_text(f"{ARP} 2\n")
+    assert "skipped! (expected a flow alone)" in run("del-flows", br0, str(file)).stderr
+
+
+def test_actions_may_name_ports_as_they_are_shown(br0: str, run: Run, tmp_path: Path) -> None:
+    assert run("add-flow", br0, ARP, "set(eth(src=02:00:00:00:00:01)),h2,1") == (0, "", "")
+    file = tmp_path / "flows"
+    file.write_text("in_port(h2),eth(),eth_type(0x0806),arp() h1\n")
+    assert run("add-flows", br0, str(file)) == (0, "", "")
+    shown = [line.partition("actions:")[2] for line in run("dump-flows", br0).stdout.splitlines()]
+    assert shown == ["set(eth(src=02:00:00:00:00:01)),2,1", "1"]
+
+
+def test_rubbish_does_not_reach_the_terminal(br0: str, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "rubbish"
+    file.write_bytes(b"in_port(1)\x1b[2J\x07\xff \x00\n")
+    said = run("add-flows", br0, str(file)).stderr
+    assert "\\x1b[2J\\x07" in said
+    assert said.removesuffix("\n").isprintable()
+    assert printable("a\tb\n\x9b") == "a\\tb\n\\x9b"
+    assert ParseError("bad", "a\x1bb\tc", 4).caret() == "a b c\n    ^"
+
+
+def test_what_the_kernel_does_not_explain() -> None:
+    error = netlink_error(17)
+    assert describe("adding", error, {17: "it is there"}) == "adding (File exists): it is there"
+    assert describe("adding", netlink_error(17, explanation="taken"), {17: "it is there"}).endswith(": taken")
+    assert describe("adding", error, {2: "it is not"}) == "adding (File exists)"
+
+
+def test_a_kernel_without_datapaths(br0: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = Context.connect
+
+    def refuse(self: Context, type: str) -> Connection:
+        if type == "system":
+            raise Unavailable("no kernel")
+        return connect(self, type)
+
+    monkeypatch.setattr(Context, "connect", refuse)
+    assert run("show", "br0").stderr == "dpif: opening datapath br0 failed: no kernel; or take netdev@br0\n"
+    assert run("add-dp", "br1").stderr == "dpif: add_dp: no kernel\n"
+    monkeypatch.setenv("DPIF_SOCKET", "/none")
+    assert run("add-dp", "br1").stderr == "dpif: add_dp: no kernel; or make datapaths in user space: 'dpif serve'\n"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["list-commands", "--json"]])
+def test_a_full_disk(words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run([sys.executable, "-m", "dpif", *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ran.stderr == "dpif: writing the output failed (No space left on device)\n"
+    assert ran.returncode == 1
+
+
+def test_a_full_disk_is_no_failure_of_the_datapath(br0: str, run: Run) -> None:
+    assert run("add-flow", br0, ARP, "2").status == 0
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-u", "-m", "dpif", "dump-flows", br0]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ran.stderr == "dpif: writing the output failed (No space left on device)\n"
+
+
+@pytest.mark.parametrize("streams", [[1], [2], [1, 2]])
+def test_closed_streams(br0: str, streams: list[int]) -> None:
+    def close() -> None:
+        for stream in streams:
+            os.close(stream)
+
+    command = [sys.executable, "-m", "dpif", "show", br0]
+    ran = subprocess.run(command, capture_output=True, text=True, preexec_fn=close)
+    assert ran.returncode == 0
+    assert ran.stderr == ""
+    assert ran.stdout.startswith("" if 1 in streams else "netdev@br0:")
