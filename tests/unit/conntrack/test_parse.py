@@ -76,7 +76,7 @@ def test_matches(words: list[str], match: Match, zone: int | None) -> None:
 def test_mistakes(words: list[str], reason: str) -> None:
     with pytest.raises(ParseError) as caught:
         parse_match(words)
-    assert str(caught.value) == reason
+    assert caught.value.reason == reason
 
 
 def test_zones() -> None:
