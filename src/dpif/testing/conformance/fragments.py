@@ -234,6 +234,15 @@ class Fragments:
         (upcall,) = joining.receive([make(ident, start, data[start:end], more=more) for start, end, more in parts])
         assert upcall.packet[locate(upcall.packet).l4 :] == data
 
+    def test_a_source_that_sends_much_meanwhile_begins_anew(self, joining: Reassembling) -> None:
+        """Its numbers for packets may be used again by then; IPv6 has more of them."""
+        for others, is_whole in ((63, True), (64, False)):
+            ident = next(IDENTS)
+            first, last = ipv4_fragment(ident, 0, b"." * 64, more=True), ipv4_fragment(ident, 64, b".", more=False)
+            between = [ipv4_fragment(next(IDENTS), 0, b"." * 64, more=True) for _ in range(others)]
+            assert bool(joining.receive([first, *between, last])) is is_whole
+            assert bool(joining.receive([first])) is not is_whole
+
     def test_two_fragments_that_came_apart_are_not_one(self, joining: Reassembling) -> None:
         """One that has the bytes of both is an overlap then."""
         ident, key = next(IDENTS), dpif.FlowKey(in_port=1)

@@ -3,7 +3,7 @@
 The rules are those of Linux: ip_defrag in net/ipv4/ip_fragment.c and nf_ct_frag6_gather in
 net/ipv6/netfilter/nf_conntrack_reasm.c. Fragments may come in any order; one that is there already is passed over,
 and one that overlaps others ends the packet (RFC 5722, and so for IPv4). What is held is bounded in bytes and in
-time. Left out is the kernel's rule that between two fragments of a packet its source sends no more than 64 others.
+time; and what IPv4 numbers with but 16 bits is not put together across many fragments of other packets.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ IPV6_SECONDS: Final = 60
 """How long a packet's fragments wait for the rest (IP_FRAG_TIME, IPV6_FRAG_TIMEOUT)."""
 MAX_BYTES: Final = 4 << 20
 """What fragments of each IP version may take before no more are accepted (IPV4_FRAG_HIGH_THRESH)."""
+MAX_DISTANCE: Final = 64
+"""By how many fragments that a source sent to anybody two of a packet of IPv4 may be apart (ipfrag_max_dist)."""
+_MAX_SOURCES: Final = 65536
 FRAGMENT_COST: Final = 768
 """Bytes that each fragment and each packet that waits counts for besides what is in it."""
 _IPV6_SIZE: Final = 40
@@ -61,7 +64,8 @@ class Whole(NamedTuple):
 class _Waiting:
     """A packet of which fragments have come; ``head`` is what was before the first one's payload.
 
-    Its network header begins at ``l3``. ``ecn`` has a bit for each value of ECN that a fragment had.
+    Its network header begins at ``l3``. ``count`` is how many fragments its source had sent with the latest one.
+    ``ecn`` has a bit for each value of ECN that a fragment had.
     """
 
     def __init__(self, key: Hashable, expires: float) -> None:
@@ -73,6 +77,7 @@ class _Waiting:
         self.ecn = 0
         self.largest = 0
         self.largest_df = 0
+        self.count = 0
         self.cost = 0
 
     @property
@@ -136,6 +141,7 @@ class Fragments:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._ipv4 = _Store(clock, IPV4_SECONDS)
         self._ipv6 = _Store(clock, IPV6_SECONDS)
+        self._counts: dict[bytes, int] = {}  # fragments that IPv4 sources have sent
 
     def __len__(self) -> int:
         """Return of how many packets there are fragments."""
@@ -155,7 +161,8 @@ class Fragments:
         """Take a fragment (ip_frag_queue)."""
         l3 = layout.l3
         header = (packet[l3] & 0x0F) * 4
-        waiting = self._ipv4.find((zone, layout.protocol, packet[l3 + 4 : l3 + 6], packet[l3 + 12 : l3 + 20]))
+        addresses = packet[l3 + 12 : l3 + 20]
+        waiting = self._find_ipv4((zone, layout.protocol, packet[l3 + 4 : l3 + 6], addresses), addresses[:4])
         field = int.from_bytes(packet[l3 + 6 : l3 + 8])
         offset, is_last = (field & IP_OFFSET) * 8, not field & IP_MF
         part = packet[l3 + header : layout.end]
@@ -179,6 +186,20 @@ class Fragments:
             return None
         self._ipv4.forget(waiting)
         return _join_ipv4(waiting)
+
+    def _find_ipv4(self, key: Hashable, source: bytes) -> _Waiting:
+        """Return the packet with this key; it begins anew when `source` has sent much since (ip_frag_too_far)."""
+        waiting = self._ipv4.find(key)
+        if len(self._counts) >= _MAX_SOURCES:
+            self._counts.clear()
+        count = self._counts[source] = self._counts.get(source, 0) + 1
+        if waiting.pieces and count - waiting.count > MAX_DISTANCE:
+            self._ipv4.forget(waiting)
+            largest = waiting.largest, waiting.largest_df  # which the kernel does not forget
+            waiting = self._ipv4.find(key)
+            waiting.largest, waiting.largest_df = largest
+        waiting.count = count
+        return waiting
 
     def _gather_ipv6(self, zone: int, packet: bytes, layout: Layout, ifindex: int) -> Whole | None:
         """Take a fragment (nf_ct_frag6_queue); what makes no sense as one is taken for a whole packet."""

@@ -39,6 +39,10 @@ class Pieces:
         self.length = 0
         self.has_last = False
 
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._runs)
+
     @property
     def are_complete(self) -> bool:
         """Tell whether nothing is missing."""
