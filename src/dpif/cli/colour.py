@@ -18,7 +18,7 @@ WHEN = ("auto", "always", "never")
 _END = "\x1b[0m"
 _STYLES = {
     "actions": "\x1b[1;31m",
-    "drop": "\x1b[34m",
+    "drop": "\x1b[31m",  # there it is blue, which cannot be read on black
     "special": "\x1b[33m",
     "counter": "\x1b[32m",
     "name": "\x1b[36m",
@@ -37,6 +37,10 @@ _FLOW = re.compile(
 )
 _SHOW = re.compile(
     r"(?P<title>^\S+:$)|(?P<name>\bport \d+(?=:))|(?P<counter>\b[A-Za-z][A-Za-z/-]*:)|(?P<paren>\([a-z]+\)$)"
+)
+_DOCTOR = re.compile(
+    r"(?P<title>^\S.*:$)|(?<=^  )(?:(?P<actions>problem\b)|(?P<special>notice\b)|(?P<counter>ok\b))"
+    r"|(?P<name>(?<=^ {11})->)"
 )
 
 
@@ -68,6 +72,8 @@ def _paint_by(pattern: re.Pattern[str]) -> Paint:
 
 paint_flow = _paint_by(_FLOW)
 """Colour the text of a flow, of actions, or of a connection."""
+paint_doctor = _paint_by(_DOCTOR)
+"""Colour a line of ``doctor``."""
 paint_show = _paint_by(_SHOW)
 """Colour a line of ``show``."""
 
@@ -75,5 +81,6 @@ _PAINTS: dict[str, Paint] = {
     **dict.fromkeys(("dump-flows", "get-flow", "add-flow", "mod-flow", "del-flow"), paint_flow),
     **dict.fromkeys(("add-flows", "mod-flows", "del-flows", "dump-conntrack"), paint_flow),
     **dict.fromkeys(("parse-actions", "normalize-actions"), paint_flow),
+    "doctor": paint_doctor,
     "show": paint_show,
 }

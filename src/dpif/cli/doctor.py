@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
 
 _HOST = "this host"
+_INDENT = " " * 11
 
 
 class Section(NamedTuple):
@@ -23,16 +24,19 @@ class Section(NamedTuple):
     title: str
     findings: list[Finding]
 
-    def lines(self) -> Iterator[str]:
-        """Return a line for each finding; behind one that is not well, what it means and what to do."""
+    def lines(self, width: int = 0) -> Iterator[str]:
+        """Return a line for each finding; behind one that is not well, what it means and what to do.
+
+        On a terminal of some `width` each takes as many lines as it needs.
+        """
         yield f"{self.title}:"
         for finding in self.findings:
             subject = f"{finding.subject}: " if finding.subject else ""
-            yield f"  {finding.level.value:<8} {subject}{finding.found}"
+            yield from _lines(f"  {finding.level.value:<8} ", f"{subject}{finding.found}", width)
             if finding.meaning:
-                yield f"           {finding.meaning}"
+                yield from _lines(_INDENT, finding.meaning, width)
             if finding.advice:
-                yield f"           -> {finding.advice}"
+                yield from _lines(f"{_INDENT}-> ", finding.advice, width)
 
     def data(self) -> dict[str, Any]:
         """Return the findings, for a script."""
@@ -40,9 +44,10 @@ class Section(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """All sections."""
+    """All sections; ``width`` is that of the terminal they are shown on, 0 without one."""
 
     sections: list[Section]
+    width: int = 0
 
     @property
     def level(self) -> Level:
@@ -53,7 +58,7 @@ class Diagnosis(NamedTuple):
         """Return the sections' lines, then how much was found."""
         levels = [finding.level for section in self.sections for finding in section.findings]
         for section in self.sections:
-            yield from section.lines()
+            yield from section.lines(self.width)
         problems, notices = levels.count(Level.PROBLEM), levels.count(Level.NOTICE)
         yield f"{counted(problems, 'problem')}, {counted(notices, 'notice')} in {counted(len(levels), 'check')}"
 
@@ -76,9 +81,23 @@ def doctor(context: Context) -> int:
     about_host = list(diagnose_host(needs_kernel=not names or any(not name.startswith("netdev@") for name in names)))
     if not context.words:
         about_host += [_datapaths(names), *diagnose_tunnels(attached)]
-    diagnosis = Diagnosis([Section(_HOST, about_host), *sections])
+    screen = context.screen
+    diagnosis = Diagnosis([Section(_HOST, about_host), *sections], screen.width if screen else 0)
     context.print(diagnosis)
     return 1 if diagnosis.level is Level.PROBLEM or context.status else 0
+
+
+def _lines(start: str, text: str, width: int) -> list[str]:
+    """Return `text` behind `start`, in lines of `width` where that is not 0."""
+    later = " " * len(start)
+    if len(start) + len(text) <= width or not width:
+        return [start + text]
+    import textwrap
+
+    width = max(width, len(start) + 20)
+    return textwrap.wrap(
+        text, width, initial_indent=start, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _names(context: Context) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,10 @@ class _LiveLine:
         self.interval = 1.0 if self._is_terminal else _QUIET_INTERVAL
 
     def show(self, text: str) -> None:
-        """Show `text` in place of what was shown before."""
-        sys.stdout.write(f"\r{text}\x1b[K" if self._is_terminal else f"{text}\n")
+        """Show `text` in place of what was shown before: in one line, or it could not be taken back."""
+        if self._is_terminal:
+            text = f"\r{text[: os.get_terminal_size(sys.stdout.fileno()).columns - 1]}\x1b[K"
+        sys.stdout.write(text if self._is_terminal else f"{text}\n")
         sys.stdout.flush()
 
     def end(self) -> None:

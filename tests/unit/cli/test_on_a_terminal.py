@@ -140,6 +140,26 @@ def test_ctrl_c_ends_a_switch(br0: str, run: Run) -> None:
     assert run("dump-dps").stdout == f"{br0}\n"
 
 
+def test_the_line_of_a_switch_fits_the_terminal(br0: str) -> None:
+    with Terminal("switch", br0, columns=30) as terminal:
+        terminal.read_until("\x1b[K")
+        terminal.type(CTRL_C)
+        terminal.end()
+    shown = terminal.shown.partition("\r")[2].partition("\x1b[K")[0]
+    assert shown == "came up 0, by flows 0, lost 0"
+
+
+def test_the_doctor_on_a_terminal(br0: str, run: Run) -> None:
+    _, shown = run_on_terminal("doctor", br0, columns=60)
+    assert "  \x1b[1;31mproblem\x1b[0m  no port has a listener\n" in shown
+    assert f"\x1b[1m{br0}:\x1b[0m\n" in shown
+    lines = without_colour(shown).splitlines()
+    assert max(map(len, lines)) <= 60
+    words = " ".join(shown.split()).replace("\x1b[36m->\x1b[0m", "->")
+    assert "let it take the datapath again ('systemctl restart openvswitch-switch')" in words
+    assert max(map(len, run("doctor", br0).stdout.splitlines())) > 60
+
+
 def test_a_reader_that_goes(big: str) -> None:
     command = [sys.executable, "-m", "dpif", "dump-flows", big, "-m"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

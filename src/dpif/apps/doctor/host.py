@@ -73,7 +73,7 @@ def _rights(root: Path) -> Finding:
         return ok("rights", "this process has CAP_NET_ADMIN", {"cap_net_admin": True})
     return notice(
         "rights",
-        "this process has not CAP_NET_ADMIN",
+        "this process lacks CAP_NET_ADMIN",
         "It may look at datapaths of the kernel and change none; whose sockets these are cannot be seen.",
         "run it with sudo",
         {"cap_net_admin": False},
