@@ -8,6 +8,7 @@ import pytest
 
 from dpif.packet import build
 from dpif.packet.layout import locate
+from dpif.userspace.engine.conntrack import fragments
 from dpif.userspace.engine.conntrack.fragments import (
     FRAGMENT_COST,
     IPV4_SECONDS,
@@ -94,6 +95,18 @@ def test_there_is_room_again_when_a_packet_is_whole(gathering: Gathering, versio
         gathering.take(make(0, bytes(1000), more=True, ident=ident))
         assert gathering.take(make(1000, bytes(1000), more=False, ident=ident)) is not None
     assert len(gathering.fragments) == 0
+
+
+def test_sources_are_forgotten_before_they_are_too_many(
+    gathering: Gathering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fragments, "_MAX_SOURCES", 2)
+    for source in range(1, 100):
+        packet = build.ip(f"10.0.0.{source}", "10.0.0.200", 17, bytes(8), fragment=MORE)
+        gathering.take(build.ethernet(A, B, packet))
+        assert len(gathering.fragments._counts) <= 2
+    assert gathering.take(ipv4(0, bytes(8), more=True)) is None
+    assert gathering.take(ipv4(8, bytes(8), more=False)) is not None
 
 
 def test_links_have_their_own_local_addresses(gathering: Gathering) -> None:
