@@ -100,15 +100,16 @@ class _Counts:
 class Switch:
     """A learning switch on an open datapath, all of whose ports take part, its own (number 0) too.
 
-    It takes over: the datapath's misses come here, and the flows that somebody left in it are removed. A context
-    manager; leaving it closes the switch. `step` or `run` do the work::
+    It takes over: the datapath's misses come here, and the flows that somebody left in it are removed. The `ports`
+    are attached before, as `attach` does it; when one cannot be, the datapath stays as it was. A context manager;
+    leaving it closes the switch. `step` or `run` do the work::
 
         with Switch(dp) as switch:
             switch.attach(["veth1", "veth2"])
             switch.run()
     """
 
-    def __init__(self, datapath: Datapath, options: SwitchOptions | None = None) -> None:
+    def __init__(self, datapath: Datapath, options: SwitchOptions | None = None, ports: Iterable[str] = ()) -> None:
         self.datapath = datapath
         self._options = options or SwitchOptions()
         self._stations = MacTable(self._options.mac_age, self._options.max_macs)
@@ -118,12 +119,20 @@ class Switch:
         self._counts = _Counts()
         self._added: list[str] = []
         self._next_sweep = self._options.clock() + self._options.sweep_interval
+        try:
+            self._add_ports(ports)
+            self._take_over()
+        except BaseException:
+            self._remove_ports()
+            raise
+
+    def _take_over(self) -> None:
         with contextlib.ExitStack() as stack:
-            self._watch = stack.enter_context(datapath.ports.watch())
-            self._upcalls = stack.enter_context(datapath.upcalls(miss=True, action=False))
+            self._watch = stack.enter_context(self.datapath.ports.watch())
+            self._upcalls = stack.enter_context(self.datapath.upcalls(miss=True, action=False))
             self._bell = stack.enter_context(Bell())
-            datapath.flows.flush()
-            self._at_start = datapath.stats()
+            self.datapath.flows.flush()
+            self._at_start = self.datapath.stats()
             self._ports = tuple(sorted(self._watch.ports))
             self._resources = stack.pop_all()
 
@@ -141,6 +150,11 @@ class Switch:
         Raises `NoSuchObject` for a device that does not exist, and what else `Ports.add` raises; the devices
         before it are attached by then.
         """
+        ports = self._add_ports(names)
+        self._follow_ports()
+        return ports
+
+    def _add_ports(self, names: Iterable[str]) -> list[Port]:
         present = {port.name: port for port in self.datapath.ports}
         ports = []
         for name in names:
@@ -149,7 +163,6 @@ class Switch:
                 port = present[name] = self.datapath.ports.add(name)
                 self._added.append(name)
             ports.append(port)
-        self._follow_ports()
         return ports
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
@@ -435,22 +448,23 @@ def run_switch(
 ) -> Counters:
     """Run a switch on `datapath` until Ctrl-C, SIGTERM or `Switch.stop`; return its last counters.
 
-    `ports` are attached first. Every `interval` seconds, and at the end, `report` gets `Switch.describe`;
-    `started` gets the switch as soon as it listens. A datapath that the caller `created` for this is deleted at
-    the end, and the ports attached here are detached, unless `keep`. Raises what `Switch.attach` does, and
-    `NoSuchObject` when somebody deletes the datapath meanwhile.
+    `ports` are attached first; when one cannot be, the datapath stays as it was. Every `interval` seconds, and at
+    the end, `report` gets `Switch.describe`; `started` gets the switch as soon as it listens. A datapath that the
+    caller `created` for this is deleted at the end, and the ports attached here are detached, unless `keep`. Raises
+    what `Switch.attach` does, and `NoSuchObject` when somebody deletes the datapath meanwhile.
     """
-    switch = Switch(datapath, options)
+    switch = None
     try:
+        switch = Switch(datapath, options, ports)
         with on_signals(switch.stop):
-            switch.attach(ports)
             started(switch)
             while not switch.stopped:
                 switch.run(until=_after(interval))
                 report(switch.describe())
         return switch.counters
     finally:
-        switch.close(keep=keep)
+        if switch is not None:
+            switch.close(keep=keep)
         if created and not keep:
             with contextlib.suppress(NoSuchObject):
                 datapath.destroy()

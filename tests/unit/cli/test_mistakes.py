@@ -46,6 +46,14 @@ def test_the_next_step(br0: str, run: Run, words: str, advice: str) -> None:
     assert advice in ran.stderr
 
 
+def test_a_switch_on_a_port_that_is_not_there_changes_nothing(br0: str, run: Run) -> None:
+    assert run("add-flow", br0, ARP, "2").status == 0
+    before = run("show", br0).stdout
+    assert "there is no device nope" in run("switch", br0, "h3", "nope").stderr
+    assert run("show", br0).stdout == before
+    assert "flows: 1\n" in before
+
+
 def test_a_line_of_a_file_without_actions(br0: str, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "flows"
     file.write_text(f"{ARP}\n")
