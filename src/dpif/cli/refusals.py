@@ -86,7 +86,8 @@ def refuse(context: Context) -> None:
         for index, word in enumerate(refusal.words):
             if index >= len(words) or not word.accepts(words[index]):
                 raise invalid(word.complaint)
-        raise CommandError(describe(refusal.text, netlink_error(errno.EOPNOTSUPP)))
+        whose = f"only the datapath inside ovs-vswitchd has it; try 'ovs-appctl dpctl/{context.command.name}'"
+        raise CommandError(describe(refusal.text, netlink_error(errno.EOPNOTSUPP, explanation=whose)))
 
 
 def show_buckets(context: Context) -> None:

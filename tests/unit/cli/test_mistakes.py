@@ -37,6 +37,7 @@ ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
         ("flush-conntrack netdev@br0 ct_nw_scr=1.2.3.4", "there are ct_nw_src"),
         ("ct-set-limits netdev@br0 zone=1", "expected default=L, or zone=N,limit=L"),
         ("cache-set-size netdev@br0 masks 512", "there is masks-cache"),
+        ("ct-get-maxconns netdev@br0", "try 'ovs-appctl dpctl/ct-get-maxconns'"),
     ],
 )
 def test_the_next_step(br0: str, run: Run, words: str, advice: str) -> None:
