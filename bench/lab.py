@@ -9,6 +9,7 @@ the two, and the ratio of their processor times.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -197,16 +198,25 @@ def peak_memory(command: str) -> int:
     return int(subprocess.run(run, shell=True, check=True, stderr=subprocess.PIPE, text=True).stderr)
 
 
-def datapath(name: str, flows: int = 0) -> Datapath:
-    """Make a datapath with the ports and so many of the flows of the workload."""
-    made = dpif.open(name, create=True)
-    for number in range(1, PORTS + 1):
-        device = f"{name[:4]}{number}"
-        subprocess.run(f"ip link add {device} type dummy && ovs-dpctl add-if {name} {device}", shell=True, check=True)
-    for start in range(0, flows, 10_000):
-        numbers = range(start, min(start + 10_000, flows))
-        made.operate([Put(workload.key(number), workload.actions(number)) for number in numbers])
-    return made
+@contextlib.contextmanager
+def datapath(name: str, flows: int = 0) -> Iterator[Datapath]:
+    """Make a datapath with the ports and so many of the flows of the workload; take all away at the end."""
+    devices = [f"{name[:4]}{number}" for number in range(1, PORTS + 1)]
+    with dpif.open(name, create=True) as made:
+        for device in devices:
+            shell(f"ip link add {device} type dummy && ovs-dpctl add-if {name} {device}")
+        for start in range(0, flows, 10_000):
+            numbers = range(start, min(start + 10_000, flows))
+            made.operate([Put(workload.key(number), workload.actions(number)) for number in numbers])
+        yield made
+        made.destroy()
+        for device in devices:
+            shell(f"ip link delete {device}")
+
+
+def shell(command: str) -> None:
+    """Run a command, which must succeed."""
+    subprocess.run(command, shell=True, check=True)
 
 
 @functools.cache
@@ -218,7 +228,7 @@ def tools() -> dict[str, str]:
 def quiet(command: str):
     """Return what runs a command, which must succeed."""
     redirected = command if ">" in command else f"{command} > {SCRATCH}/out"
-    return lambda: subprocess.run(redirected, shell=True, check=True)
+    return lambda: shell(redirected)
 
 
 BENCHMARKS = {
