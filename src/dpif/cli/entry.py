@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _reader_gone()
     except Exception as error:
         text, status = failure(error)
-        sys.stdout.flush()
+        _flush_if_possible()
         print(f"dpif: {printable(text)}", file=sys.stderr)
         return status
 
@@ -173,6 +173,19 @@ def _place(error: CommandError) -> str:
 
 
 def _reader_gone() -> int:
-    """Leave quietly: what is still in the buffer must not raise again when the interpreter ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Leave quietly."""
+    _discard_output()
     return _READER_GONE
+
+
+def _flush_if_possible() -> None:
+    """Write what was printed before an error; the error may be that it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Drop what is still in the buffer: it must not raise again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
