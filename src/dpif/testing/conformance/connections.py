@@ -303,8 +303,9 @@ class ConntrackTimeouts(OnTracking):
         dp.conntrack.timeouts.set(TimeoutPolicy(4, udp_single=12345))
         flow = "recirc_id(0),in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp()"
         name = policy_name(4, socket.AF_INET, 17)
-        dp.flows.add(flow, f"ct(commit,timeout={name})")
+        dp.flows.add(flow, f"ct(commit,timeout={name}),recirc(0x1)")
         tracking.receive(udp(CLIENT, SERVER, 1000, 53))
+        tracking.come_up()
         (entry,) = dp.conntrack
         assert 12000 < entry.timeout <= 12345
         with refused(errno.EBUSY):

@@ -81,6 +81,10 @@ class Tracking:
     def go(self, frame: bytes, actions: str = "ct(nat)", key: dpif.FlowKey | None = None) -> Upcall:
         """Return what comes up when a packet has been through `actions`."""
         self.dp.execute(frame, f"{actions},recirc(0x1)", key or dpif.FlowKey(in_port=1))
+        return self.come_up()
+
+    def come_up(self) -> Upcall:
+        """Wait for the next packet that comes up; return it."""
         (upcall,) = self._upcalls.poll(2)
         return upcall
 
