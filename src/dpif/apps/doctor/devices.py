@@ -32,9 +32,10 @@ def examine_devices(ports: Sequence[Port]) -> Iterator[Finding]:
 def _look_up(links: Links, port: Port) -> Device:
     try:
         link = links.get(port.name)
-        return Device(port, link, has_lro(port.name))
     except NoSuchObject:
         return Device(port, None)
+    try:
+        return Device(port, link, has_lro(port.name))
     except OSError:  # devices that have no such setting
         return Device(port, link)
 
