@@ -23,6 +23,7 @@ from dpif.conntrack import (
 )
 from dpif.packet import build
 from dpif.testing import netns
+from dpif.testing.conformance.harness import attach_two_hosts
 from dpif.testing.kernel import KernelHarness, VethHost
 
 HERE, THERE, PUBLIC = map(IPv4Address, ("10.0.0.1", "10.0.0.2", "10.9.9.9"))
@@ -55,10 +56,7 @@ def dp(harness: KernelHarness) -> Iterator[Datapath]:
 @pytest.fixture
 def hosts(harness: KernelHarness, dp: Datapath) -> tuple[VethHost, VethHost]:
     """Hosts on ports 1 and 2."""
-    first, second = harness.host(), harness.host()
-    dp.ports.add(first.name, number=1)
-    dp.ports.add(second.name, number=2)
-    return first, second
+    return attach_two_hosts(harness, dp)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from dpif import Datapath, EncodeError
 from dpif.odp.messages.ct_limit import ZoneLimit
 from dpif.packet import build
-from dpif.testing.conformance.harness import NONE_WITHIN
+from dpif.testing.conformance.harness import NONE_WITHIN, attach_two_hosts
 from dpif.testing.kernel import KernelHarness, VethHost
 from dpif.testing.waiting import eventually
 
@@ -39,9 +39,7 @@ def dp(harness: KernelHarness) -> Iterator[Datapath]:
 @pytest.fixture
 def hosts(harness: KernelHarness, dp: Datapath) -> tuple[VethHost, VethHost]:
     """Hosts on ports 1 and 2; UDP from the first to the second commits its connection."""
-    first, second = harness.host(), harness.host()
-    dp.ports.add(first.name, number=1)
-    dp.ports.add(second.name, number=2)
+    first, second = attach_two_hosts(harness, dp)
     dp.flows.add(UDP_FLOW, "ct(commit),2")
     return first, second
 

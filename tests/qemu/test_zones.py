@@ -13,6 +13,7 @@ from dpif.conntrack import Match, TuplePattern, format_entry
 from dpif.packet import build
 from dpif.testing.conformance import Conntrack, ConntrackEntries, Fragments
 from dpif.testing.conformance.conntrack import OnTracking
+from dpif.testing.conformance.harness import attach_two_hosts
 from dpif.testing.kernel import KernelHarness, VethHost
 from dpif.testing.waiting import eventually
 
@@ -31,9 +32,7 @@ def dp(harness: KernelHarness) -> Iterator[Datapath]:
 @pytest.fixture
 def hosts(harness: KernelHarness, dp: Datapath) -> tuple[VethHost, VethHost]:
     """Hosts on ports 1 and 2, between which connections are committed to zone 5 and then matched there."""
-    first, second = harness.host(), harness.host()
-    dp.ports.add(first.name, number=1)
-    dp.ports.add(second.name, number=2)
+    first, second = attach_two_hosts(harness, dp)
     dp.flows.add(f"in_port(1),recirc_id(0),{IPV4}", "ct(commit,zone=5),recirc(1)")
     dp.flows.add(f"in_port(1),recirc_id(1),ct_state(+trk+new),ct_zone(5),{IPV4}", "2")
     return first, second

@@ -91,7 +91,12 @@ def refused(errno: int, what: str = "this") -> Iterator[None]:
 def two_ports(harness: Harness) -> tuple[Datapath, Host, Host]:
     """Return a datapath with two hosts on its ports 1 and 2."""
     dp = harness.open("conf0", create=True)
+    return dp, *attach_two_hosts(harness, dp)
+
+
+def attach_two_hosts(harness: Harness, dp: Datapath) -> tuple[Host, Host]:
+    """Attach two hosts to ports 1 and 2 of a new datapath; return them."""
     first, second = harness.host(), harness.host()
     assert dp.ports.add(first.name).number == 1
     assert dp.ports.add(second.name).number == 2
-    return dp, first, second
+    return first, second
