@@ -1,8 +1,8 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Run the tests of the lab, then those that need its kernel inside it: tools/kernel-lane.sh PYTHON [PYTEST-ARGS...]
 #
 # A lane that cannot run is a failure. KERNEL=0 leaves it out, but not where CI=true.
-set -eu
+set -euo pipefail
 
 python=$1
 shift
@@ -35,13 +35,18 @@ if [ $# -gt 0 ]; then
 fi
 # A lab has one processor, most machines have two: half of the tests run in a lab of their own meanwhile.
 conformance=tests/kernel/test_conformance.py
-log=$(mktemp)
-in_lab "$conformance" >"$log" 2>&1 &
+logs=$(mktemp -d)
+in_lab "$conformance" >"$logs/conformance" 2>&1 &
 beside=$!
-trap 'kill $beside 2>/dev/null; rm -f "$log"' EXIT
-status=0
-in_lab --ignore="$conformance" || status=$?
-wait $beside || status=$?
+trap 'kill $beside 2>/dev/null || :; rm -rf "$logs"' EXIT # a status of its own would be the script's
+failed=()
+in_lab --ignore="$conformance" 2>&1 | tee "$logs/rest" || failed+=(rest)
+wait $beside || failed+=(conformance)
 echo "== The conformance suite, in a lab beside it"
-cat "$log"
-exit $status
+cat "$logs/conformance"
+# Of a long output the end is what is read, and kept: so what failed is told there once more.
+for name in "${failed[@]}"; do
+    echo "!!! Failed in the lab ($name):"
+    grep -aE '^(FAILED|ERROR|E  ) ' "$logs/$name" || tail -n 30 "$logs/$name"
+done
+[ ${#failed[@]} = 0 ]
