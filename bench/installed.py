@@ -6,6 +6,7 @@ as long as on a machine of its own, where the files of programs in use are in me
 
 from __future__ import annotations
 
+import compileall
 import re
 import shutil
 import subprocess
@@ -31,7 +32,8 @@ def _install_dpif(home: Path) -> str:
         _copy(file, library / file.relative_to(standard))
     for package in _PACKAGES:
         shutil.copytree(standard / package, library / package)
-    shutil.copytree(Path(dpif.__file__).parent, library / "dpif")
+    shutil.copytree(Path(dpif.__file__).parent, library / "dpif", ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(library / "dpif", quiet=1)  # as pip does, and no run may be spent on it
     interpreter = _install_program(str(Path(sys.executable).resolve()), home / "bin")
     script = home / "bin" / "run.py"
     script.write_text("import sys\nfrom dpif.cli import main\nsys.exit(main())\n")
