@@ -5,8 +5,6 @@ that writes line after line into a pipe has each carried out at once. A line tha
 number, the others are carried out.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import stat
@@ -18,31 +16,30 @@ from typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import describe
 from dpif.cli.flow_file_lines import LineReader
 from dpif.cli.flows import ASK_FOR_UFID, MEANING, CounterLine, FlowReader, now
-from dpif.client.operations import Delete
+from dpif.client.operations import Delete, Operation, Result
+from dpif.errors import DpifError
+from dpif.odp.messages.flow import FlowRecord
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
-    from dpif.client.operations import Operation, Result
-    from dpif.errors import DpifError
-    from dpif.odp.messages.flow import FlowRecord
 
 _CHUNK = 65536
 """Bytes of one read; a few hundred lines."""
 _FAILURES = {"add": "updating flow table", "modify": "updating flow table", "delete": "deleting flow"}
 
 
-def add_flows(context: Context) -> None:
+def add_flows(context: "Context") -> None:
     """Add the flows of a file, unless its lines say otherwise."""
     _process(context, "add")
 
 
-def mod_flows(context: Context) -> None:
+def mod_flows(context: "Context") -> None:
     """Change the flows of a file, unless its lines say otherwise."""
     _process(context, "modify")
 
 
-def del_flows(context: Context) -> None:
+def del_flows(context: "Context") -> None:
     """Delete all flows; or those of a file, unless its lines say otherwise."""
     words = context.words
     if len(words) == 2 or (words and not context.names_datapath(words[0])):
@@ -53,7 +50,7 @@ def del_flows(context: Context) -> None:
         datapath.flows.flush()
 
 
-def _process(context: Context, default: str) -> None:
+def _process(context: "Context", default: str) -> None:
     datapath, rest = context.open_optional(context.words, most=2)
     name = rest[0] if rest else context.words[0]
     with datapath, context.failing(f'Opening file "{name}" failed'):
@@ -124,7 +121,7 @@ class Outcome(NamedTuple):
 class _File:
     """One file being carried out: its lines, one batch for each read, and what is told of them."""
 
-    def __init__(self, context: Context, datapath: Datapath, name: str, default: str) -> None:
+    def __init__(self, context: "Context", datapath: "Datapath", name: str, default: str) -> None:
         self._context = context
         self._dp = datapath
         self._name = name

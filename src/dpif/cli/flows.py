@@ -1,13 +1,11 @@
 """Flows, one at a time: add, change, look up and delete them; files are in `flow_files`, lists in `flow_listing`."""
 
-from __future__ import annotations
-
 import errno
 import functools
 import re
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from dpif.cli.errors import CommandError, UsageError, describe, syntax
 from dpif.client.operations import Delete, Put
@@ -47,7 +45,7 @@ class FlowLine(NamedTuple):
     port_names: Mapping[int, str] | None
 
     @classmethod
-    def of(cls, flow: Flow, context: Context, port_names: Mapping[int, str] | None) -> FlowLine:
+    def of(cls, flow: "Flow", context: "Context", port_names: Mapping[int, str] | None) -> Self:
         """Return what is listed of `flow` when `context` says how."""
         return cls(flow.record, bool(context.options.more), port_names)
 
@@ -81,7 +79,7 @@ class CounterLine(NamedTuple):
 class FlowReader:
     """Reads the texts of flows for one datapath; its port names are asked for when a text has one."""
 
-    def __init__(self, datapath: Datapath) -> None:
+    def __init__(self, datapath: "Datapath") -> None:
         self._dp = datapath
 
     @functools.cached_property
@@ -153,17 +151,17 @@ def read_actions(text: str, failure: str, port_names: Mapping[str, int] | None =
         raise CommandError(describe(failure, error)) from None
 
 
-def add_flow(context: Context) -> None:
+def add_flow(context: "Context") -> None:
     """Add a flow that must not exist."""
     _put(context, create=True, modify=False)
 
 
-def mod_flow(context: Context) -> None:
+def mod_flow(context: "Context") -> None:
     """Change the actions of a flow that must exist, or with --may-create need not."""
     _put(context, create=context.options.may_create, modify=True, clear=context.options.clear)
 
 
-def _put(context: Context, *, create: bool, modify: bool, clear: bool = False) -> None:
+def _put(context: "Context", *, create: bool, modify: bool, clear: bool = False) -> None:
     datapath, words = context.open_optional(context.words, most=3)
     with datapath:
         flow, actions = _exactly(context, words, 2, "a flow and actions")
@@ -172,7 +170,7 @@ def _put(context: Context, *, create: bool, modify: bool, clear: bool = False) -
             _carry_out(context, datapath, operation)
 
 
-def del_flow(context: Context) -> None:
+def del_flow(context: "Context") -> None:
     """Delete a flow."""
     datapath, words = context.open_optional(context.words, most=2)
     with datapath:
@@ -187,7 +185,7 @@ def del_flow(context: Context) -> None:
             raise
 
 
-def _carry_out(context: Context, datapath: Datapath, operation: Put | Delete) -> None:
+def _carry_out(context: "Context", datapath: "Datapath", operation: Put | Delete) -> None:
     wants_flow = bool(context.options.statistics)
     (result,) = datapath.operate([operation], want_flows=wants_flow)
     if result.error is not None:
@@ -196,7 +194,7 @@ def _carry_out(context: Context, datapath: Datapath, operation: Put | Delete) ->
         context.print(CounterLine(result.record))
 
 
-def get_flow(context: Context) -> None:
+def get_flow(context: "Context") -> None:
     """Show the flow of an identifier."""
     datapath, words = context.open_optional(context.words, most=2)
     with datapath:
@@ -212,12 +210,12 @@ def get_flow(context: Context) -> None:
         context.print(FlowLine.of(flow, context, port_names(context, datapath)))
 
 
-def port_names(context: Context, datapath: Datapath) -> Mapping[int, str] | None:
+def port_names(context: "Context", datapath: "Datapath") -> Mapping[int, str] | None:
     """Return the names of ports where they are to be shown."""
     return datapath.ports.names() if context.wants_names else None
 
 
-def _exactly(context: Context, words: list[str], count: int, what: str) -> list[str]:
+def _exactly(context: "Context", words: list[str], count: int, what: str) -> list[str]:
     """Return `words`, which must be `count`: a datapath's name may have taken the place of one."""
     if len(words) != count:
         raise UsageError(

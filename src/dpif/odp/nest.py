@@ -23,7 +23,6 @@ from dpif.odp.scanner import MAX_DEPTH, Scanner
 from dpif.odp.spelling import closest
 
 V = TypeVar("V")
-N = TypeVar("N", bound="Nest")
 
 _NLA_TYPE_MASK = 0x3FFF
 _UNKNOWN = re.compile(r"key(\d{1,5})", re.ASCII)
@@ -411,6 +410,9 @@ class Nest(Attributes):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.show(None) or 'empty'}>"
+
+
+N = TypeVar("N", bound=Nest)
 
 
 class Nested(AttrType[N]):

@@ -3,8 +3,6 @@
 Each is a value of its own with its text; `tunnel.py` says where they stand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -193,7 +191,7 @@ class GeneveOption(NamedTuple):
         return {**told, "reserved": self.reserved} if self.reserved else told
 
     @classmethod
-    def of_plain(cls, plain: Mapping[str, Plain]) -> GeneveOption:
+    def of_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Return the option that `plain` told; raise `EncodeError`."""
         try:
             parts = {"class_" if name == "class" else name: value for name, value in plain.items()}
@@ -202,7 +200,7 @@ class GeneveOption(NamedTuple):
             raise EncodeError(f"expected class, type and data of a Geneve option, not {plain!r}") from None
 
     @classmethod
-    def at(cls, raw: bytes, start: int, data_length: int) -> GeneveOption:
+    def at(cls, raw: bytes, start: int, data_length: int) -> Self:
         """Decode the option that starts at `start` and has `data_length` bytes of data."""
         data = raw[start + 4 : start + 4 + data_length]
         length = raw[start + 3] & 0x1F
@@ -224,7 +222,7 @@ class GeneveOptions:
         self.raw = b"".join([option.to_bytes() for option in options])
 
     @classmethod
-    def of_raw(cls, raw: bytes) -> GeneveOptions:
+    def of_raw(cls, raw: bytes) -> Self:
         """Return the options in these bytes, unchecked."""
         self = cls.__new__(cls)
         self.raw = raw
@@ -234,7 +232,7 @@ class GeneveOptions:
         """Iterate over the options; raise `DecodeError` where one is cut short."""
         return self.under(self)
 
-    def under(self, value: GeneveOptions) -> Iterator[GeneveOption]:
+    def under(self, value: "GeneveOptions") -> Iterator[GeneveOption]:
         """Iterate over the options of a mask: `value` tells how long each of them is."""
         raw = value.raw
         start = 0

@@ -14,12 +14,14 @@ from dpif.odp.scanner import Scanner
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
+else:
+    IPv4Address = IPv6Address = Any  # see `dpif.odp.kinds`
 
 _PORT = UInt(16, radix=10)
 _LOOKS_LIKE_IPV4 = re.compile(r"[0-9]+\.")
 
 
-class _Address(AttrType["IPv4Address | IPv6Address"]):
+class _Address(AttrType[IPv4Address | IPv6Address]):
     """An address of either family; kept as its bytes."""
 
     def decode(self, data: bytes) -> bytes:

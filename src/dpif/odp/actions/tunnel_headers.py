@@ -20,8 +20,6 @@ from dpif.odp.structs import BitStruct, Field, Struct
 from dpif.odp.tunnel_options import GeneveOptions, GeneveType
 from dpif.packet.checksum import checksum
 
-L = TypeVar("L", bound="Layer")
-
 _HEX8 = UInt(8, "1x", radix=16)
 _HEX16 = UInt(16, "1x", radix=16)
 _HEX32 = UInt(32, "1x", radix=16)
@@ -32,24 +30,6 @@ _ETH_P_ERSPAN2 = 0x22EB
 _GRE_CSUM, _GRE_KEY, _GRE_SEQ = 0x8000, 0x2000, 0x1000
 _IPV6_SRCRT_TYPE_4 = 4
 _BYTES = re.compile(r"(?:[0-9a-fA-F]{2})*(?=\))")
-
-
-class Reader:
-    """Headers that are taken from the front of bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self.rest = data
-
-    def take(self, size: int) -> bytes:
-        """Take `size` bytes; raise `DecodeError` when so many are not left."""
-        if len(self.rest) < size:
-            raise DecodeError(f"{len(self.rest)} bytes are left of headers where {size} belong")
-        taken, self.rest = self.rest[:size], self.rest[size:]
-        return taken
-
-    def layer(self, cls: type[L]) -> L:
-        """Take one header."""
-        return cls.from_bytes(self.take(cls.SIZE))
 
 
 class Layer(Struct):
@@ -78,6 +58,27 @@ class Layer(Struct):
             if mask.raw[field.index] != field.kind.full:
                 scanner.fail(f"{cls.WORD} needs {field.text_name}=…, without a mask", position=start)
         return header
+
+
+L = TypeVar("L", bound=Layer)
+
+
+class Reader:
+    """Headers that are taken from the front of bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.rest = data
+
+    def take(self, size: int) -> bytes:
+        """Take `size` bytes; raise `DecodeError` when so many are not left."""
+        if len(self.rest) < size:
+            raise DecodeError(f"{len(self.rest)} bytes are left of headers where {size} belong")
+        taken, self.rest = self.rest[:size], self.rest[size:]
+        return taken
+
+    def layer(self, cls: type[L]) -> L:
+        """Take one header."""
+        return cls.from_bytes(self.take(cls.SIZE))
 
 
 class _Ethernet(Layer):
