@@ -96,7 +96,7 @@ def ours() -> dict[str, Callable[[list[str]], None]]:
 
     def there_and_back(lines: list[str]) -> None:
         for line in lines:
-            render(Put(*split(line)).request(workload.DATAPATH).payload)
+            render.lines([Put(*split(line)).request(workload.DATAPATH).payload])
 
     return {"parsed to values": parse, "parsed to a put": put, "parsed, and formatted again": there_and_back}
 

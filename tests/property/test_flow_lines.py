@@ -72,11 +72,14 @@ def _encode(text: str) -> bytes:
 
 @given(st.lists(records(), min_size=1, max_size=12), st.booleans(), st.sampled_from([None, NAMES]))
 def test_both_ways_agree(flows: list[FlowRecord], verbose: bool, port_names: dict[int, str] | None) -> None:
-    lines = FlowLines(verbose=verbose, port_names=port_names, clock=lambda: NOW)
+    renderer = FlowLines(verbose=verbose, port_names=port_names, clock=lambda: NOW)
     payloads = [flow.to_payload() for flow in flows]
-    for payload in [*payloads, *payloads]:  # the second time by the template that the first one compiled
-        record = FlowRecord.from_payload(payload)
-        assert lines(payload) == format_flow_line(record, NOW, verbose=verbose, port_names=port_names)
+    slow = [
+        format_flow_line(FlowRecord.from_payload(payload), NOW, verbose=verbose, port_names=port_names)
+        for payload in payloads
+    ]
+    assert renderer.lines(payloads) == slow
+    assert renderer.lines(payloads) == slow  # now by the templates that the first ones compiled
 
 
 def test_the_second_flow_of_a_shape_takes_the_template() -> None:
@@ -87,8 +90,28 @@ def test_the_second_flow_of_a_shape_takes_the_template() -> None:
         slow.append(record)
         return record
 
-    lines = FlowLines(complete=note)
+    renderer = FlowLines(complete=note)
     for port in range(10):
         record = FlowRecord(command=1, key=key.replace(in_port=port).to_bytes(), mask=mask.to_bytes(), actions=b"")
-        assert lines(record.to_payload()).startswith(f"in_port({port}),eth(),eth_type(0x0806),arp(op=1), packets:0")
+        (line,) = renderer.lines([record.to_payload()])
+        assert line.startswith(f"in_port({port}),eth(),eth_type(0x0806),arp(op=1), packets:0")
     assert len(slow) == 1
+
+
+def test_a_flow_that_is_gone_has_no_line() -> None:
+    payload = FlowRecord(command=1, key=parse_match("in_port(1)")[0].to_bytes()).to_payload()
+    assert FlowLines(complete=lambda record: None).lines([payload]) == []
+
+
+def test_the_clock_is_asked_once_for_flows_that_came_together_and_only_when_one_was_used() -> None:
+    key, mask = parse_match("in_port(1),eth(),eth_type(0x0806),arp(op=1)")
+    unused, used = (
+        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"", used=when).to_payload()
+        for when in (None, NOW - 500)
+    )
+    times = iter([0, NOW, NOW + 1000])
+    renderer = FlowLines(clock=lambda: next(times))
+    renderer.lines([unused, used])  # the slow way, to which the time is told in any case
+    renderer.lines([unused, unused])
+    assert [line.partition(", used:")[2] for line in renderer.lines([used, used])] == ["0.500s, actions:drop"] * 2
+    assert [line.partition(", used:")[2] for line in renderer.lines([used, used])] == ["1.500s, actions:drop"] * 2

@@ -193,10 +193,11 @@ class Flows:
         from dpif.odp.flow_lines import FlowLines  # only who prints pays for loading what prints
 
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
+        request = record.request(f"dumping the flows of {self._dp.name}")
         renderer = FlowLines(verbose=verbose, port_names=port_names, complete=self._complete)
-        request = record.request(f"dumping the flows of {self._dp.name}", decode=renderer)
-        lines: Iterator[str] = self._dp.connection.dump(request)
-        return filter(None, lines)
+        for exchange, datagrams in self._dp.connection.dump_datagrams(request, 1):
+            for datagram in datagrams:
+                yield from renderer.lines(exchange.payloads(datagram))
 
     def to_arrow(self, columns: Sequence[str] | None = None, *, retries: int = 3) -> pyarrow.Table:
         """Return all flows as an Arrow table: a column for each field of the keys and masks, and the counters.

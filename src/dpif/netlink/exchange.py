@@ -252,7 +252,11 @@ class Dump(Generic[T]):
     def feed(self, datagram: Buffer) -> list[T]:
         """Take a datagram that arrived and return the rows in it; raise `DecodeError`."""
         decode = self._request.decode
-        return [decode(datagram[start:end]) for start, end in zip(*self.locate(datagram), strict=True)]
+        return [decode(payload) for payload in self.payloads(datagram)]
+
+    def payloads(self, datagram: Buffer) -> list[Buffer]:
+        """Take a datagram that arrived, decode nothing, and return the payloads of its rows."""
+        return [datagram[start:end] for start, end in zip(*self.locate(datagram), strict=True)]
 
     def locate(self, datagram: Buffer) -> tuple[list[int], list[int]]:
         """Take a datagram that arrived, decode nothing, and return where the payloads of its rows start and end."""

@@ -71,13 +71,15 @@ class KernelSocket:
         Raises `DecodeError` for a datagram that is longer than any should be. Datagrams from other processes,
         which anyone may send to any port id, are passed over.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline: float | None = None  # the clock is asked only if one has to wait: rows of a dump are there already
         while True:
             try:
                 data, _, flags, (sender, _) = self._socket.recvmsg(READ_SIZE)
             except BlockingIOError:
                 if timeout == 0:
                     raise
+                if timeout is not None and deadline is None:
+                    deadline = time.monotonic() + timeout
                 self._wait(deadline)
                 continue
             if sender != 0:

@@ -4,13 +4,13 @@ The flows of a dump share shapes: the same attributes of the same lengths, the s
 shape takes the slow way (`format_flow_line`) and compiles a *template*: a function that reads the values that the
 line shows at their offsets, by one `struct` call for each byte order, and puts them between the texts that never
 change. Every later message of the shape is told by one masked comparison of all its bytes but the values, and
-rendered by one call.
+rendered by one call. Values that say what follows them (EtherType, protocol, fragment type) belong to the shape.
 
 ::
 
-    message   headers | KEY: in_port eth … | USED | STATS | MASK: … | ACTIONS: …
-    compared  ======= | ===  ==  ===  ==   | ==   | ==    | ======= | ==
-    read              |    1    2      2   |   12 |   3 4 |         |   by its bytes, from a table
+    message   headers | KEY: in_port eth eth_type … | USED | STATS | MASK: … | ACTIONS: …
+    compared  ======= | ===  ==  ===  ===========   | ==   | ==    | ======= | ==
+    read              |    1    2                   |   12 |   3 4 |         |   by its bytes, from a table
 
 Both ways give the same line; a property test says so. Scalars and plain structures are read directly, whatever else
 there is (flags, VLAN tags, tunnels, what we do not know) is formatted by its own type and remembered by its bytes.
@@ -22,7 +22,7 @@ import functools
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from dpif.netlink.attributes import Buffer, walk
@@ -30,7 +30,7 @@ from dpif.odp.attrs import Scalar, Structure, Style
 from dpif.odp.constants import FlowAttr, KeyAttr
 from dpif.odp.flow_text import format_flow_line, format_tcp_flags
 from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.kinds import Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt
+from dpif.odp.kinds import ETHERTYPE, FRAG, PROTO, Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt
 from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.structs import Struct
@@ -39,6 +39,9 @@ MAX_TEMPLATES: Final = 1024
 """More shapes than this take the slow way: then it is not shapes that the flows share."""
 MAX_REMEMBERED: Final = 4096
 """Texts of action lists and of odd attributes that are remembered at a time."""
+
+_DECIDING: Final = (ETHERTYPE, PROTO, FRAG)
+"""Kinds of field whose value says what follows. They take few values, which a template has as text."""
 
 Template = Callable[[Buffer], str]
 
@@ -62,10 +65,10 @@ def milliseconds() -> int:
 
 
 class FlowLines:
-    """Lines of flow messages in one style; as ``Request.decode`` it makes a dump yield lines.
+    """Lines of flow messages in one style.
 
     `clock` tells milliseconds on the datapath's monotonic clock. `complete` is given each record that is not rendered
-    by a template, and may add what it lacks; for None instead of a record the line is empty.
+    by a template, and may add what it lacks; for None instead of a record there is no line.
     """
 
     def __init__(
@@ -77,64 +80,92 @@ class FlowLines:
         complete: Callable[[FlowRecord], FlowRecord | None] = lambda record: record,
     ) -> None:
         self._style = Style(verbose, port_names)
-        self._clock = clock
+        self._now = _Now(clock)
         self._complete = complete
         self._masks: dict[int, list[int]] = {}  # what to compare, by the message's length
         self._templates: dict[int, Template] = {}
 
-    def __call__(self, payload: Buffer) -> str:
-        """Return the line of one message."""
-        number = int.from_bytes(payload, "little")
-        for mask in self._masks.get(len(payload), ()):
-            template = self._templates.get(number & mask)
-            if template is not None:
-                return template(payload)
-        return self._first(payload, number)
+    def lines(self, payloads: Iterable[Buffer]) -> list[str]:
+        """Return the lines of messages that came together."""
+        lines: list[str] = []
+        masks_of, template_of, number_of = self._masks.get, self._templates.get, int.from_bytes
+        self._now.forget()
+        for payload in payloads:
+            number = number_of(payload, "little")
+            for mask in masks_of(len(payload), ()):
+                template = template_of(number & mask)
+                if template is not None:
+                    lines.append(template(payload))
+                    break
+            else:
+                lines += self._first(payload, number)
+        return lines
 
-    def _first(self, payload: Buffer, number: int) -> str:
-        """Return the line the slow way, and compile a template for its like."""
+    def _first(self, payload: Buffer, number: int) -> Iterator[str]:
+        """Yield the line the slow way, and compile a template for its like."""
         received = FlowRecord.from_reply(payload)
         record = self._complete(received)
         if record is None:
-            return ""
+            return
         whole = record is received and record.key and record.mask is not None and record.actions is not None
         if whole and len(self._templates) < MAX_TEMPLATES:
-            shape = _Shape(payload, record, self._style)
+            shape = _Shape(payload, record, self._style, self._now)
             masks = self._masks.setdefault(len(payload), [])
             mask = shape.comparison_mask()
             if mask not in masks:
                 masks.append(mask)
-            self._templates[number & mask] = shape.compile(self._clock)
-        return format_flow_line(record, self._clock(), verbose=self._style.verbose, port_names=self._style.port_names)
+            self._templates[number & mask] = shape.template
+        style = self._style
+        yield format_flow_line(record, self._now(), verbose=style.verbose, port_names=style.port_names)
+
+
+class _Now:
+    """The time for messages that came together: the clock is asked once for all of them, and only for one that tells.
+
+    Where a clock is a system call it costs as much as dozens of lines.
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._read: int | None = None
+
+    def forget(self) -> None:
+        """Ask the clock anew when the time is wanted."""
+        self._read = None
+
+    def __call__(self) -> int:
+        """Return the time in milliseconds."""
+        if self._read is None:
+            self._read = self._clock()
+        return self._read
 
 
 class _Shape:
-    """What the messages like one message have in common."""
+    """What the messages like one message have in common, and the `template` of their lines."""
 
-    def __init__(self, payload: Buffer, record: FlowRecord, style: Style) -> None:
-        self._size = len(payload)
+    def __init__(self, payload: Buffer, record: FlowRecord, style: Style, now: Callable[[], int]) -> None:
+        self._payload = payload
         self._style = style
+        self._decided: list[tuple[int, int]] = []
         self._at = {number: (start, end) for number, start, end in walk(payload, OVS_HDRLEN)}
         self._inside = {number: (start, end) for number, start, end in walk(payload, *self._at[FlowAttr.KEY])}
         self._key = record.flow_key() or FlowKey()
         self._mask = record.flow_mask() or FlowMask()
+        self.template = _compile([*self._ufid(), *self._flow_key(), *self._counters(now), *self._actions()])
 
     def comparison_mask(self) -> int:
-        """Return the bits of the message that must be the same: all but those of values."""
-        mask = (1 << 8 * self._size) - 1
+        """Return the bits of the message that must be the same: all but those of values that lines are made with."""
+        mask = _bits(0, len(self._payload))
         changing = [
             self._at[number]
             for number in (FlowAttr.STATS, FlowAttr.USED, FlowAttr.TCP_FLAGS, FlowAttr.UFID, FlowAttr.ACTIONS)
             if number in self._at
         ]
         for start, end in [*changing, *self._inside.values()]:
-            mask &= ~(((1 << 8 * (end - start)) - 1) << 8 * start)
+            mask &= ~_bits(start, end)
+        for start, end in self._decided:
+            mask |= _bits(start, end)
         return mask
-
-    def compile(self, clock: Callable[[], int]) -> Template:
-        """Return the function that renders a message of this shape."""
-        pieces = [*self._ufid(), *self._flow_key(), *self._counters(clock), *self._actions()]
-        return _compile(pieces)
 
     def _ufid(self) -> Iterator[_Piece]:
         if self._style.verbose and FlowAttr.UFID in self._at:
@@ -179,7 +210,7 @@ class _Shape:
         if isinstance(type_, Structure) and type_.cls.show is Struct.show:
             return [f"{name}(", *self._fields(type_.cls, start, bits), ")"]
         if isinstance(type_, Scalar) and type(type_).show is Scalar.show:
-            return [f"{name}(", *_field(type_.kind, start, type_.order, bits), ")"]
+            return [f"{name}(", *self._field(type_.kind, start, type_.order, bits), ")"]
         style = self._style
         return [self._odd((start, end), lambda data: type_.show_named(name, type_.decode(data), bits, style))]
 
@@ -196,9 +227,19 @@ class _Shape:
         ]
         for field in shown:
             yield f"{'' if field is shown[0] else ','}{field.text_name}="
-            yield from _field(field.kind, offsets[field.index], "!", mask.raw[field.index])
+            yield from self._field(field.kind, offsets[field.index], "!", mask.raw[field.index])
 
-    def _counters(self, clock: Callable[[], int]) -> Iterator[_Piece]:
+    def _field(self, kind: Kind[Any], offset: int, order: str, mask: Any) -> Iterator[_Piece]:
+        """Yield what shows one field; see `Kind.show_masked`."""
+        if kind in _DECIDING:
+            self._decided.append((offset, offset + kind.size))
+            yield kind.show(struct.unpack_from(order + kind.code, self._payload, offset)[0])
+        else:
+            yield _value(kind, offset, order)
+        if not kind.is_full(mask):
+            yield f"/{kind.show_mask(mask)}"
+
+    def _counters(self, now: Callable[[], int]) -> Iterator[_Piece]:
         """Yield what shows packets, bytes, last use and TCP flags; see `format_counters`."""
         if FlowAttr.STATS in self._at:
             start, _ = self._at[FlowAttr.STATS]
@@ -210,8 +251,8 @@ class _Shape:
             yield ", packets:0, bytes:0"
         if FlowAttr.USED in self._at:
             yield ", used:"
-            used = '{{"%.3fs" % (max(clock() - {0}, 0) / 1000) if {0} else "never"}}'
-            yield _Value(self._at[FlowAttr.USED][0], "Q", "=", used, {"clock": clock})
+            used = '{{"%.3fs" % (max(now() - {0}, 0) / 1000) if {0} else "never"}}'
+            yield _Value(self._at[FlowAttr.USED][0], "Q", "=", used, {"now": now})
         else:
             yield ", used:never"
         if FlowAttr.TCP_FLAGS in self._at:
@@ -238,11 +279,9 @@ def _moved(piece: _Piece, by: int) -> _Piece:
     return piece if isinstance(piece, str) else piece._replace(offset=piece.offset + by)
 
 
-def _field(kind: Kind[Any], offset: int, order: str, mask: Any) -> Iterator[_Piece]:
-    """Yield what shows one field; see `Kind.show_masked`."""
-    yield _value(kind, offset, order)
-    if not kind.is_full(mask):
-        yield f"/{kind.show_mask(mask)}"
+def _bits(start: int, end: int) -> int:
+    """Return the number that has the bits of these bytes, the first byte being the lowest."""
+    return ((1 << 8 * (end - start)) - 1) << 8 * start
 
 
 def _value(kind: Kind[Any], offset: int, order: str) -> _Value:
@@ -281,7 +320,7 @@ def _tcp_flags(flags: int) -> str:
 
 def _compile(pieces: list[_Piece]) -> Template:
     """Return ``lambda payload: f"…"``, with the values unpacked by one call for each byte order."""
-    values = sorted((piece for piece in pieces if isinstance(piece, _Value)), key=lambda value: value.offset)
+    values = _in_few_orders([piece for piece in pieces if isinstance(piece, _Value)])
     names: dict[str, Any] = {}
     lines = ["def line(payload):"]
     for order, unpack in (("=", "host"), ("!", "network")):
@@ -301,6 +340,14 @@ def _compile(pieces: list[_Piece]) -> Template:
     exec("\n".join(lines), names)
     template: Template = names["line"]
     return template
+
+
+def _in_few_orders(values: list[_Value]) -> list[_Value]:
+    """Return values by their places, and those that have no byte order with the others where these have but one."""
+    orders = {value.order for value in values if value.code[-1] in "HIQ"}
+    if len(orders) == 1:
+        values = [value._replace(order=min(orders)) for value in values]
+    return sorted(values, key=lambda value: value.offset)
 
 
 def _format(order: str, values: list[_Value]) -> str:

@@ -559,6 +559,8 @@ IPV6 = Ipv6Kind()
 FRAG = Frag()
 U8 = UInt(8)
 U8X = UInt(8, "x")
+PROTO = UInt(8)
+"""The number of a protocol above IP: it says what follows, as `ETHERTYPE` does."""
 U16 = UInt(16)
 U16X = UInt(16, "x")
 ETHERTYPE = UInt(16, "04x", mask_base="04x")

@@ -17,6 +17,7 @@ from dpif.odp.kinds import (
     IPV6,
     LABEL,
     MAC,
+    PROTO,
     U8,
     U8X,
     U16,
@@ -58,7 +59,7 @@ class Ipv4(Struct):
 
     src = Field(IPV4)
     dst = Field(IPV4)
-    proto = Field(U8)
+    proto = Field(PROTO)
     tos = Field(U8X)
     ttl = Field(U8)
     frag = Field(FRAG)
@@ -70,7 +71,7 @@ class Ipv6(Struct):
     src = Field(IPV6)
     dst = Field(IPV6)
     label = Field(LABEL)
-    proto = Field(U8)
+    proto = Field(PROTO)
     tclass = Field(U8X)
     hlimit = Field(U8)
     frag = Field(FRAG)
@@ -143,7 +144,7 @@ class CtTuple4(Struct, text=("src", "dst", "proto", "tp_src", "tp_dst"), padding
     dst = Field(IPV4)
     tp_src = Field(U16)
     tp_dst = Field(U16)
-    proto = Field(U8)
+    proto = Field(PROTO)
 
 
 class CtTuple6(Struct, text=("src", "dst", "proto", "tp_src", "tp_dst"), padding=3):
@@ -156,7 +157,7 @@ class CtTuple6(Struct, text=("src", "dst", "proto", "tp_src", "tp_dst"), padding
     dst = Field(IPV6)
     tp_src = Field(U16, text_name="src_port", alias="tp_src")
     tp_dst = Field(U16, text_name="dst_port", alias="tp_dst")
-    proto = Field(U8)
+    proto = Field(PROTO)
 
 
 class PacketType(Struct):
