@@ -200,7 +200,7 @@ def test_damaged_messages(payloads: list[bytes], bad: bytes) -> None:
 def test_a_plain_window_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     (payload,) = [FlowRecord(command=1, key=KEYS[0][0].to_bytes()).to_payload()]
     exchange, datagrams = next(dump([payload] * 100))
-    monkeypatch.setattr(Dump, "locate", None)
+    monkeypatch.setattr(Dump, "payloads", None)
     _, starts, ends = Window().fill(exchange, datagrams)
     assert set((ends - starts).tolist()) == {len(payload)}
     assert len(starts) == sum(datagram.count(payload) for datagram in datagrams)

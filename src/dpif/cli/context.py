@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LINES_AT_A_TIME = 256
+_LINES_AT_A_TIME = 512
 _OR_SERVE = "; or make datapaths in user space: 'dpif serve'"
 
 

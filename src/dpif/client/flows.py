@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TOGETHER = 128 << 10
+"""Bytes of messages that are made lines together: each change between the kernel's work and ours cools the caches."""
 _TERSE = UfidFlag.OMIT_KEY | UfidFlag.OMIT_MASK | UfidFlag.OMIT_ACTIONS
 
 
@@ -195,7 +197,7 @@ class Flows:
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
         request = record.request(f"dumping the flows of {self._dp.name}")
         renderer = FlowLines(verbose=verbose, port_names=port_names, complete=self._complete)
-        for exchange, datagrams in self._dp.connection.dump_datagrams(request, 1):
+        for exchange, datagrams in self._dp.connection.dump_datagrams(request, _TOGETHER):
             for datagram in datagrams:
                 yield from renderer.lines(exchange.payloads(datagram))
 

@@ -35,7 +35,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from dpif.errors import DecodeError, DpifError
 from dpif.netlink import constants as c
 from dpif.netlink.ack import Ack, unpack_done, unpack_error
-from dpif.netlink.attributes import Buffer, align
+from dpif.netlink.attributes import Buffer
 from dpif.netlink.message import HEADER, Message, pack_message, split
 
 __all__ = ["Batch", "Dump", "Overrun", "Request", "Subscription", "Transaction"]
@@ -256,20 +256,10 @@ class Dump(Generic[T]):
 
     def payloads(self, datagram: Buffer) -> list[Buffer]:
         """Take a datagram that arrived, decode nothing, and return the payloads of its rows."""
-        return [datagram[start:end] for start, end in zip(*self.locate(datagram), strict=True)]
-
-    def locate(self, datagram: Buffer) -> tuple[list[int], list[int]]:
-        """Take a datagram that arrived, decode nothing, and return where the payloads of its rows start and end."""
-        starts: list[int] = []
-        ends: list[int] = []
-        offset = self._pass_plain_rows(datagram, starts, ends)
-        for message in split(datagram, offset):
-            length = c.NLMSG_HDRLEN + len(message.payload)
-            if self._is_row(message):
-                starts.append(offset + c.NLMSG_HDRLEN)
-                ends.append(offset + length)
-            offset += align(length)
-        return starts, ends
+        payloads: list[Buffer] = []
+        offset = self._take_plain_rows(datagram, payloads)
+        payloads += [message.payload for message in split(datagram, offset) if self._is_row(message)]
+        return payloads
 
     def _is_row(self, message: Message) -> bool:
         """Tell whether a message is a row, and note what it says of the dump; raise `DecodeError`."""
@@ -287,10 +277,10 @@ class Dump(Generic[T]):
             raise DecodeError(f"a row of type {message.type} where {self._type} belongs")
         return False
 
-    def _pass_plain_rows(self, datagram: Buffer, starts: list[int], ends: list[int]) -> int:
-        """Note where the rows are that a datagram begins with, as almost all do; return where they end.
+    def _take_plain_rows(self, datagram: Buffer, payloads: list[Buffer]) -> int:
+        """Add the payloads of the rows that a datagram begins with, as almost all do; return where these end.
 
-        The fast way: a row's header but for its length is known. Whatever else there is, `locate` looks at.
+        The fast way: a row's header but for its length is known. Whatever else there is, `payloads` looks at.
         """
         expected, header_size = self.row_header, c.NLMSG_HDRLEN
         unpack = _LENGTH_AND_REST.unpack_from
@@ -299,8 +289,7 @@ class Dump(Generic[T]):
             length, rest = unpack(datagram, offset)
             if rest != expected or not header_size <= length <= end - offset:
                 break
-            starts.append(offset + header_size)
-            ends.append(offset + length)
+            payloads.append(datagram[offset + header_size : offset + length])
             offset += length + 3 & -4
         return offset
 

@@ -256,7 +256,7 @@ class _Shape:
         else:
             yield ", used:never"
         if FlowAttr.TCP_FLAGS in self._at:
-            yield _Value(self._at[FlowAttr.TCP_FLAGS][0], "B", "=", "{{tcp_flags({0})}}", {"tcp_flags": _tcp_flags})
+            yield _Value(self._at[FlowAttr.TCP_FLAGS][0], "B", "=", "{{tcp_flags[{0}]}}", {"tcp_flags": _tcp_flags})
         yield ", dp:ovs, actions:" if self._style.verbose else ", actions:"
 
     def _actions(self) -> Iterator[_Piece]:
@@ -271,8 +271,7 @@ class _Shape:
         name = f"odd_{start}"
         if start == end:
             return show(b"")
-        remembered = functools.lru_cache(MAX_REMEMBERED)(show)
-        return _Value(start, f"{end - start}s", "=", "{{" + name + "({0})}}", {name: remembered})
+        return _Value(start, f"{end - start}s", "=", "{{" + name + "[{0}]}}", {name: _Remembered(show)})
 
 
 def _moved(piece: _Piece, by: int) -> _Piece:
@@ -291,7 +290,7 @@ def _value(kind: Kind[Any], offset: int, order: str) -> _Value:
     if isinstance(kind, Ipv4Kind):
         return _Value(offset, "4s", order, "{{ipv4({0})}}", {"ipv4": socket.inet_ntoa})
     if isinstance(kind, Ipv6Kind):
-        return _Value(offset, kind.code, order, "{{ipv6({0})}}", {"ipv6": _ipv6})
+        return _Value(offset, kind.code, order, "{{ipv6[{0}]}}", {"ipv6": _ipv6})
     if type(kind) is UInt and kind.base == "d":
         return _Value(offset, kind.code, order, "{{{0}}}", {})
     if type(kind) is UInt and kind.base == "x":
@@ -299,23 +298,31 @@ def _value(kind: Kind[Any], offset: int, order: str) -> _Value:
     if type(kind) is UInt:
         return _Value(offset, kind.code, order, f"0x{{{{{{0}}:{kind.base}}}}}", {})
     name = f"show_{offset}"
-    return _Value(offset, kind.code, order, "{{" + name + "({0})}}", {name: _remembering(kind)})
+    return _Value(offset, kind.code, order, "{{" + name + "[{0}]}}", {name: _remembered(kind)})
+
+
+class _Remembered(dict[Any, str]):
+    """The texts of values, each made by `show` when it is first asked for; too many, and all are forgotten."""
+
+    def __init__(self, show: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._show = show
+
+    def __missing__(self, value: Any) -> str:
+        if len(self) >= MAX_REMEMBERED:
+            self.clear()
+        text = self[value] = self._show(value)
+        return text
 
 
 @functools.cache
-def _remembering(kind: Kind[Any]) -> Callable[[Any], str]:
-    """Return what shows values of `kind` and remembers them; one for all templates."""
-    return functools.lru_cache(MAX_REMEMBERED)(kind.show)
+def _remembered(kind: Kind[Any]) -> _Remembered:
+    """Return the texts of values of `kind`; one for all templates."""
+    return _Remembered(kind.show)
 
 
-@functools.lru_cache(MAX_REMEMBERED)
-def _ipv6(packed: bytes) -> str:
-    return socket.inet_ntop(socket.AF_INET6, packed)
-
-
-@functools.lru_cache(256)
-def _tcp_flags(flags: int) -> str:
-    return f", flags:{format_tcp_flags(flags)}" if flags else ""
+_ipv6: Final = _Remembered(functools.partial(socket.inet_ntop, socket.AF_INET6))
+_tcp_flags: Final = _Remembered(lambda flags: f", flags:{format_tcp_flags(flags)}" if flags else "")
 
 
 def _compile(pieces: list[_Piece]) -> Template:

@@ -6,10 +6,12 @@ of them at once; where there is anything else the exchange looks through them, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from dpif.netlink.attributes import Buffer
 from dpif.netlink.constants import NLMSG_HDRLEN
 from dpif.netlink.exchange import Dump
 from dpif.odp.columns.places import WORD, Array
@@ -31,20 +33,27 @@ class Window:
 
         Each starts on a multiple of four. The buffer is good until it is filled again.
         """
-        places = []
-        used = 0
         room = sum(map(len, datagrams)) + WORD * len(datagrams)
         if room > len(self._data):
             self._data = bytearray(room - room % -WORD)
-        for datagram in datagrams:
-            places.append(used)
-            self._data[used : used + len(datagram)] = datagram
-            used += len(datagram) + -len(datagram) % WORD
+        _, used = self._lay(datagrams)
         starts = _plain_rows(np.frombuffer(self._data, np.uint32)[: used // WORD], exchange.row_header)
         if starts is None:
-            return self._data, *_located(exchange, datagrams, places)
+            payloads = [payload for datagram in datagrams for payload in exchange.payloads(datagram)]
+            places = np.array(self._lay(payloads)[0], np.intp)
+            return self._data, places, places + np.array([len(payload) for payload in payloads], np.intp)
         lengths = np.frombuffer(self._data, np.uint32)[starts].astype(np.intp)
         return self._data, (starts + _HEADER_WORDS) * WORD, starts * WORD + lengths
+
+    def _lay(self, parts: Sequence[Buffer]) -> tuple[list[int], int]:
+        """Write parts into the buffer, each on a multiple of four; return where they start, and where all end."""
+        places = []
+        used = 0
+        for part in parts:
+            places.append(used)
+            self._data[used : used + len(part)] = part
+            used += len(part) + -len(part) % WORD
+        return places, used
 
 
 def _plain_rows(words: Array, header: bytes) -> Array | None:
@@ -59,14 +68,3 @@ def _plain_rows(words: Array, header: bytes) -> Array | None:
     if (lengths < NLMSG_HDRLEN).any() or follows[-1] != len(words) or (follows[:-1] != starts[1:]).any():
         return None
     return starts
-
-
-def _located(exchange: Dump[Any], datagrams: list[bytes], places: list[int]) -> tuple[Array, Array]:
-    """Have the exchange look through datagrams, which stand at `places` in the buffer."""
-    starts: list[int] = []
-    ends: list[int] = []
-    for datagram, place in zip(datagrams, places, strict=True):
-        first, last = exchange.locate(datagram)
-        starts += [place + start for start in first]
-        ends += [place + end for end in last]
-    return np.array(starts, np.intp), np.array(ends, np.intp)
