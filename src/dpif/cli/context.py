@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LINES_AT_A_TIME = 512
+_LINES_AT_A_TIME = 256
+"""As many lines of flows stay below 128 KiB, from where on the C library takes fresh memory for each text."""
 _OR_SERVE = "; or make datapaths in user space: 'dpif serve'"
 
 
