@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dpif.cli.errors import describe
 from dpif.cli.flow_file_lines import LineReader
-from dpif.cli.flows import ASK_FOR_UFID, MEANING, CounterLine, FlowReader, now
+from dpif.cli.flow_views import CounterLine, now
+from dpif.cli.flows import ASK_FOR_UFID, MEANING, FlowReader
 from dpif.client.operations import Delete, Operation, Result
 from dpif.errors import DpifError
 from dpif.odp.messages.flow import FlowRecord

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dpif.cli.errors import CommandError, UsageError, describe
-from dpif.cli.flows import FlowLine, port_names
+from dpif.cli.flow_views import FlowLine, port_names
 from dpif.errors import DumpInterrupted, ParseError
 
 if TYPE_CHECKING:

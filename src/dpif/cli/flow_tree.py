@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from dpif.cli.flows import now
+from dpif.cli.flow_views import now
 from dpif.odp.actions import Actions
 from dpif.odp.key import format_key
 

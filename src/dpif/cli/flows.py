@@ -1,27 +1,26 @@
 """Flows, one at a time: add, change, look up and delete them; files are in `flow_files`, lists in `flow_listing`."""
 
+from __future__ import annotations
+
 import errno
 import functools
 import re
-import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from dpif.cli.errors import CommandError, UsageError, describe, syntax
+from dpif.cli.flow_views import CounterLine, FlowLine, port_names
 from dpif.client.operations import Delete, Put
 from dpif.client.values import Match, encode_match
 from dpif.errors import NoSuchObject, ParseError
 from dpif.odp.actions import Actions, parse_actions
-from dpif.odp.flow_text import format_counters, format_flow_line
 from dpif.odp.key import FlowKey, FlowMask, parse_match
 from dpif.odp.match_texts import encode_match_text
-from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.ufid import Ufid, split_ufid
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
-    from dpif.client.flows import Flow
 
 ASK_FOR_UFID = "Perhaps you need to specify a UFID?"
 MEANING = {
@@ -32,54 +31,10 @@ MEANING = {
 _NAMED_PORT = re.compile(r"in_port\((?!\d+[/)])")
 
 
-def now() -> int:
-    """Return the time by which datapaths say when a flow was used, in milliseconds."""
-    return time.monotonic_ns() // 1_000_000
-
-
-class FlowLine(NamedTuple):
-    """A flow as it is listed."""
-
-    record: FlowRecord
-    verbose: bool
-    port_names: Mapping[int, str] | None
-
-    @classmethod
-    def of(cls, flow: "Flow", context: "Context", port_names: Mapping[int, str] | None) -> Self:
-        """Return what is listed of `flow` when `context` says how."""
-        return cls(flow.record, bool(context.options.more), port_names)
-
-    def lines(self) -> Iterator[str]:
-        """Return its line."""
-        yield format_flow_line(self.record, now(), verbose=self.verbose, port_names=self.port_names)
-
-    def data(self) -> dict[str, object]:
-        """Return its parts, and its text."""
-        from dpif.cli.flow_data import flow_data
-
-        return flow_data(self.record, now(), verbose=self.verbose, port_names=self.port_names)
-
-
-class CounterLine(NamedTuple):
-    """A flow's counters as ``-s`` shows them."""
-
-    record: FlowRecord
-
-    def lines(self) -> Iterator[str]:
-        """Return their line."""
-        yield format_counters(self.record, now())
-
-    def data(self) -> dict[str, object]:
-        """Return them."""
-        from dpif.cli.flow_data import counter_data
-
-        return counter_data(self.record, now())
-
-
 class FlowReader:
     """Reads the texts of flows for one datapath; its port names are asked for when a text has one."""
 
-    def __init__(self, datapath: "Datapath") -> None:
+    def __init__(self, datapath: Datapath) -> None:
         self._dp = datapath
 
     @functools.cached_property
@@ -151,17 +106,17 @@ def read_actions(text: str, failure: str, port_names: Mapping[str, int] | None =
         raise CommandError(describe(failure, error)) from None
 
 
-def add_flow(context: "Context") -> None:
+def add_flow(context: Context) -> None:
     """Add a flow that must not exist."""
     _put(context, create=True, modify=False)
 
 
-def mod_flow(context: "Context") -> None:
+def mod_flow(context: Context) -> None:
     """Change the actions of a flow that must exist, or with --may-create need not."""
     _put(context, create=context.options.may_create, modify=True, clear=context.options.clear)
 
 
-def _put(context: "Context", *, create: bool, modify: bool, clear: bool = False) -> None:
+def _put(context: Context, *, create: bool, modify: bool, clear: bool = False) -> None:
     datapath, words = context.open_optional(context.words, most=3)
     with datapath:
         flow, actions = _exactly(context, words, 2, "a flow and actions")
@@ -170,7 +125,7 @@ def _put(context: "Context", *, create: bool, modify: bool, clear: bool = False)
             _carry_out(context, datapath, operation)
 
 
-def del_flow(context: "Context") -> None:
+def del_flow(context: Context) -> None:
     """Delete a flow."""
     datapath, words = context.open_optional(context.words, most=2)
     with datapath:
@@ -185,7 +140,7 @@ def del_flow(context: "Context") -> None:
             raise
 
 
-def _carry_out(context: "Context", datapath: "Datapath", operation: Put | Delete) -> None:
+def _carry_out(context: Context, datapath: Datapath, operation: Put | Delete) -> None:
     wants_flow = bool(context.options.statistics)
     (result,) = datapath.operate([operation], want_flows=wants_flow)
     if result.error is not None:
@@ -194,7 +149,7 @@ def _carry_out(context: "Context", datapath: "Datapath", operation: Put | Delete
         context.print(CounterLine(result.record))
 
 
-def get_flow(context: "Context") -> None:
+def get_flow(context: Context) -> None:
     """Show the flow of an identifier."""
     datapath, words = context.open_optional(context.words, most=2)
     with datapath:
@@ -210,12 +165,7 @@ def get_flow(context: "Context") -> None:
         context.print(FlowLine.of(flow, context, port_names(context, datapath)))
 
 
-def port_names(context: "Context", datapath: "Datapath") -> Mapping[int, str] | None:
-    """Return the names of ports where they are to be shown."""
-    return datapath.ports.names() if context.wants_names else None
-
-
-def _exactly(context: "Context", words: list[str], count: int, what: str) -> list[str]:
+def _exactly(context: Context, words: list[str], count: int, what: str) -> list[str]:
     """Return `words`, which must be `count`: a datapath's name may have taken the place of one."""
     if len(words) != count:
         raise UsageError(

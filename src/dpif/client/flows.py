@@ -6,8 +6,6 @@ import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from dpif.client.operations import Delete, Get, Put, explain_refusal
-from dpif.client.values import ActionsLike, KeyLike, MaskLike
 from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
 from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, UfidFlag
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow
 
     from dpif.client.datapath import Datapath
+    from dpif.client.operations import Delete, Get, Put
+    from dpif.client.values import ActionsLike, KeyLike, MaskLike
     from dpif.odp.columns.arrays import Values
 
 T = TypeVar("T")
@@ -119,6 +119,8 @@ class Flows:
         modified (not where it may also be created); the flow returned has those from before. ``probe`` keeps
         the kernel from logging a refusal.
         """
+        from dpif.client.operations import Put  # who lists flows does without what encodes them
+
         return self._flow(Put(key, actions, mask, ufid=ufid, create=create, modify=modify, clear=clear, probe=probe))
 
     def add(
@@ -141,10 +143,14 @@ class Flows:
 
     def get(self, key: KeyLike | None = None, *, ufid: bytes | str | None = None) -> Flow:
         """Return the flow that was installed with `key`, or with `ufid`; raise `NoSuchObject`."""
+        from dpif.client.operations import Get
+
         return self._flow(Get(key, ufid=ufid))
 
     def delete(self, key: KeyLike | Flow | None = None, *, ufid: bytes | str | None = None) -> Flow:
         """Remove the flow that was installed with `key`, or with `ufid`; return it with its last counters."""
+        from dpif.client.operations import Delete
+
         if isinstance(key, Flow):
             return self._flow(Delete(None if key.record.ufid else key.record.key, ufid=key.record.ufid))
         return self._flow(Delete(key, ufid=ufid))
@@ -246,6 +252,8 @@ class Flows:
             return None
 
     def _flow(self, operation: Put | Get | Delete) -> Flow:
+        from dpif.client.operations import explain_refusal
+
         request = operation.request(self._dp.ifindex, want_reply=True)
         try:
             reply = self._dp.connection.transact(request)
