@@ -6,7 +6,7 @@ numbers wait in a queue, the one that was free for longest in front (``lru_ports
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock  # see `dpif.netlink.connection`
 from collections import OrderedDict
 from collections.abc import Collection
 
@@ -23,7 +23,7 @@ class PortNumbers:
     def __init__(self, count: int = MAX_PORTS) -> None:
         self._count = count
         self._queue = OrderedDict.fromkeys(range(1, count))
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def take(self) -> int | None:
         """Take the number out that waited longest; None when there is none: then the datapath chooses."""

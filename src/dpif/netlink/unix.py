@@ -26,7 +26,6 @@ import select
 import socket
 import stat
 import struct
-import threading
 import time
 from enum import IntEnum
 from typing import Final
@@ -136,7 +135,7 @@ class UnixTransport:
         self._socket.settimeout(None)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
-        self._closing = threading.Event()
+        self._closed = False
 
     def _speak(self, protocol: int) -> None:
         try:
@@ -179,14 +178,14 @@ class UnixTransport:
                 raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
 
     def _wait(self, deadline: float | None) -> None:
-        if self._closing.is_set():
+        if self._closed:
             raise OSError(errno.EBADF, "the transport is closed")
         milliseconds = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
         if not self._poll.poll(milliseconds):
             raise BlockingIOError(errno.EAGAIN, "no datagram came in time")
 
     def _gone(self) -> OSError:
-        if self._closing.is_set():
+        if self._closed:
             return OSError(errno.EBADF, "the transport is closed")
         return _gone(self._path)
 
@@ -213,9 +212,9 @@ class UnixTransport:
 
     def close(self) -> None:
         """Leave the server; a `recv` that waits raises ``OSError`` with EBADF."""
-        if self._closing.is_set():
+        if self._closed:
             return
-        self._closing.set()
+        self._closed = True
         with contextlib.suppress(OSError):  # the server may have gone before
             self._socket.shutdown(socket.SHUT_RDWR)  # which wakes it
         self._socket.close()

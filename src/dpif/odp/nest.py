@@ -9,9 +9,9 @@ or bytes that they came from, and those that the class does not know are kept by
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -28,25 +28,21 @@ _NLA_TYPE_MASK = 0x3FFF
 _UNKNOWN = re.compile(r"key(\d{1,5})", re.ASCII)
 
 
-class _Depth(threading.local):
-    """How many nests are being decoded within one another by this thread."""
-
-    now = 0
-
-
-_depth = _Depth()
+_depth = ContextVar("depth", default=0)
+"""How many nests are being decoded within one another."""
 
 
 @contextmanager
 def nested_decoding() -> Iterator[None]:
     """Note that the payload of a nest is being decoded; a peer's bytes may not nest without end."""
-    if _depth.now >= MAX_DEPTH:
+    depth = _depth.get()
+    if depth >= MAX_DEPTH:
         raise DecodeError(f"nested more than {MAX_DEPTH} levels deep")
-    _depth.now += 1
+    outer = _depth.set(depth + 1)
     try:
         yield
     finally:
-        _depth.now -= 1
+        _depth.reset(outer)
 
 
 class Attr(Generic[V]):

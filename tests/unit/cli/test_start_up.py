@@ -73,6 +73,7 @@ COSTLY = {
     "shutil",
     "subprocess",
     "tempfile",
+    "threading",
     "traceback",
     "uuid",
 }
