@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dpif.errors import DpifError
-from dpif.odp.actions import Action, Actions
+from dpif.odp.actions import Action, Actions, load_all
 from dpif.odp.attrs import AttrType, Empty, FlagSet, Opaque, Scalar, Structure
 from dpif.odp.constants import ActionAttr, KeyAttr
 from dpif.odp.extraction import extract
@@ -110,7 +110,7 @@ def key_rows(cls: type[Nest], kernel: Counter[str], packets: set[str], prefix: s
 
 def action_rows(kernel: Counter[int]) -> Iterator[str]:
     """Yield a row for each action."""
-    for number, cls in sorted(Action.by_number.items()):
+    for number, cls in sorted(load_all().by_number.items()):
         name = ActionAttr(number).name.lower()
         user_space = "yes" if name in CAPABILITIES else "–"
         text = cls.word or ("a port number" if number == ActionAttr.OUTPUT else name)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dpif.cli.json_output import VERSION
-from dpif.odp.actions import Action, Clone, Hash, PushNsh, Set, SetMasked, TunnelPush, Userspace
+from dpif.odp.actions import Action, Clone, Hash, PushNsh, Set, SetMasked, TunnelPush, Userspace, load_all
 from dpif.odp.actions.base import ActionList, FieldAction, NestAction
 from dpif.odp.actions.cookies import Cookie
 from dpif.odp.actions.ct import MaskedType, NameType
@@ -237,7 +237,7 @@ def action(cls: type[Action]) -> Schema:
 
 def action_list() -> Schema:
     """Return a list of actions."""
-    known = {ActionAttr(number).name.lower(): action(cls) for number, cls in Action.by_number.items()}
+    known = {ActionAttr(number).name.lower(): action(cls) for number, cls in load_all().by_number.items()}
     return array(one_of({**known, "unknown": all_of({"type": COUNT, "data": HEX})}))
 
 

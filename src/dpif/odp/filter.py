@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dpif.odp.actions import Action, Output
+from dpif.odp.actions import Output, load_all
 from dpif.odp.filter_fields import Asked, FlowLike, Subject, Test, all_actions, scan_field
 from dpif.odp.filter_openflow import is_openflow, scan_openflow
 from dpif.odp.filter_values import SECONDS, number, scan_bits, scan_literal
@@ -133,9 +133,10 @@ def _scan_has(scanner: Scanner) -> Test:
     word = scanner.word("an action such as push_vlan")
     if word == "drop":
         return lambda subject: not subject.flow.actions
-    if word not in Action.by_word and word != "output":
-        scanner.unknown(word, [*Action.by_word, "output", "drop"], "action", start)
-    wanted = Output if word == "output" else Action.by_word[word]
+    known = load_all().by_word
+    if word not in known and word != "output":
+        scanner.unknown(word, [*known, "output", "drop"], "action", start)
+    wanted = Output if word == "output" else known[word]
     return lambda subject: any(isinstance(action, wanted) for action in all_actions(subject.flow.actions or ()))
 
 

@@ -33,6 +33,7 @@ from dpif.odp.actions import (
     SetMasked,
     TunnelPush,
     Userspace,
+    load_all,
 )
 from dpif.odp.actions.base import ActionList, FieldAction, NestAction
 from dpif.odp.actions.cookies import Cookie, UserData
@@ -409,7 +410,7 @@ def _strategy(cls: type[Action], depth: int) -> SearchStrategy[Action]:
 
 def single_actions(depth: int = 0) -> SearchStrategy[Action]:
     """Actions of every kind, but for `Drop`: its text stands for an empty list."""
-    classes = [cls for cls in Action.by_number.values() if cls is not Drop]
+    classes = [cls for cls in load_all().by_number.values() if cls is not Drop]
     if depth >= MAX_DEPTH:
         classes = [cls for cls in classes if cls not in _HOLDERS]
     return st.sampled_from(classes).flatmap(lambda cls: _strategy(cls, depth))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dpif.odp.actions.base import Action, Actions, Unknown, parse_actions
-from dpif.odp.actions.ct import Ct, Masked
+from typing import TYPE_CHECKING
+
+from dpif._lazy import lazy
+from dpif.odp.actions.base import Action, Actions, Unknown, load_all, parse_actions
 from dpif.odp.actions.headers import AddMpls, Hash, PopMpls, PushEth, PushMpls, PushVlan
-from dpif.odp.actions.nat import Nat
-from dpif.odp.actions.nested import CheckPktLen, Clone, DecTtl, Psample, Sample
-from dpif.odp.actions.nsh import PushNsh
 from dpif.odp.actions.set import Set, SetMasked
 from dpif.odp.actions.simple import (
     CtClear,
@@ -22,8 +21,14 @@ from dpif.odp.actions.simple import (
     Trunc,
     TunnelPop,
 )
-from dpif.odp.actions.tunnel_push import TunnelPush
-from dpif.odp.actions.userspace import Userspace
+
+if TYPE_CHECKING:
+    from dpif.odp.actions.ct import Ct, Masked
+    from dpif.odp.actions.nat import Nat
+    from dpif.odp.actions.nested import CheckPktLen, Clone, DecTtl, Psample, Sample
+    from dpif.odp.actions.nsh import PushNsh
+    from dpif.odp.actions.tunnel_push import TunnelPush
+    from dpif.odp.actions.userspace import Userspace
 
 __all__ = [
     "Action",
@@ -59,5 +64,18 @@ __all__ = [
     "TunnelPush",
     "Unknown",
     "Userspace",
+    "load_all",
     "parse_actions",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        **dict.fromkeys(("Ct", "Masked"), "ct"),
+        "Nat": "nat",
+        **dict.fromkeys(("CheckPktLen", "Clone", "DecTtl", "Psample", "Sample"), "nested"),
+        "PushNsh": "nsh",
+        "TunnelPush": "tunnel_push",
+        "Userspace": "userspace",
+    },
+)

@@ -2,8 +2,9 @@
 
 One class for each action on the wire, with four methods: `payload` and `from_payload` for the wire, `show` and
 `scan` for the text. A subclass registers itself by naming its number and the word that its text starts with;
-there is no other table. `Actions` is the list: it finds the class by number or word, and keeps an action of a
-newer kernel byte for byte as `Unknown`.
+there is no other table. The modules of some are imported when a number or word is met that is not registered
+(`load_all`): most lists do without them. `Actions` is the list: it finds the class by number or word, and keeps an
+action of a newer kernel byte for byte as `Unknown`.
 
 Most actions only describe themselves: those of a fixed layout as a `FieldAction`, those that hold attributes as a
 `NestAction`. Both take wire and text from their fields or attributes.
@@ -49,7 +50,9 @@ class Action:
     number: ClassVar[int] = 0
     word: ClassVar[str] = ""
     by_number: ClassVar[dict[int, type[Action]]] = {}
+    """Those that are registered: all of them after `load_all`."""
     by_word: ClassVar[dict[str, type[Action]]] = {}
+    """The same, by the words of those that start with one."""
 
     def __init_subclass__(cls, *, number: int | None = None, word: str | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -331,8 +334,15 @@ class Actions(tuple[Action, ...]):
         return f"<Actions {self}>"
 
 
+def load_all() -> type[Action]:
+    """Register the actions whose modules are not imported before they are met; return `Action`, which knows them."""
+    from dpif.odp.actions import ct, nested, nsh, tunnel_push, userspace  # noqa: F401 - they register themselves
+
+    return Action
+
+
 def _decode(number: int, data: bytes, start: int) -> Action:
-    cls = Action.by_number.get(number)
+    cls = Action.by_number.get(number) or load_all().by_number.get(number)
     if cls is None:
         return Unknown(number, data)
     try:
@@ -346,7 +356,7 @@ def _scan_one(scanner: Scanner) -> Action:
         return Action.by_number[ActionAttr.OUTPUT].scan(scanner)
     start = scanner.position
     word = scanner.word("an action such as a port number or push_vlan(vid=1,pcp=0)")
-    cls = Action.by_word.get(word)
+    cls = Action.by_word.get(word) or load_all().by_word.get(word)
     if word in _NO_ACTIONS:
         scanner.fail(f"there is no action {word!r}", _NO_ACTIONS[word], start)
     if cls is None:
