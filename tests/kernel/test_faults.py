@@ -261,7 +261,7 @@ class TestLeaks:
         assert [port.number for port in dp.ports] == [0]
 
     def test_listening_and_stopping(self, harness: KernelHarness) -> None:
-        """Per CPU ten thousand times; what needs many sockets or a watch some hundred times."""
+        """Per CPU ten thousand times; what needs many sockets or a watch 60 times."""
         dp = harness.open("conf0", create=True)
         before = dp.read()
         assert_leaves_nothing(lambda: dp.upcalls(dispatch="per-cpu").close(), 10_000)

@@ -378,9 +378,11 @@ class Ipv6Kind(Kind[IPv6Address]):
 def _refuse_prefix_length(scanner: Scanner, bits: int, show: Callable[[int], str]) -> None:
     start = scanner.position
     token = scanner.match(_PREFIX_LENGTH)
-    if token is not None and int(token) <= bits:
-        mask = (1 << bits) - (1 << bits - int(token))
-        scanner.fail("expected a mask, found a prefix length", f"/{token} is written /{show(mask)}", start)
+    if token is not None:
+        length = min(int(token), bits)
+        mask = (1 << bits) - (1 << bits - length)
+        longest = "" if length == int(token) else f"; no prefix is longer than {bits} bits"
+        scanner.fail("expected a mask, found a prefix length", f"/{length} is written /{show(mask)}{longest}", start)
     scanner.position = start
 
 

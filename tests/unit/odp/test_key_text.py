@@ -163,6 +163,7 @@ def test_a_wildcarded_packet_without_an_ethertype_tells_the_mask_behind() -> Non
         ("eth_type(0x12345)", 9, "at most 0xffff"),
         ("eth_type(0x12zz)", 9, "found '0x12zz'"),
         ("ipv4(src=10.0.0.1/24)", 18, "/24 is written /255.255.255.0"),
+        ("ipv4(src=10.0.0.1/33)", 18, "no prefix is longer than 32 bits"),
         ("ipv4(src=10.0.0.256)", 9, "each part is at most 255"),
         ("ipv4(proto=256)", 11, "at most 0xff"),
         ("ipv4(frag=maybe)", 10, "one of: first, later, no"),
