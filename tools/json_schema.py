@@ -237,7 +237,7 @@ def action(cls: type[Action]) -> Schema:
 
 def action_list() -> Schema:
     """Return a list of actions."""
-    known = {ActionAttr(number).name.lower(): action(cls) for number, cls in load_all().by_number.items()}
+    known = {ActionAttr(number).name.lower(): action(cls) for number, cls in sorted(load_all().by_number.items())}
     return array(one_of({**known, "unknown": all_of({"type": COUNT, "data": HEX})}))
 
 
