@@ -1,12 +1,14 @@
 """Contests: several functions take turns, and each one's time counts beside its peer's of the same round.
 
 The machine may be busy and its speed drift, so a time by itself says little: what stands next to each other was
-measured next to each other, and medians count. The *processor* time is this process's and its children's, user and
-system, which waiting for other processes does not lengthen (in the lab the host's other processes still do).
+measured next to each other, and medians count: of the times, and of the ratios that they have in each round. The
+*processor* time is this process's and its children's, user and system, which waiting for other processes does not
+lengthen (in the lab the host's other processes still do).
 """
 
 from __future__ import annotations
 
+import math
 import resource
 import statistics
 import time
@@ -28,7 +30,10 @@ class Times(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A measurement beside its peer: medians in microseconds for each `unit` (a flow, a line)."""
+    """A measurement beside its peer: medians in microseconds for each `unit` (a flow, a line).
+
+    A ratio says how many times the peer's time ours takes: the median of those of the rounds.
+    """
 
     what: str
     peer: str
@@ -36,17 +41,13 @@ class Row(NamedTuple):
     peer_processor: float
     wall: float
     processor: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times the peer's time ours takes."""
-        return self.wall / self.peer_wall
+    ratio: float
+    processor_ratio: float
 
     def __str__(self) -> str:
-        processor = f"{self.processor / self.peer_processor:5.2f}" if self.peer_processor > 0 else "    –"
         return (
             f"{self.what:<42} {self.wall:8.2f} us   {self.peer:<12} {self.peer_wall:8.2f} us   "
-            f"{self.ratio:5.2f}   {processor}"
+            f"{self.ratio:5.2f}   {self.processor_ratio:5.2f}"
         )
 
 
@@ -61,8 +62,9 @@ def take_turns(contestants: Contestants, rounds: int) -> dict[str, list[Times]]:
 
 def row(what: str, ours: list[Times], peer: str, theirs: list[Times], count: int) -> Row:
     """Return the medians of two contestants who did `count` things in each round."""
-    (peer_wall, peer_processor), (wall, processor) = (_medians(times, count) for times in (theirs, ours))
-    return Row(what, peer, peer_wall, peer_processor, wall, processor)
+    ratios = [_ratios(mine, other) for mine, other in zip(ours, theirs, strict=True)]
+    ratio, processor_ratio = map(statistics.median, zip(*ratios, strict=True))
+    return Row(what, peer, *_medians(theirs, count), *_medians(ours, count), ratio, processor_ratio)
 
 
 def marginal(small: list[Times], large: list[Times]) -> list[Times]:
@@ -73,6 +75,11 @@ def marginal(small: list[Times], large: list[Times]) -> list[Times]:
 def _medians(times: list[Times], count: int) -> tuple[float, float]:
     wall, processor = (statistics.median(values) / count * 1e6 for values in zip(*times, strict=True))
     return wall, processor
+
+
+def _ratios(ours: Times, theirs: Times) -> list[float]:
+    """Return how many times as long ours took; infinite where theirs is too short to tell."""
+    return [mine / other if other > 0 else math.inf for mine, other in zip(ours, theirs, strict=True)]
 
 
 def _time(run: Callable[[], object]) -> Times:

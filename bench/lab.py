@@ -64,7 +64,7 @@ def main() -> int:
             rows.append(measured)
             print(measured, flush=True)
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps([row._asdict() | {"ratio": row.ratio} for row in rows], indent=1))
+        Path(arguments.json).write_text(json.dumps([row._asdict() for row in rows], indent=1))
     return 0
 
 

@@ -57,5 +57,7 @@ def test_contestants_take_turns_and_medians_count() -> None:
     more = contest.marginal(small, large)
     assert more == [(2.0, 1.0), (7.0, 3.5), (1.0, 0.5)]
     row = contest.row("more", more, "small", small, 1_000_000)
-    assert (row.wall, row.peer_wall, row.ratio) == (2.0, 2.0, 1.0)
-    assert "1.00" in str(row)
+    assert (row.wall, row.peer_wall) == (2.0, 2.0)
+    assert row.ratio == row.processor_ratio == 2.0  # of 2.0, 3.5 and 1/3, those of the rounds
+    assert "2.00" in str(row)
+    assert contest.row("", more, "nothing", [contest.Times(0.0, 0.0)] * 3, 1).ratio == float("inf")
