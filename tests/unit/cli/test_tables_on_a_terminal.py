@@ -56,24 +56,27 @@ def test_ports(busy: str, run: Run) -> None:
 
 
 def test_ports_with_counters(busy: str) -> None:
-    shown = table("show", "-s", busy)[-9:]
+    shown = table("show", "-s", busy)[-13:]
     assert shown[0].split() == ["port", "name", "type", "packets", "bytes", "errors", "drops", "configuration"]
-    assert shown[3:7] == [
-        "     1  h1              system    rx        1     42       0      0",
-        "                                  tx        0      0       0      0",
-        "     2  h2              system    rx        0      0       0      0",
-        "                                  tx        1     42       0      0",
+    assert shown[4:10] == [
+        "     1  h1              system    rx             1     42       0      0",
+        "                                  tx             0      0       0      0",
+        "                                  upcalls        0              0",
+        "     2  h2              system    rx             0      0       0      0",
+        "                                  tx             1     42       0      0",
+        "                                  upcalls        0              0",
     ]
-    assert shown[7].endswith("  dst_port=4790 packet_type=ptap")
+    assert shown[10].endswith("  dst_port=4790 packet_type=ptap")
 
 
 def test_ports_on_a_narrow_terminal(busy: str) -> None:
     shown = table("show", "-s", busy, columns=60)
     assert max(map(len, shown)) <= 60
     at = shown.index("     1  h1              system")
-    assert shown[at + 1 : at + 3] == [
-        "      rx        1     42       0      0",
-        "      tx        0      0       0      0",
+    assert shown[at + 1 : at + 4] == [
+        "      rx             1     42       0      0",
+        "      tx             0      0       0      0",
+        "      upcalls        0              0",
     ]
 
 

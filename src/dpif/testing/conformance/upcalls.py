@@ -171,6 +171,27 @@ class UpcallDelivery:
         assert stats.lost > 0
         assert arrived == stats.missed - stats.lost
 
+    def test_a_port_counts_its_upcalls(self, harness: Harness) -> None:
+        """From Linux 6.2 on: those that were taken, and those that failed though somebody was named to take them."""
+        dp, first, second = two_ports(harness)
+        with dp.upcalls() as upcalls:
+            for _ in range(3):
+                first.send(UDP4)
+            assert len(upcalls.poll(2)) == 3
+            if not dp.features().upcall_stats:
+                assert {port.upcall_stats for port in dp.ports} == {None}
+                return
+            assert dp.ports.get(first.name).upcall_stats == (3, 0)
+            while not (lost := dp.stats().lost):
+                for _ in range(100):
+                    first.send(UDP4)
+            taken, failed = dp.ports.get(first.name).upcall_stats or (0, 0)
+            assert (taken, failed) == (upcalls.purge() + 3, lost)
+            assert dp.ports.get(second.name).upcall_stats == (0, 0)
+        first.send(UDP4)  # to nobody
+        assert dp.ports.get(first.name).upcall_stats == (taken, failed)
+        assert dp.stats().lost == lost + 1
+
     def test_waiting_upcalls_may_be_thrown_away(self, harness: Harness) -> None:
         dp, first, _ = two_ports(harness)
         with dp.upcalls() as upcalls:

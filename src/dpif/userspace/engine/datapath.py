@@ -259,10 +259,14 @@ class Datapath:
         actions: Actions | None = None,
         egress_tunnel: int = 0,
     ) -> None:
-        """Send a packet up; what nobody takes is counted as lost (ovs_dp_upcall)."""
+        """Send a packet up; what nobody takes is counted as lost (ovs_dp_upcall).
+
+        The port that it came from counts it too, but where no receiver is named.
+        """
         length = len(frame)
         packet = frame.data[: frame.cut]  # of which, unlike in an output, a VLAN tag is a part
         cut_from = length if len(packet) < length else None
+        taken = False
         if port_id and len(packet) <= MAX_UPCALL_PACKET:
             upcall = Upcall(
                 self,
@@ -277,9 +281,11 @@ class Datapath:
                 actions,
                 egress_tunnel,
             )
-            if self.namespace.upcall_sink(upcall):
-                return
-        self.n_lost += 1
+            taken = self.namespace.upcall_sink(upcall)
+        if port_id:
+            frame.port.count_upcall(taken)
+        if not taken:
+            self.n_lost += 1
 
     def free_port_number(self) -> int:
         """Return the lowest number from 1 that no port has; it is `DP_MAX_PORTS` when all are taken."""

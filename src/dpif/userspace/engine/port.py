@@ -17,7 +17,8 @@ class Port:
 
     ``upcall_port_ids`` are the netlink port ids that its packets go up to, ``metadata`` the part of a packet's key
     that coming in here decides. The counters ``received`` and ``sent`` are from the datapath's side, whatever kind
-    of device this is. ``recent`` remembers what the datapath found for packets that came in here: flow and flat
+    of device this is; ``upcalls_taken`` and ``upcalls_failed`` count the packets of this port that went up, and those
+    that nobody took. ``recent`` remembers what the datapath found for packets that came in here: flow and flat
     key, by their fingerprint.
     """
 
@@ -35,6 +36,8 @@ class Port:
         "tx_dropped",
         "type",
         "upcall_port_ids",
+        "upcalls_failed",
+        "upcalls_taken",
     )
 
     def __init__(
@@ -55,11 +58,19 @@ class Port:
         self.received_packets = self.received_bytes = 0
         self.sent_packets = self.sent_bytes = 0
         self.rx_errors = self.tx_dropped = 0
+        self.upcalls_taken = self.upcalls_failed = 0
 
     @property
     def name(self) -> str:
         """The name of its device."""
         return self.device.name
+
+    def count_upcall(self, taken: bool) -> None:
+        """Count a packet that was to go up (ovs_vport_update_upcall_stats, from Linux 6.2 on)."""
+        if taken:
+            self.upcalls_taken += 1
+        else:
+            self.upcalls_failed += 1
 
     def send(self, packet: bytes, tunnel: int = 0) -> None:
         """Send a packet out of this port; `tunnel` is that of `Frame.tunnel`."""

@@ -8,7 +8,7 @@ from errno import EFBIG, EINVAL, ENODEV, EOPNOTSUPP, ERANGE
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.policy import Decoded
 from dpif.netlink.service import Service
-from dpif.odp.constants import DP_MAX_PORTS, OVS_VPORT_MCGROUP, DatapathFeature, VportCmd, VportType
+from dpif.odp.constants import DP_MAX_PORTS, OVS_VPORT_MCGROUP, DatapathFeature, VportCmd, VportType, VportUpcallAttr
 from dpif.odp.messages import VportRecord, VportStats
 from dpif.userspace.engine.namespace import Namespace, PortRequest, check_upcall_port_ids
 from dpif.userspace.engine.port import Port
@@ -106,6 +106,7 @@ class VportFamily(Family):
 
 def _payload(port: Port, command: int) -> bytes:
     several = port.datapath.features & DatapathFeature.VPORT_PIDS
+    upcalls = {VportUpcallAttr.SUCCESS: port.upcalls_taken, VportUpcallAttr.FAIL: port.upcalls_failed}
     record = VportRecord(
         command=command,
         dp_ifindex=port.datapath.ifindex,
@@ -116,6 +117,7 @@ def _payload(port: Port, command: int) -> bytes:
         upcall_pid=port.upcall_port_ids if several else port.upcall_port_ids[:1],
         stats=_stats(port),
         ifindex=port.device.ifindex,
+        upcall_stats=Decoded(upcalls),
     )
     return record.to_payload()
 
