@@ -41,10 +41,12 @@ def generic_sockets(root: Path = Path("/")) -> dict[int, NetlinkSocket]:
 def holders(sockets: Iterable[NetlinkSocket], root: Path = Path("/")) -> Mapping[int, str]:
     """Return by inode which process has a socket, as ``name (pid)``; those that may not be looked at lack."""
     wanted = {f"socket:[{one.inode}]": one.inode for one in sockets}
-    found = {}
+    found: dict[int, str] = {}
     for process, link in _open_files(root):
         if link in wanted:
             found[wanted[link]] = _describe(process)
+            if len(found) == len(wanted):  # a host has many processes, with many files
+                break
     return found
 
 
