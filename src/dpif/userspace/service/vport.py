@@ -106,7 +106,10 @@ class VportFamily(Family):
 
 def _payload(port: Port, command: int) -> bytes:
     several = port.datapath.features & DatapathFeature.VPORT_PIDS
-    upcalls = {VportUpcallAttr.SUCCESS: port.upcalls_taken, VportUpcallAttr.FAIL: port.upcalls_failed}
+    upcalls: dict[int, int] = {
+        VportUpcallAttr.SUCCESS: port.upcalls_taken,
+        VportUpcallAttr.FAIL: port.upcalls_failed,
+    }
     record = VportRecord(
         command=command,
         dp_ifindex=port.datapath.ifindex,
