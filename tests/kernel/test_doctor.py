@@ -13,6 +13,7 @@ import dpif
 from dpif.apps.doctor import Level, diagnose, diagnose_host, diagnose_tunnels, worst
 from dpif.client import Datapath
 from dpif.testing import netns
+from dpif.testing.waiting import eventually
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_lost_packets(datapath: Datapath) -> None:
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
         sender.bind(("w0", 0))
         sender.send(bytes.fromhex("020000000002 020000000001 88b5") + bytes(46))
-    assert ("lost", "") in checks(datapath, Level.NOTICE)
+    eventually(lambda: ("lost", "") in checks(datapath, Level.NOTICE))
 
 
 def test_a_tunnels_device_that_was_left_behind(datapath: Datapath) -> None:

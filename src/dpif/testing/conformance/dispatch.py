@@ -5,6 +5,7 @@ from __future__ import annotations
 from dpif.client import Datapath, Upcalls
 from dpif.odp.actions import Userspace
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
+from dpif.testing.conformance.misses import flood, let_miss
 from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
 
 PER_VPORT = "per-vport"
@@ -98,12 +99,8 @@ class PerVportDispatch:
         """Its queue is full and loses; the other port's packet is there, and it is its turn at once."""
         dp, first, second = two_ports(harness)
         with dp.upcalls(dispatch=PER_VPORT) as upcalls:
-            while not dp.stats().lost:
-                for _ in range(100):
-                    first.send(UDP4)
-            lost = dp.stats().lost
-            for _ in range(3):
-                second.send(UDP4)
+            lost = flood(dp, first)
+            let_miss(dp, second, 3)
             assert dp.stats().lost == lost
             assert numbers(upcalls, limit=6).count(2) >= 2
             upcalls.purge()
@@ -115,7 +112,7 @@ class PerVportDispatch:
             assert upcalls.fileno() >= 0
             second.send(UDP4)
             assert next(upcalls).key.in_port == 2
-            second.send(UDP4)
+            let_miss(dp, second)
             assert upcalls.purge() == 1
 
 
@@ -180,10 +177,8 @@ class Handlers:
         with dp.upcall_handlers(2, dispatch=PER_VPORT) as handlers:
             if len(dp.ports.get(1).upcall_pids) > 1:
                 return  # both handlers have a turn at each port
-            while not dp.stats().lost:
-                for _ in range(100):
-                    first.send(UDP4)
-            second.send(UDP4)
+            flood(dp, first)
+            let_miss(dp, second)
             for handler in handlers:
                 handler.purge()
             assert [handler.overruns for handler in handlers] == [0, 1]

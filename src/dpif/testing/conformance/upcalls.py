@@ -10,6 +10,7 @@ from dpif.odp.actions import Trunc, Userspace
 from dpif.odp.extraction import extract
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
+from dpif.testing.conformance.misses import flood, let_miss
 from dpif.testing.conformance.packets import TAGGED, UDP4, UDP4_FLOW, UDP6
 
 ARP = build.ethernet(
@@ -162,9 +163,7 @@ class UpcallDelivery:
     def test_a_full_queue_loses_and_counts(self, harness: Harness) -> None:
         dp, first, _ = two_ports(harness)
         with dp.upcalls() as upcalls:
-            while not dp.stats().lost:  # the queue is bounded, so this ends
-                for _ in range(100):
-                    first.send(UDP4)
+            flood(dp, first)
             arrived = upcalls.purge()
             stats = dp.stats()
             assert upcalls.overruns <= 1
@@ -182,21 +181,18 @@ class UpcallDelivery:
                 assert {port.upcall_stats for port in dp.ports} == {None}
                 return
             assert dp.ports.get(first.name).upcall_stats == (3, 0)
-            while not (lost := dp.stats().lost):
-                for _ in range(100):
-                    first.send(UDP4)
+            lost = flood(dp, first)
             taken, failed = dp.ports.get(first.name).upcall_stats or (0, 0)
             assert (taken, failed) == (upcalls.purge() + 3, lost)
             assert dp.ports.get(second.name).upcall_stats == (0, 0)
-        first.send(UDP4)  # to nobody
+        let_miss(dp, first)  # to nobody
         assert dp.ports.get(first.name).upcall_stats == (taken, failed)
         assert dp.stats().lost == lost + 1
 
     def test_waiting_upcalls_may_be_thrown_away(self, harness: Harness) -> None:
         dp, first, _ = two_ports(harness)
         with dp.upcalls() as upcalls:
-            for _ in range(5):
-                first.send(UDP4)
+            let_miss(dp, first, 5)
             assert upcalls.purge() == 5
             assert upcalls.poll(0) == []
 
