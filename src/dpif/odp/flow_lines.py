@@ -251,7 +251,7 @@ class _Shape:
             yield ", packets:0, bytes:0"
         if FlowAttr.USED in self._at:
             yield ", used:"
-            used = '{{"%.3fs" % (max(now() - {0}, 0) / 1000) if {0} else "never"}}'
+            used = '{{f"{{(n - {0} if (n := now()) > {0} else 0) / 1000:.3f}}s" if {0} else "never"}}'
             yield _Value(self._at[FlowAttr.USED][0], "Q", "=", used, {"now": now})
         else:
             yield ", used:never"
