@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,26 @@ def test_the_second_flow_of_a_shape_takes_the_template() -> None:
         (line,) = renderer.lines([record.to_payload()])
         assert line.startswith(f"in_port({port}),eth(),eth_type(0x0806),arp(op=1), packets:0")
     assert len(slow) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("eth_type(0x1234)", "eth_type(0x1235)"),
+        ("eth_type(0x0800),ipv4(proto=6)", "eth_type(0x0800),ipv4(proto=17)"),
+        ("eth_type(0x0800),ipv4(frag=no)", "eth_type(0x0800),ipv4(frag=later)"),
+    ],
+)
+def test_what_says_what_follows_belongs_to_the_shape(headers: tuple[str, str]) -> None:
+    """A template has it as text: flows that differ in nothing else have templates of their own."""
+    texts = [f"in_port(1),eth(),{header}" for header in headers]
+    payloads = [
+        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"").to_payload()
+        for key, mask in map(parse_match, texts)
+    ]
+    renderer = FlowLines()
+    for _ in range(2):
+        assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
 
 
 def test_a_flow_that_is_gone_has_no_line() -> None:

@@ -125,6 +125,16 @@ def test_dump_flows(br0: str) -> None:
     assert modules & (COSTLY | UNUSED_BY_DUMP) == set()
 
 
+@pytest.mark.parametrize(
+    "made", ["parse_actions('ct(commit)')", "Actions.from_bytes(bytes.fromhex('08000c0004000100'))"]
+)
+def test_a_rare_action_is_imported_when_it_is_met(made: str) -> None:
+    """In a process of its own, for here a test has imported it."""
+    run = f"from dpif.odp.actions import Actions, parse_actions; print(*map(type, {made}))"
+    done = subprocess.run([sys.executable, "-I", "-c", run], capture_output=True, text=True, check=True)
+    assert done.stdout == "<class 'dpif.odp.actions.ct.Ct'>\n"
+
+
 def test_budgets() -> None:
     """Twice the best of several runs may be spoilt by a busy machine, thrice is our fault."""
     bench = runpy.run_path(str(BENCH))
