@@ -24,9 +24,8 @@ on). Each package's docstring teaches its part. Importing `dpif` itself is cheap
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dpif._lazy import lazy
+from dpif._typing import TYPE_CHECKING
 from dpif._version import __version__
 from dpif.errors import (
     AlreadyExists,

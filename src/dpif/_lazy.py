@@ -13,7 +13,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from dpif._typing import Any
 
 __all__ = ["lazy"]
 

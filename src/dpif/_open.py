@@ -13,8 +13,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
+from dpif._typing import TypeAlias
 from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
 from dpif.errors import DpifError, EncodeError, Unavailable
 from dpif.netlink.connection import Connection

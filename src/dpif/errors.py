@@ -23,7 +23,8 @@ from __future__ import annotations
 import errno as _errno
 import os
 from collections.abc import Sequence
-from typing import Any
+
+from dpif._typing import Any
 
 __all__ = [
     "AlreadyExists",

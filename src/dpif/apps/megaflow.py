@@ -16,8 +16,8 @@ import functools
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import ATTRIBUTE_HEADER, attribute, nested, walk
 from dpif.netlink.constants import NLA_HDRLEN

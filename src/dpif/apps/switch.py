@@ -26,8 +26,8 @@ import select
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Self
 
+from dpif._typing import NamedTuple, Self
 from dpif.apps.loop import Bell, on_signals
 from dpif.apps.mac_table import Learned, MacTable
 from dpif.apps.megaflow import Identity, Megaflow, MegaflowTable, encode_outputs, identify

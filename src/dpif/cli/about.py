@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif._version import __version__
 from dpif.cli.arguments import find
 from dpif.cli.commands import COMMANDS, MANY, Command

@@ -10,8 +10,8 @@ and options apart by the table of all options, `read` looks the options up among
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.cli.commands import BY_NAME, Command
 from dpif.cli.errors import CommandError, UsageError
 from dpif.cli.options import ALL, GENERAL, LOGGING, SHARED, Option

@@ -11,8 +11,8 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from dpif._typing import TYPE_CHECKING, NamedTuple, TextIO
 from dpif.cli.context import Context
 from dpif.cli.entry import TimeOver, execute, failure, invocation_of
 from dpif.cli.errors import CommandError, UsageError, describe

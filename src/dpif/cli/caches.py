@@ -1,8 +1,8 @@
 """``cache-get-size`` and ``cache-set-size``: the caches in front of a flow table, of which there is one."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.cli.context import Context
 from dpif.cli.errors import CommandError, invalid
 from dpif.client.datapath import Datapath

@@ -14,9 +14,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import dpif
+from dpif._typing import TYPE_CHECKING
 from dpif.cli.arguments import accepted, matching, split
 from dpif.cli.colour import WHEN
 from dpif.cli.commands import BY_NAME, COMMANDS, Command

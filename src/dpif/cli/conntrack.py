@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import invalid
 from dpif.conntrack.parse import parse_match, parse_zone
 from dpif.conntrack.text import TCP_STATE_NAMES, format_entry, protocol_name

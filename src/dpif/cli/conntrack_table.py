@@ -7,8 +7,8 @@ the reverse of those that opened the connection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.cli.table import Column, Row, Screen, Table
 from dpif.conntrack.entry import SctpInfo
 from dpif.conntrack.text import format_address, format_details, protocol_name, state_name

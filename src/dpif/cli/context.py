@@ -12,8 +12,8 @@ import errno
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from dpif._typing import TYPE_CHECKING, Protocol, TypeVar
 from dpif.cli.errors import CommandError, describe, is_of_output, printable
 from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from typing import Final
+
+from dpif._typing import Final
 
 # <linux/sockios.h> and <linux/if.h>; struct ifreq is 16 bytes of name and, for flags, a short in a union of 24.
 _SIOCGIFFLAGS: Final = 0x8913

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dpif
+from dpif._typing import TYPE_CHECKING, Any, NamedTuple
 from dpif.apps.doctor import Finding, Level, diagnose, diagnose_host, diagnose_tunnels, worst
 from dpif.apps.doctor.findings import counted, notice, ok
 from dpif.errors import Unavailable

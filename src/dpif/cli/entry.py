@@ -12,8 +12,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
+from dpif._typing import TYPE_CHECKING, Any
 from dpif._version import __version__
 from dpif.cli.errors import CommandError, UsageError, describe, is_of_output, printable
 from dpif.errors import DpifError, ParseError

@@ -8,8 +8,7 @@ says so.
 
 from __future__ import annotations
 
-from typing import Final
-
+from dpif._typing import Final
 from dpif.cli.errors import CommandError
 from dpif.cli.flows import FlowReader
 from dpif.client.operations import Delete, Put

@@ -11,8 +11,8 @@ import stat
 import sys
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import describe
 from dpif.cli.flow_file_lines import LineReader
 from dpif.cli.flow_views import CounterLine, now

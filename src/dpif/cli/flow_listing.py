@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.cli.errors import CommandError, UsageError, describe
 from dpif.cli.flow_views import FlowLine, port_names
 from dpif.errors import DumpInterrupted, ParseError

@@ -7,8 +7,8 @@ lacks what the flows above it match. The tree itself is made by `dpif.odp.flow_t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.flow_views import now
 from dpif.odp.actions import Actions
 from dpif.odp.key import format_key

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Self
 
+from dpif._typing import TYPE_CHECKING, NamedTuple, Self
 from dpif.odp.flow_text import format_counters, format_flow_line
 from dpif.odp.messages.flow import FlowRecord
 

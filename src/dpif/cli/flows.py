@@ -6,8 +6,8 @@ import errno
 import functools
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.cli.errors import CommandError, UsageError, describe, syntax
 from dpif.cli.flow_views import CounterLine, FlowLine, port_names
 from dpif.client.operations import Delete, Put

@@ -11,7 +11,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from json import JSONEncoder
-from typing import Final
+
+from dpif._typing import Final
 
 VERSION: Final = 1
 """The version of the schema, in every document and line: another when a member goes or changes its meaning."""

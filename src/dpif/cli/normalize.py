@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import CommandError, describe, syntax
 from dpif.cli.flows import read_actions
 from dpif.errors import ParseError, netlink_error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.cli.table import Column, Row, Screen, Table
 from dpif.cli.tunnels import configuration
 

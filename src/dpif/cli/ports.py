@@ -6,8 +6,8 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.devices import bring_up
 from dpif.client.tunnels import TUNNELS
 from dpif.errors import AlreadyExists, DpifError, NoSuchObject, ParseError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.errors import NoSuchObject, ParseError
 
 if TYPE_CHECKING:

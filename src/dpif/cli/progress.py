@@ -9,7 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+
+from dpif._typing import TypeVar
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import CommandError, describe, invalid
 from dpif.conntrack.parse import parse_number
 from dpif.errors import netlink_error

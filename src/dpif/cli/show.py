@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.cli.caches import cache_data, cache_lines
 from dpif.cli.tunnels import configuration
 

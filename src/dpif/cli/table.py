@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.cli.colour import paint_title
 from dpif.errors import DpifError
 

@@ -29,9 +29,8 @@ in `dpif._open`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dpif._lazy import lazy
+from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.client.ct_limits import CtLimits

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
 
+from dpif._typing import TYPE_CHECKING, Final
 from dpif.client.families import transact_optional
 from dpif.errors import EncodeError
 from dpif.odp.constants import OVS_ZONE_LIMIT_DEFAULT_ZONE, CtLimitCmd

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
+from dpif._typing import TYPE_CHECKING, Self
 from dpif.errors import EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_ECHO

@@ -10,7 +10,8 @@ import array
 import fcntl
 import socket
 import struct
-from typing import Final
+
+from dpif._typing import Final
 
 _SIOCETHTOOL: Final = 0x8946
 _ETHTOOL_GFLAGS: Final = 0x25

@@ -18,8 +18,8 @@ import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
 
+from dpif._typing import TYPE_CHECKING, Final, Protocol
 from dpif.client.channels import Channels
 from dpif.errors import EncodeError, NetlinkError, NoSuchObject
 from dpif.odp.constants import DatapathFeature

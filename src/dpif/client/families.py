@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from typing import TypeVar
 
+from dpif._typing import TypeVar
 from dpif.errors import Unavailable, netlink_error
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Request

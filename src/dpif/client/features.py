@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
+from dpif._typing import Any
 from dpif.client.operations import Execute
 from dpif.errors import NetlinkError, NoSuchObject, PermissionDenied, Unavailable
 from dpif.netlink.connection import Connection

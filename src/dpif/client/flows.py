@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
 from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, UfidFlag

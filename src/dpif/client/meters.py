@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from dpif._typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from dpif.client.families import transact_optional
 from dpif.errors import EncodeError, NetlinkError, netlink_error
 from dpif.odp.constants import MeterBandType, MeterCmd

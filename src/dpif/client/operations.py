@@ -6,8 +6,8 @@ Encoding happens when the operation is made, so that a mistake in a text shows t
 
 import errno
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias, overload
 
+from dpif._typing import Any, NamedTuple, TypeAlias, overload
 from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_match, encode_actions, encode_match
 from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO

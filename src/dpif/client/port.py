@@ -1,8 +1,8 @@
 """A port of a datapath as a value, and its type and options between users and the wire."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Self
 
+from dpif._typing import NamedTuple, Self
 from dpif.client.tunnels import tunnel_of_device
 from dpif.errors import EncodeError
 from dpif.netlink.policy import Decoded

@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.client.port import Port, encode_options, type_number
 from dpif.client.port_numbers import MAX_PORTS, PortNumbers
 from dpif.client.tunnels import TUNNELS, check_options, device_name

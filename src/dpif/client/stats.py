@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dpif._typing import NamedTuple
 
 __all__ = ["Stats"]
 

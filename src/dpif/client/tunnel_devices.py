@@ -10,8 +10,8 @@ import contextlib
 import errno
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.client.tunnels import device_name, tunnel_of_device
 from dpif.errors import AlreadyExists, NetlinkError, NoSuchObject
 from dpif.netlink.policy import BE16, FLAG, U8, AttributeSet

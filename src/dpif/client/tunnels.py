@@ -9,8 +9,8 @@ It owns the table; it knows neither devices nor datapaths.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.errors import EncodeError
 
 __all__ = [

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, overload
 
+from dpif._typing import TYPE_CHECKING, Self, overload
 from dpif.client.channels import Channels
 from dpif.client.dispatch import choose_dispatch
 from dpif.client.waiting import Listener

@@ -6,8 +6,8 @@ masks and actions. Bytes are sent as they are, unchecked: that is the fast path 
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, TypeAlias
 
+from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.odp.actions import Action, Actions, parse_actions
 from dpif.odp.key import FlowKey, FlowMask, parse_match
 from dpif.odp.match_texts import encode_match_text

@@ -11,7 +11,8 @@ import errno
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+
+from dpif._typing import Generic, Protocol, Self, TypeVar
 
 T = TypeVar("T")
 

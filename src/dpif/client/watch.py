@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
+from dpif._typing import TYPE_CHECKING, TypeAlias
 from dpif.client.port import Port
 from dpif.client.waiting import Listener
 from dpif.errors import DecodeError, NoSuchObject

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
+from dpif._typing import Any, NamedTuple
 from dpif.conntrack.constants import (
     NF_CT_LABELS_MAX_SIZE,
     CountersAttr,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dpif._typing import NamedTuple
 from dpif.conntrack.entry import Entry
 from dpif.conntrack.tuples import IPPROTO_ICMP, IPPROTO_ICMPV6, Address, Tuple
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
 
+from dpif._typing import NamedTuple, TypeVar
 from dpif.conntrack.constants import NFNETLINK_V0, Subsystem
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from errno import EINVAL
-from typing import Any, NamedTuple
 
+from dpif._typing import Any, NamedTuple
 from dpif.conntrack.constants import Subsystem
 from dpif.conntrack.nfnetlink import HEADER_SIZE
 from dpif.netlink.answering import Answering, Call, Peer, Refusal

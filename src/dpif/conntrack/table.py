@@ -7,8 +7,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.conntrack.constants import CtAttr, CtMsg, Subsystem
 from dpif.conntrack.entry import CONNTRACK, Entry
 from dpif.conntrack.match import Match

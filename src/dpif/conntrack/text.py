@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Iterator
 from enum import IntFlag
 from socket import AF_INET6, inet_ntop
-from typing import Final
 
+from dpif._typing import Final
 from dpif.conntrack.constants import SctpState, Status, TcpFlag, TcpState
 from dpif.conntrack.entry import Counters, Entry, SctpInfo, TcpFlags, TcpInfo
 from dpif.conntrack.tuples import (

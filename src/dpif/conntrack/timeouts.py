@@ -11,8 +11,8 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from socket import AF_INET, AF_INET6
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.conntrack.constants import (
     CTNL_TIMEOUT_NAME_MAX,
     IcmpTimeout,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dpif._typing import NamedTuple
 from dpif.conntrack.constants import StatsGlobalAttr
 from dpif.conntrack.nfnetlink import HEADER_SIZE, pack_header, unpack_header
 from dpif.netlink.attributes import Buffer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 from socket import AF_INET, AF_INET6
-from typing import Final, NamedTuple, TypeAlias
 
+from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.conntrack.constants import IpAttr, ProtoAttr, TupleAttr
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import Buffer

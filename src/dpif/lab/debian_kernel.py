@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.lab.errors import LabUnavailable
 from dpif.lab.host import find
 

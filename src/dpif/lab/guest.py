@@ -9,7 +9,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from dpif._typing import NamedTuple
 
 __all__ = ["Devices", "has_started", "read_status", "write_scripts"]
 

@@ -11,8 +11,8 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
+from dpif._typing import Protocol
 from dpif.errors import ParseError
 from dpif.lab.errors import LabUnavailable
 from dpif.lab.guest import Devices

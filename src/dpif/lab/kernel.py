@@ -11,7 +11,8 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from dpif._typing import NamedTuple
 
 __all__ = ["Kernel", "Lines"]
 

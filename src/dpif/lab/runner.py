@@ -16,8 +16,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from dpif._typing import Protocol
 from dpif.errors import ParseError
 from dpif.lab import guest
 from dpif.lab.errors import LabFailed, LabTimeout

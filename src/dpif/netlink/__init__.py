@@ -33,9 +33,8 @@ vSwitch, and beside it, as in the kernel, stands another one for netfilter's pro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dpif._lazy import lazy
+from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.netlink.answering import Call, Command, Peer, Refusal

@@ -7,8 +7,8 @@ message, which ends a dump, carries a code and the same attributes. Both directi
 
 import struct
 from enum import IntEnum
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.errors import DecodeError, NetlinkError, netlink_error
 from dpif.netlink import constants as c
 from dpif.netlink.attributes import align

@@ -21,8 +21,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from errno import EINVAL, ENOENT
-from typing import Any, Final, NamedTuple, Protocol
 
+from dpif._typing import Any, Final, NamedTuple, Protocol
 from dpif.errors import DecodeError
 from dpif.netlink import constants as c
 from dpif.netlink.ack import Ack, pack_done, pack_error

@@ -7,8 +7,8 @@ buffer may go without padding, as the packet of an upcall does. Integers are in 
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
 
+from dpif._typing import NamedTuple, TypeAlias
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.constants import NLA_HDRLEN, NLA_MAX_PAYLOAD, NLA_TYPE_MASK, NLMSG_ALIGNTO
 

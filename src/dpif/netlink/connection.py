@@ -15,8 +15,8 @@ import errno
 from _thread import allocate_lock  # all of `threading` that is wanted; importing it costs every command 1.5 ms
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
 
+from dpif._typing import Any, Final, Self, TypeVar
 from dpif.errors import DumpInterrupted, NoSuchObject, Unavailable, netlink_error
 from dpif.netlink.constants import CTRL_FAMILY, GENL_ID_CTRL
 from dpif.netlink.exchange import Batch, Dump, Request, Transaction

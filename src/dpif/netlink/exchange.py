@@ -30,8 +30,8 @@ their ids.
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from errno import ENOBUFS
-from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from dpif._typing import Any, Final, Generic, NamedTuple, TypeVar
 from dpif.errors import DecodeError, DpifError
 from dpif.netlink import constants as c
 from dpif.netlink.ack import Ack, unpack_done, unpack_error

@@ -8,8 +8,8 @@ knows the messages of that family, for both ends; it knows nothing of any other 
 import struct
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.errors import DecodeError
 from dpif.netlink import constants as c
 from dpif.netlink.attributes import Buffer

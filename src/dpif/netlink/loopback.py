@@ -14,8 +14,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
 
+from dpif._typing import Final
 from dpif.errors import netlink_error
 from dpif.netlink.answering import Answering, Refusal
 

@@ -6,8 +6,8 @@ what a payload means it does not know. Integers are in host byte order.
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, align
 from dpif.netlink.constants import NLMSG_HDRLEN

@@ -25,8 +25,8 @@ This file knows types, not what they mean.
 import struct
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from dpif._typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import Buffer, RawAttr, attribute, raw_attribute, walk
 from dpif.netlink.constants import NLA_F_NESTED

@@ -12,8 +12,8 @@ import errno
 import struct
 from enum import IntEnum
 from types import TracebackType
-from typing import Final, NamedTuple, Self
 
+from dpif._typing import Final, NamedTuple, Self
 from dpif.errors import DecodeError, NetlinkError, netlink_error
 from dpif.netlink import constants as c
 from dpif.netlink.ack import unpack_error

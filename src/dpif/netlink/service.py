@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from errno import EINVAL, ENOENT, EOPNOTSUPP
-from typing import Any, NamedTuple
 
+from dpif._typing import Any, NamedTuple
 from dpif.netlink import constants as c
 from dpif.netlink.answering import Answering, Call, Command, Peer, Refusal
 from dpif.netlink.generic import CTRL, GENL_HDRLEN, CtrlAttr, Family, encode_family, unpack_header

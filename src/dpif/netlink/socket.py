@@ -11,8 +11,8 @@ import errno
 import select
 import socket
 import time
-from typing import Final
 
+from dpif._typing import Final
 from dpif.errors import DecodeError, Unavailable, netlink_error
 from dpif.netlink import constants as c
 

@@ -12,8 +12,8 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import BinaryIO, Final, Literal, TypeAlias
 
+from dpif._typing import BinaryIO, Final, Literal, TypeAlias
 from dpif.netlink.constants import NETLINK_GENERIC
 from dpif.netlink.transport import Transport
 

@@ -7,8 +7,7 @@ dumps side by side, is given a `Dial` that makes them.
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from dpif._typing import Protocol
 from dpif.netlink.constants import NETLINK_GENERIC
 
 __all__ = ["Dial", "Transport"]

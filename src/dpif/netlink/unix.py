@@ -28,8 +28,8 @@ import stat
 import struct
 import time
 from enum import IntEnum
-from typing import Final
 
+from dpif._typing import Final
 from dpif.errors import Unavailable, netlink_error
 from dpif.netlink.constants import NETLINK_GENERIC
 

@@ -24,9 +24,8 @@ kernel accepts a flow, and say which one is broken; ``swkey`` is the flat form o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dpif._lazy import lazy
+from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.odp.actions import Actions, parse_actions

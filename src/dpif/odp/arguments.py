@@ -7,8 +7,7 @@ caller.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
+from dpif._typing import Any, NoReturn
 from dpif.odp.attrs import Empty, Style
 from dpif.odp.nest import Attr
 from dpif.odp.scanner import Scanner

@@ -9,8 +9,8 @@ import re
 import struct
 from collections.abc import Mapping
 from enum import IntFlag
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+from dpif._typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.constants import NLA_MAX_PAYLOAD
 from dpif.odp.kinds import Flags, Kind, Plain, Raw, sharp

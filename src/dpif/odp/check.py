@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
+from dpif._typing import Any
 from dpif.odp.actions import (
     Action,
     AddMpls,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from dpif._typing import Any
 from dpif.odp.actions import Set, SetMasked
 from dpif.odp.check_state import State
 from dpif.odp.constants import FragType, KeyAttr, TunnelKeyAttr

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
-
+from dpif._typing import Self
 from dpif.odp.constants import VLAN_CFI
 from dpif.odp.rules import Features, RuleBroken
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, get

@@ -17,8 +17,8 @@ import struct
 from binascii import unhexlify
 from collections.abc import Callable
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import Any, Final, NamedTuple, Self, TypeAlias
 
+from dpif._typing import Any, Final, NamedTuple, Self, TypeAlias
 from dpif.errors import ParseError
 from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLA_HDRLEN

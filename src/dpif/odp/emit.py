@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from dpif._typing import Any
 from dpif.odp.constants import DP_MAX_PORTS, FragType, KeyAttr, NshKeyAttr, TunnelKeyAttr, VxlanExt
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.nsh import Nsh

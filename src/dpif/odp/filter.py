@@ -24,8 +24,8 @@ import operator
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from dpif._typing import Any
 from dpif.odp.actions import Output, load_all
 from dpif.odp.filter_fields import Asked, FlowLike, Subject, Test, all_actions, scan_field
 from dpif.odp.filter_openflow import is_openflow, scan_openflow

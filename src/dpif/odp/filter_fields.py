@@ -8,8 +8,8 @@ lacks an attribute, that of ``encap`` counts. The language itself is in `filter`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
 
+from dpif._typing import Any, NamedTuple, Protocol
 from dpif.odp.actions import Action, Actions, Output
 from dpif.odp.attrs import Scalar, Structure
 from dpif.odp.filter_values import SECONDS, number

@@ -9,8 +9,8 @@ protocols, and the order does not matter. Fields and words are in `openflow_fiel
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, NoReturn
 
+from dpif._typing import NamedTuple, NoReturn
 from dpif.odp.filter_fields import NAMES, Asked, Pair, Subject, Test, scan_field
 from dpif.odp.filter_values import number, scan_bits, scan_literal
 from dpif.odp.kinds import Flags

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from dpif._typing import Any
 from dpif.odp.kinds import Flags, Ipv4Kind, Ipv6Kind, Kind, Port, Raw
 from dpif.odp.scanner import Scanner
 

@@ -7,8 +7,8 @@ its match they fulfil anyway. They err on the safe side: what is not certain is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
 
+from dpif._typing import Any, NamedTuple, TypeVar
 from dpif.odp.actions import (
     Action,
     Actions,

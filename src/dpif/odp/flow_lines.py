@@ -23,8 +23,8 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
 
+from dpif._typing import Any, Final, NamedTuple
 from dpif.netlink.attributes import Buffer, walk
 from dpif.odp.attrs import Scalar, Structure, Style
 from dpif.odp.constants import FlowAttr, KeyAttr

@@ -9,8 +9,8 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeVar
 
+from dpif._typing import NamedTuple, TypeVar
 from dpif.odp.filter_fields import Asked, FlowLike, Subject, scan_field
 from dpif.odp.scanner import Scanner
 

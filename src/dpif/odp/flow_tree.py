@@ -12,8 +12,8 @@ must not contradict what the lower one matches. What both match alike is not tol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeVar
 
+from dpif._typing import Generic, NamedTuple, TypeVar
 from dpif.odp.actions import Actions, Recirc
 from dpif.odp.constants import KeyAttr
 from dpif.odp.filter_fields import FlowLike, all_actions

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Self
 
+from dpif._typing import Self
 from dpif.odp.attrs import PLAIN, EtherType, FlagSet, Opaque, PortNumber, Scalar, Structure, Style
 from dpif.odp.constants import KeyAttr
 from dpif.odp.kinds import CT_STATE, ETHERTYPE, LABELS, PORT, TCP_FLAGS, U16X, U32X

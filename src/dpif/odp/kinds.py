@@ -18,8 +18,8 @@ import socket
 import sys
 from collections.abc import Callable
 from enum import IntFlag
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from dpif._typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from dpif.errors import EncodeError
 from dpif.odp.constants import CtState, FragType, TcpFlag, TunnelFlag
 from dpif.odp.scanner import Scanner

@@ -7,8 +7,8 @@ Field names are those of the text form (``ipv4(src=…,proto=…)``). Each is de
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
+from dpif._typing import Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Style
 from dpif.odp.kinds import (

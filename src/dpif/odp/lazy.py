@@ -15,8 +15,8 @@ import contextlib
 import functools
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Generic, TypeVar
 
+from dpif._typing import Any, Final, Generic, TypeVar
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import walk
 from dpif.netlink.constants import NLA_HDRLEN

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from struct import Struct
-from typing import Any
 
+from dpif._typing import Any
 from dpif.odp.constants import DP_MAX_PORTS, ETH_P_802_3_MIN, VLAN_CFI, CtState, FragType, KeyAttr, NshKeyAttr
 from dpif.odp.key import FlowKey
 from dpif.odp.match_tunnel import Role, read_tunnel, tunnel_bits

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Final
 
+from dpif._typing import Final
 from dpif.errors import ParseError
 from dpif.odp.constants import KeyAttr
 from dpif.odp.element_forms import Element, Form, compile_form, skeleton

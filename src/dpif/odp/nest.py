@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
+from dpif._typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import RawAttr, attribute, walk
 from dpif.odp.attrs import PLAIN, AttrType, Empty, Opaque, Style

@@ -8,8 +8,8 @@ the forms that it prints are those that are read here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
 
+from dpif._typing import Any, Self, TypeVar
 from dpif.odp.attrs import PLAIN, Opaque, Structure, Style
 from dpif.odp.constants import NshKeyAttr
 from dpif.odp.kinds import Raw, UIntPadded

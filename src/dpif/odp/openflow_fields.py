@@ -9,8 +9,8 @@ what a tunnel lacks is 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
+from dpif._typing import Any, NamedTuple
 from dpif.odp.attrs import Scalar
 from dpif.odp.constants import KeyAttr
 from dpif.odp.filter_fields import Pair, Subject

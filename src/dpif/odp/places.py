@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Any
 
+from dpif._typing import Any
 from dpif.odp.constants import KeyAttr
 from dpif.odp.layers import (
     Arp,

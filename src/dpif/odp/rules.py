@@ -8,8 +8,8 @@ A kernel refuses a flow with a bare EINVAL. The modules beside this one (`match.
 from __future__ import annotations
 
 import errno as _errno
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.errors import DpifError
 from dpif.odp.constants import ActionAttr
 

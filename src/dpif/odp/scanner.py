@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NoReturn
 
+from dpif._typing import NoReturn
 from dpif.errors import ParseError
 from dpif.odp.spelling import closest
 

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 
+from dpif._typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.kinds import Kind, Plain, Raw
 from dpif.odp.scanner import Scanner

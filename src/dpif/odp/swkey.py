@@ -13,8 +13,8 @@ flat form into attributes, `match.py` attributes into the flat form, `extraction
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.odp.constants import DP_MAX_PORTS, TunnelKeyAttr
 
 MAC_PROTO_NONE = 0

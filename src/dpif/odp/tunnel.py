@@ -8,8 +8,8 @@ that are attributes without a payload (don't fragment, checksum, OAM) stand toge
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
 
+from dpif._typing import Any, Self
 from dpif.odp.arguments import scan_argument, show_argument
 from dpif.odp.attrs import PLAIN, Empty, Opaque, Scalar, Style
 from dpif.odp.constants import TunnelFlag, TunnelKeyAttr

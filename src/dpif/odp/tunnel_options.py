@@ -4,8 +4,8 @@ Each is a value of its own with its text; `tunnel.py` says where they stand.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
 
+from dpif._typing import Any, NamedTuple, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Opaque, Structure, Style
 from dpif.odp.constants import VxlanExt

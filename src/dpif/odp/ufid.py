@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import struct
-from typing import Self
 
+from dpif._typing import Self
 from dpif.errors import EncodeError, ParseError
 from dpif.odp.scanner import Scanner
 

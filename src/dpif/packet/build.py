@@ -13,8 +13,8 @@ that know their EtherType, so that the layer around them can say what it carries
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TypeAlias
 
+from dpif._typing import TypeAlias
 from dpif.errors import EncodeError, ParseError
 from dpif.packet.addresses import Mac
 from dpif.packet.constants import (

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from types import ModuleType, TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias
 
+from dpif._typing import Any, NamedTuple, Self, TypeAlias
 from dpif.errors import DpifError, EncodeError, Unavailable
 
 __all__ = ["LINKTYPE_ETHERNET", "CapturedPacket", "Path", "Writer", "read"]

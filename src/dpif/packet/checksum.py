@@ -10,7 +10,8 @@ a whole packet is summed by one ``int.from_bytes`` and one ``%``.
 from __future__ import annotations
 
 from functools import cache
-from typing import TypeAlias
+
+from dpif._typing import TypeAlias
 
 __all__ = ["Buffer", "checksum", "crc32c", "ones_complement_sum", "pseudo_header_sum", "update"]
 

@@ -13,8 +13,7 @@ A packet that is too short for the change, or has no such header, raises `Decode
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
+from dpif._typing import TypeAlias
 from dpif.errors import DecodeError
 from dpif.packet.checksum import checksum, crc32c, pseudo_header_sum, update
 from dpif.packet.constants import (

@@ -8,8 +8,8 @@ either. ``pack(packet)`` puts the header before a packet. What the outer header 
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.errors import DecodeError
 from dpif.packet.checksum import checksum
 from dpif.packet.constants import ETH_P_TEB

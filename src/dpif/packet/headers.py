@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct, error
-from typing import Any, NamedTuple
 
+from dpif._typing import Any, NamedTuple
 from dpif.errors import DecodeError, EncodeError
 from dpif.packet.addresses import Mac
 from dpif.packet.checksum import Buffer, checksum

@@ -8,8 +8,7 @@ walk; no packet is an error. Values of fields are not its business: `headers` an
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dpif._typing import NamedTuple
 from dpif.packet.checksum import Buffer
 from dpif.packet.constants import (
     ETH_P_802_2,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from dpif._typing import Final
 from dpif.packet.checksum import pseudo_header_sum
 from dpif.packet.constants import ETH_P_IP, IPPROTO_TCP, IPPROTO_UDP
 from dpif.packet.edit import complete_checksum

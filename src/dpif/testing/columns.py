@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address
-from typing import Any
 
+from dpif._typing import Any
 from dpif.client.flows import Flow
 from dpif.odp.attrs import Empty, Opaque, Scalar, Structure
 from dpif.odp.constants import TunnelKeyAttr

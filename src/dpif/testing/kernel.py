@@ -10,9 +10,9 @@ import socket
 import struct
 from itertools import count
 from pathlib import Path
-from typing import Self
 
 from dpif._open import datapaths, open
+from dpif._typing import Self
 from dpif.client import Datapath
 from dpif.errors import DpifError
 from dpif.packet import build

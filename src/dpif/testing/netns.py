@@ -14,8 +14,8 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
 
+from dpif._typing import Any, NamedTuple, Self, TypeVar
 from dpif.errors import DpifError
 
 __all__ = ["CommandFailed", "Host", "Namespace", "delete_link", "hosts", "ip", "ip_batch", "run"]

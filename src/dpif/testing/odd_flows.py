@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any
 
+from dpif._typing import Any
 from dpif.errors import DecodeError
 from dpif.odp.actions import Action, Actions, Clone, DecTtl, Sample
 from dpif.odp.constants import KeyAttr

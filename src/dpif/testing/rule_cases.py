@@ -7,8 +7,8 @@ A rule is named as `RuleBroken.rule` names it; a flow that is taken has none.
 from __future__ import annotations
 
 import errno
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.odp.actions import Actions, AddMpls, Clone, Ct, Hash, Nat, PushNsh, Set, SetMasked, Trunc, parse_actions
 from dpif.odp.actions.base import Action
 from dpif.odp.constants import KeyAttr

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import singledispatch
-from typing import Any, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from dpif._typing import Any, TypeAlias, TypeVar
 from dpif.odp.actions import (
     Action,
     Actions,

@@ -10,8 +10,8 @@ import select
 import socket
 import threading
 import time
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.packet.build import echo
 from dpif.packet.constants import ICMP_ECHOREPLY, IPPROTO_ICMP
 from dpif.packet.headers import Icmp

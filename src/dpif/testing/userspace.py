@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Self
 
+from dpif._typing import Self
 from dpif._userspace import Userspace
 from dpif.client import Datapath
 from dpif.testing.conformance.harness import HERE

@@ -50,9 +50,8 @@ actions that there are. Besides the kernel's types of port there are two of our 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dpif._lazy import lazy
+from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.userspace.devices.memory import MemoryDevice

@@ -11,8 +11,8 @@ import contextlib
 import selectors
 import socket
 from collections.abc import Callable
-from typing import Final, TypeAlias
 
+from dpif._typing import Final, TypeAlias
 from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.namespace import Namespace
 

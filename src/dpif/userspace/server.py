@@ -17,8 +17,8 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Final, Self
 
+from dpif._typing import Final, Self
 from dpif.errors import Unavailable
 from dpif.netlink.answering import Answering, Refusal
 from dpif.netlink.unix import (

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from errno import EEXIST, EPROTONOSUPPORT
 from random import Random
 from types import TracebackType
-from typing import Self
 
+from dpif._typing import Self
 from dpif.conntrack.service import NetfilterService
 from dpif.errors import Unavailable
 from dpif.netlink.answering import Answering

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.apps.doctor.findings import Finding, counted, notice, ok, problem
 from dpif.client import Port
 from dpif.client.devices import has_lro

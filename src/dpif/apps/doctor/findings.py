@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
+
+from dpif._typing import NamedTuple
 
 __all__ = ["Finding", "Level", "counted", "notice", "ok", "problem", "worst"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from dpif._typing import NamedTuple
 from dpif.apps.doctor.findings import Finding, counted, ok, problem
 from dpif.apps.doctor.sockets import NetlinkSocket, generic_sockets, holders
 from dpif.client import Port

@@ -9,7 +9,8 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+
+from dpif._typing import Final, NamedTuple
 
 __all__ = ["NetlinkSocket", "generic_sockets", "holders"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
+from dpif._typing import Final
 from dpif.apps.doctor.findings import Finding, counted, notice, ok, problem
 from dpif.client import Port
 from dpif.odp.messages.datapath import DatapathRecord, DatapathStats, MegaflowStats

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dpif._lazy import lazy
+from dpif._typing import TYPE_CHECKING
 from dpif.odp.actions.base import Action, Actions, Unknown, load_all, parse_actions
 from dpif.odp.actions.headers import AddMpls, Hash, PopMpls, PushEth, PushMpls, PushVlan
 from dpif.odp.actions.set import Set, SetMasked

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
 
+from dpif._typing import Any, ClassVar, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.arguments import missing, scan_unmasked, show_argument

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Any, ClassVar, Self
 
+from dpif._typing import Any, ClassVar, Self
 from dpif.odp.attrs import Opaque, Style
 from dpif.odp.constants import VLAN_CFI, CookieType, SampleDirection, SlowPathReason
 from dpif.odp.kinds import PORT, U16, U32, Flags, OtherOrder, Raw, UInt

@@ -1,8 +1,8 @@
 """The connection tracking action, ``ct(commit,zone=5,…,nat(…))``."""
 
 import re
-from typing import Any, NamedTuple
 
+from dpif._typing import Any, NamedTuple
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action, NestAction
 from dpif.odp.actions.nat import Nat, NatType

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Self
 
+from dpif._typing import TYPE_CHECKING, Any, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Empty, Scalar
 from dpif.odp.constants import NatAttr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, Self
 
+from dpif._typing import Any, Self
 from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLA_F_NESTED
 from dpif.odp.actions.base import Action, ActionList, NestAction

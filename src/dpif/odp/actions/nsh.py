@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from dpif._typing import Any
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import ClassVar
 
+from dpif._typing import ClassVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
 from dpif.odp.attrs import Style

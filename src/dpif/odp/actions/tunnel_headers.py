@@ -9,8 +9,8 @@ hexadecimal digits.
 import re
 import struct
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple, Protocol, Self, TypeVar
 
+from dpif._typing import ClassVar, NamedTuple, Protocol, Self, TypeVar
 from dpif.errors import DecodeError
 from dpif.odp.attrs import PLAIN
 from dpif.odp.constants import VportType

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from dpif._typing import Any
 from dpif.odp.actions.base import NestAction
 from dpif.odp.actions.cookies import COOKIE_SIZE, Cookie, UserData
 from dpif.odp.arguments import scan_unmasked, show_argument

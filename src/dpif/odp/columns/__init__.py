@@ -36,8 +36,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.errors import Unavailable
 from dpif.odp.messages.flow import FlowRecord
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from dpif._typing import NamedTuple
 from dpif.odp.columns.blocks import Block, Collector, Column
 from dpif.odp.columns.fields import Form, Type, column_types
 from dpif.odp.columns.places import Array

@@ -7,11 +7,11 @@ whose values are all the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from dpif._typing import Final
 from dpif.odp.columns.blocks import Collector, Column
 from dpif.odp.columns.fields import Form, Type, column_types
 from dpif.odp.columns.places import Array

@@ -8,10 +8,10 @@ that never changes one value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
 
 import numpy as np
 
+from dpif._typing import Final, NamedTuple
 from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names
 from dpif.odp.columns.layouts import Group, Layout, Layouts, read
 from dpif.odp.columns.places import Array, Messages

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any, Final, NamedTuple
 
+from dpif._typing import Any, Final, NamedTuple
 from dpif.errors import EncodeError
 from dpif.netlink.attributes import walk
 from dpif.odp.attrs import AttrType, Empty, Scalar, Structure

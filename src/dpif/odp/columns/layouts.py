@@ -15,10 +15,10 @@ A word that is in no message other than in the first is read once: so are most m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
 
 import numpy as np
 
+from dpif._typing import Final, NamedTuple
 from dpif.netlink.attributes import walk
 from dpif.netlink.constants import NLA_HDRLEN
 from dpif.odp.columns.fields import MASK, UFID, Form, Leaf, known_types, leaves

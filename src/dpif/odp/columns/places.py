@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from dpif._typing import Any, Final, TypeAlias
 from dpif.netlink.constants import NLA_HDRLEN, NLA_TYPE_MASK
 from dpif.odp.constants import FlowAttr
 from dpif.odp.messages.base import OVS_HDRLEN

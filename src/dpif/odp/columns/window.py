@@ -7,10 +7,10 @@ of them at once; where there is anything else the exchange looks through them, o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from dpif._typing import Any, TypeAlias
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.constants import NLMSG_HDRLEN
 from dpif.netlink.exchange import Dump

@@ -12,7 +12,7 @@ reads them in turn until it finds the one asked for. What ``dpif show`` loads im
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.odp.constants.actions import *

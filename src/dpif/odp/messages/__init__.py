@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dpif._lazy import lazy
+from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.odp.messages.base import Record

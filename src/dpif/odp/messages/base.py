@@ -16,8 +16,8 @@ import functools
 import struct
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, ClassVar, Self, TypeVar, dataclass_transform, overload
 
+from dpif._typing import Any, ClassVar, Self, TypeVar, dataclass_transform, overload
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, RawAttr
 from dpif.netlink.exchange import Request

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
+from dpif._typing import Any, NamedTuple
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.policy import AttributeSet

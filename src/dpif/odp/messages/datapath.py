@@ -1,7 +1,6 @@
 """Messages of the family ``ovs_datapath``: create, find, change and delete datapaths."""
 
-from typing import NamedTuple
-
+from dpif._typing import NamedTuple
 from dpif.netlink.policy import PAD, S32, U32, U32_ARRAY, AttributeSet, String, Structure
 from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY, OVS_DATAPATH_VERSION, DatapathAttr
 from dpif.odp.constants.vport import IFNAMSIZ

@@ -6,8 +6,8 @@ when it is read.
 
 import functools
 from collections.abc import Callable
-from typing import Final, NamedTuple, Self, TypeVar
 
+from dpif._typing import Final, NamedTuple, Self, TypeVar
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, attribute
 from dpif.netlink.policy import BYTES, FLAG, PAD, U8, U32, U64, AttributeSet, Structure

@@ -10,8 +10,8 @@ from __future__ import annotations
 import operator
 import struct
 from collections.abc import Callable
-from typing import Any, Final
 
+from dpif._typing import Any, Final
 from dpif.netlink.attributes import Buffer, walk
 from dpif.netlink.constants import NLA_HDRLEN
 from dpif.odp.constants import FlowAttr

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dpif._typing import NamedTuple
 from dpif.errors import EncodeError
 from dpif.netlink.attributes import Buffer, RawAttr
 from dpif.netlink.policy import FLAG, PAD, U32, U64, AttributeSet, ListOf, Structure

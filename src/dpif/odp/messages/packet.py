@@ -7,8 +7,8 @@ Each packet that misses the flow table costs one of each, so both have a short w
 from __future__ import annotations
 
 from sys import byteorder
-from typing import Final
 
+from dpif._typing import Final
 from dpif.netlink.attributes import ATTRIBUTE_HEADER, Buffer, align, attribute
 from dpif.netlink.constants import NLA_HDRLEN
 from dpif.netlink.policy import BYTES, FLAG, U16, U32, U64, AttributeSet

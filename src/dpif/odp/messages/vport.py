@@ -1,7 +1,6 @@
 """Messages of the family ``ovs_vport``: attach, find, change and detach ports."""
 
-from typing import NamedTuple
-
+from dpif._typing import NamedTuple
 from dpif.netlink.policy import (
     FLAG,
     PAD,

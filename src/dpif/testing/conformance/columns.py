@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
+from dpif._typing import Any
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
 from dpif.packet import build

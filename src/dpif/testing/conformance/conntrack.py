@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
 
 import pytest
 
 import dpif
+from dpif._typing import TypeAlias
 from dpif.client import Datapath, Upcall, Upcalls
 from dpif.client.ct_limits import CtLimits
 from dpif.odp.constants import CtLimitCmd

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import re
 import struct
-from typing import Any
 
 import pytest
 
 import dpif
+from dpif._typing import Any
 from dpif.client import Put
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_GENERIC, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_DONE

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno as errnos
 from collections.abc import Iterator
-from typing import Protocol
 
+from dpif._typing import Protocol
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
 

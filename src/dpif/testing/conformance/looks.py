@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
+from dpif._typing import Any
 from dpif.client import Datapath
 from dpif.errors import NoSuchObject
 from dpif.netlink.constants import GENL_ID_CTRL, NETLINK_GENERIC

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
 
 import pytest
 
+from dpif._typing import Any
 from dpif.client import Datapath
 from dpif.errors import NoSuchObject
 from dpif.netlink.attributes import Buffer, walk

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 import pytest
 
 import dpif
+from dpif._typing import NamedTuple
 from dpif.client import Datapath
 from dpif.client.port import Port
 from dpif.netlink.policy import Decoded

@@ -10,8 +10,8 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from errno import EBUSY, EEXIST
-from typing import Final, NamedTuple, TypeAlias
 
+from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.odp.constants import VportType
 from dpif.odp.swkey import (
     AF_INET,

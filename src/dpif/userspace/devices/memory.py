@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
+from dpif._typing import Final
 from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.namespace import Namespace, Options
 

@@ -12,8 +12,8 @@ import socket
 import struct
 from collections.abc import Iterable, Sequence
 from errno import EINVAL, ENODEV
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.errors import DecodeError
 from dpif.packet.constants import ETH_P_8021Q
 from dpif.packet.edit import complete_checksum_at, push_vlan

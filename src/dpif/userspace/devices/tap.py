@@ -7,8 +7,8 @@ import socket
 import struct
 from collections.abc import Sequence
 from errno import EAGAIN, EEXIST, EINTR, ENODEV
-from typing import Final
 
+from dpif._typing import Final
 from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.namespace import Namespace, Options
 from dpif.userspace.engine.refusal import refusal

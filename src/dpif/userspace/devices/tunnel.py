@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import EINVAL
 from functools import partial
-from typing import Any, Final
 
+from dpif._typing import Any, Final
 from dpif.errors import DecodeError
 from dpif.odp.constants import TunnelAttr, VportType, VxlanExt
 from dpif.odp.swkey import AF_INET, AF_INET6, bits, build, get

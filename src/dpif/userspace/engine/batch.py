@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
 
+from dpif._typing import TYPE_CHECKING, TypeAlias
 from dpif.odp.swkey import TCP_FLAGS
 from dpif.userspace.engine.columns import fingerprints
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Final
 
+from dpif._typing import Any, Final
 from dpif.packet.constants import IPPROTO_TCP
 from dpif.userspace.engine.fingerprint import IPV4, IPV4_END, IPV4_PARTS, TCP_OFFSET, TCP_SIZE, fingerprint
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ERANGE
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from dpif._typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from dpif.odp.actions import Actions, Output
 from dpif.odp.constants import DP_MAX_PORTS, DatapathFeature, PacketCmd
 from dpif.odp.extraction import extract_flat

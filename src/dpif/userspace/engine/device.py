@@ -8,7 +8,8 @@ with `filenos` and `poll`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.userspace.engine.namespace import Namespace

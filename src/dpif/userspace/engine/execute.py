@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from errno import EINVAL
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dpif.errors import DecodeError
 from dpif.odp.actions import (
     Action,

@@ -12,8 +12,8 @@ that is too short has none. `columns.py` takes the fingerprints of many packets 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
+from dpif._typing import Final
 from dpif.odp.protocols import ND_TYPES
 from dpif.packet.constants import IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 

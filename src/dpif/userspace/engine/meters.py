@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from errno import EBUSY, EFBIG, EINVAL
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.odp.constants import MeterBandType
 from dpif.userspace.engine.refusal import refusal
 

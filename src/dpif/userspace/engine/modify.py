@@ -11,8 +11,8 @@ import struct
 from collections.abc import Callable, Mapping
 from errno import EINVAL
 from functools import partial
-from typing import Any, Final, NamedTuple
 
+from dpif._typing import Any, Final, NamedTuple
 from dpif.odp.actions import AddMpls, PopMpls, PushEth, PushMpls, PushVlan, Set, SetMasked
 from dpif.odp.constants import VLAN_CFI, KeyAttr, TunnelKeyAttr
 from dpif.odp.layers import Mpls

@@ -14,8 +14,8 @@ import random as _random
 import threading
 from collections.abc import Callable, Mapping
 from errno import EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, EOPNOTSUPP
-from typing import Any, Final, NamedTuple, TypeAlias
 
+from dpif._typing import Any, Final, NamedTuple, TypeAlias
 from dpif.odp.constants import DP_MAX_PORTS, IFNAMSIZ, OVSP_LOCAL, VportType
 from dpif.userspace.engine.conntrack.fragments import Fragments
 from dpif.userspace.engine.conntrack.nat import Translator

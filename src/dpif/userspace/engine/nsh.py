@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import struct
 from errno import EAFNOSUPPORT, EINVAL, ENOMEM
-from typing import Final
 
+from dpif._typing import Final
 from dpif.odp.actions import PushNsh
 from dpif.odp.nsh import NEXT_PROTOCOLS, NshBase, NshContext
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, MAC_PROTO_NONE, get, put

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from dpif._typing import TYPE_CHECKING
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, build
 
 if TYPE_CHECKING:

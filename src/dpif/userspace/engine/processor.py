@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from errno import EINVAL, ENETDOWN
-from typing import TYPE_CHECKING, Final, TypeAlias
 
+from dpif._typing import TYPE_CHECKING, Final, TypeAlias
 from dpif.errors import DecodeError
 from dpif.userspace.engine.batch import receive_many
 from dpif.userspace.engine.frame import Frame

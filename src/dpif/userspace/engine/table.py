@@ -17,7 +17,8 @@ This file knows neither packets nor actions; a flow carries its actions for whoe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+
+from dpif._typing import Generic, TypeVar
 
 P = TypeVar("P")
 

@@ -8,7 +8,8 @@ Addresses of machines, routes and neighbours are the underlay's business alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+
+from dpif._typing import NamedTuple, Protocol, TypeAlias
 
 
 class Datagram(NamedTuple):

@@ -7,8 +7,8 @@ learns only whether the upcall found its receiver.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from dpif._typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from dpif.odp.actions import Actions
 from dpif.odp.constants import PacketCmd
 

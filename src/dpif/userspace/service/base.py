@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from errno import EIO
-from typing import ClassVar, TypeVar
 
+from dpif._typing import ClassVar, TypeVar
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.generic import GENL_HDRLEN
 from dpif.netlink.service import Service

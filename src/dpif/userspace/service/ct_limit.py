@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from errno import EINVAL
-from typing import Final
 
+from dpif._typing import Final
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.odp.constants import OVS_CT_LIMIT_MCGROUP, OVS_ZONE_LIMIT_DEFAULT_ZONE, CtLimitCmd
 from dpif.odp.messages import CtLimitRecord, ZoneLimit

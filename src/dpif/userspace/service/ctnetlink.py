@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from errno import EINVAL, ENOENT
 from ipaddress import IPv4Address, IPv6Address
 from socket import AF_INET
-from typing import Any, Final
 
+from dpif._typing import Any, Final
 from dpif.conntrack.constants import CtAttr, CtMsg, Status
 from dpif.conntrack.entry import CONNTRACK, Entry, SctpInfo, TcpFlags, TcpInfo
 from dpif.conntrack.nfnetlink import HEADER_SIZE, unpack_header

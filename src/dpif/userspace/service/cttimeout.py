@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from errno import EINVAL
-from typing import Any
 
+from dpif._typing import Any
 from dpif.conntrack.constants import TimeoutAttr, TimeoutMsg
 from dpif.conntrack.nfnetlink import HEADER_SIZE, unpack_header
 from dpif.conntrack.service import NetfilterCommand

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from errno import EEXIST, EINVAL, ERANGE
-from typing import Final
 
+from dpif._typing import Final
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.odp.constants import OVS_DATAPATH_MCGROUP, DatapathCmd, DatapathFeature
 from dpif.odp.messages import DatapathRecord, DatapathStats, MegaflowStats

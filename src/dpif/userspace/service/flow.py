@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from errno import EINVAL, ERANGE
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_EXCL
 from dpif.odp.actions import Actions

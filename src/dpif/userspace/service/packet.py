@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from errno import EINVAL, ERANGE
-from typing import Final
 
+from dpif._typing import Final
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.service import Service
 from dpif.odp.actions import Actions

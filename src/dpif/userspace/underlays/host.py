@@ -12,8 +12,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from errno import EAFNOSUPPORT, EPERM
 from ipaddress import ip_address
-from typing import Any, Final
 
+from dpif._typing import Any, Final
 from dpif.packet.constants import IPPROTO_UDP
 from dpif.userspace.engine.refusal import refusal
 from dpif.userspace.engine.underlay import Datagram, Place, Receiver

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from errno import EADDRINUSE
 from ipaddress import ip_address
-from typing import Final
 
+from dpif._typing import Final
 from dpif.errors import DecodeError
 from dpif.packet import build
 from dpif.packet.checksum import checksum, pseudo_header_sum

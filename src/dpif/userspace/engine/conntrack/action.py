@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from errno import EINVAL, ENOMEM
 from socket import AF_INET, AF_INET6
-from typing import Final
 
+from dpif._typing import Final
 from dpif.conntrack.constants import TcpState
 from dpif.odp.actions import Ct, Masked
 from dpif.odp.constants import CtState, FragType

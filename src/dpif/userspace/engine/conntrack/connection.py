@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, IntEnum
 from itertools import count
-from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dpif._typing import TYPE_CHECKING, Final, NamedTuple
 from dpif.userspace.engine.conntrack.timeouts import DEFAULTS, OTHER_DEFAULTS, Policy
 from dpif.userspace.engine.conntrack.tuples import Tuple
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from errno import E2BIG, EINVAL, ENOMEM
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.packet.checksum import checksum
 from dpif.packet.constants import (
     ETH_P_IP,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random as _random
 from collections.abc import Iterator
-from typing import Final, NamedTuple, Self
 from zlib import crc32
 
+from dpif._typing import Final, NamedTuple, Self
 from dpif.odp.actions import Nat
 from dpif.packet import edit
 from dpif.packet.checksum import update

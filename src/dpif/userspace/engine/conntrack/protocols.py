@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from dpif._typing import Final
 from dpif.conntrack.constants import GenericTimeout, IcmpTimeout, UdpTimeout
 from dpif.packet.checksum import Buffer
 from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
 
+from dpif._typing import Final, NamedTuple
 from dpif.conntrack.constants import SctpState
 from dpif.packet.checksum import Buffer
 from dpif.packet.layout import Layout

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple, Self
 
+from dpif._typing import Final, NamedTuple, Self
 from dpif.packet.checksum import Buffer
 from dpif.packet.layout import Layout
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import Final
 
+from dpif._typing import Final
 from dpif.conntrack.constants import TcpFlag, TcpState, TcpTimeout
 from dpif.userspace.engine.conntrack.connection import Connection, Verdict
 from dpif.userspace.engine.conntrack.segment import ACK, FIN, RST, SYN, URG, Segment

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Final
 
+from dpif._typing import Final
 from dpif.conntrack.constants import TcpFlag, TcpState
 from dpif.userspace.engine.conntrack.segment import (
     ACK,

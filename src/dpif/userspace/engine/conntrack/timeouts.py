@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from errno import EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP
 from types import MappingProxyType
-from typing import Final
 from weakref import WeakSet
 
+from dpif._typing import Final
 from dpif.conntrack.constants import GenericTimeout, IcmpTimeout, SctpTimeout, TcpTimeout, UdpTimeout
 from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 from dpif.userspace.engine.refusal import refusal

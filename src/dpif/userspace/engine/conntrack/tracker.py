@@ -8,8 +8,8 @@ is over is gone for whoever looks, and is swept away now and then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
+from dpif._typing import Final
 from dpif.packet.checksum import Buffer
 from dpif.packet.layout import Layout
 from dpif.userspace.engine.conntrack.connection import Connection, Info, Tracked, Verdict

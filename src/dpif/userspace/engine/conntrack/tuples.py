@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
+from dpif._typing import Final, NamedTuple
 from dpif.packet.checksum import Buffer
 from dpif.packet.constants import (
     ETH_P_IP,

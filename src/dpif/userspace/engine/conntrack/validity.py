@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from dpif._typing import Final
 from dpif.packet.checksum import Buffer, checksum, crc32c, pseudo_header_sum
 from dpif.packet.constants import ETH_P_IP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 from dpif.packet.layout import Fragment, Layout
