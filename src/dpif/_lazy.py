@@ -1,22 +1,33 @@
-"""Re-exports that import their module when first used (PEP 562).
+"""What is loaded, or made, when it is first used: modules (`load`), the names of a package, regular expressions.
 
-A package offers the names of its modules without paying for them: ``import dpif.netlink`` reads one file. The
-package lists each name and the module that defines it, and ends with::
+A package offers the names of its modules without paying for them (PEP 562): ``import dpif.netlink`` reads one file.
+The package lists each name and the module that defines it, and ends with::
 
     __getattr__, __dir__ = lazy(__name__, {"Connection": "connection", ...})
 
-The same names stand under ``if TYPE_CHECKING:`` for type checkers. This module imports nothing of dpif.
+The same names stand under ``if TYPE_CHECKING:`` for type checkers. A module that reads text has its regular
+expressions ready for when there is some; who prints never pays for them. This module imports nothing of dpif that
+would bring more.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Mapping
 
-from dpif._typing import Any
+from dpif._typing import TYPE_CHECKING, Any
 
-__all__ = ["lazy"]
+if TYPE_CHECKING:
+    from re import Pattern
+    from types import ModuleType
+
+__all__ = ["lazy", "load", "pattern"]
+
+
+def load(module: str) -> ModuleType:
+    """Import a module by its whole name: `importlib.import_module`, without importing that."""
+    __import__(module)
+    return sys.modules[module]
 
 
 def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -25,7 +36,7 @@ def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any]
     def getattr_(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
+        value = getattr(load(f"{package}.{modules[name]}"), name)
         setattr(sys.modules[package], name, value)
         return value
 
@@ -33,3 +44,23 @@ def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any]
         return sorted({*vars(sys.modules[package]), *modules})
 
     return getattr_, dir_
+
+
+def pattern(text: str) -> Pattern[str]:
+    """Return the regular expression `text`, which is compiled when it is first used."""
+    made: Any = _Pattern(text)
+    return made  # type: ignore[no-any-return]
+
+
+class _Pattern:
+    """Becomes, attribute by attribute, the compiled pattern."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getattr__(self, name: str) -> Any:
+        import re
+
+        value = getattr(re.compile(self._text), name)
+        setattr(self, name, value)  # from now on nobody asks here
+        return value

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LINES_AT_A_TIME = 256
-"""As many lines of flows stay below 128 KiB, from where on the C library takes fresh memory for each text."""
+_LINES_AT_FIRST = 256
+_LINES_AT_MOST = 1024
+_CHARACTERS = 96 << 10
+"""What is written at a time: a write costs as much as dozens of lines, and so does fresh memory for longer texts."""
 _OR_SERVE = "; or make datapaths in user space: 'dpif serve'"
 
 
@@ -114,23 +116,24 @@ class Context:
 
         What came before an error is printed.
         """
-        waiting, rest = self._waiting, iter(lines)
+        waiting, rest, many = self._waiting, iter(lines), _LINES_AT_FIRST
         try:
             while True:
-                waiting.extend(islice(rest, _LINES_AT_A_TIME))
-                if len(waiting) < _LINES_AT_A_TIME:
+                waiting.extend(islice(rest, many - len(waiting)))
+                if len(waiting) < many:
                     break
-                self._write()
+                many = min(1 + _CHARACTERS * many // self._write(), _LINES_AT_MOST)
         finally:
             self._write()
 
-    def _write(self) -> None:
-        """Write the lines that wait to stdout."""
+    def _write(self) -> int:
+        """Write the lines that wait to stdout; return how many characters they had."""
         lines = self._waiting
-        if lines:
-            text = "\n".join(lines if self._paint is None else map(self._paint, lines)) + "\n"
-            lines.clear()
-            sys.stdout.write(text)
+        if not lines:
+            return 0
+        text = "\n".join(lines if self._paint is None else map(self._paint, lines)) + "\n"
+        lines.clear()
+        return sys.stdout.write(text)
 
     def flush(self) -> None:
         """Hand over what was printed so far: whoever reads it may wait for it."""

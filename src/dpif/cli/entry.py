@@ -7,12 +7,12 @@ DPIF_DEBUG=1 to see the traceback of an internal error.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
+from dpif._lazy import load
 from dpif._typing import TYPE_CHECKING, Any
 from dpif._version import __version__
 from dpif.cli.errors import CommandError, UsageError, describe, is_of_output, printable
@@ -30,6 +30,8 @@ _CTRL_C = 130
 _READER_GONE = 141
 _TIME_OVER = 142
 
+_AGAIN = 0.5
+"""Seconds until time is over once more: an exception that meets a destructor at work is lost there."""
 _PATIENCE = 2.0
 """Seconds that a person waits for a completion."""
 
@@ -125,7 +127,7 @@ def execute(invocation: Invocation, make_context: Callable[[Command, list[str], 
 
 def _load(command: Command) -> Handler:
     module, _, function = command.handler.partition(":")
-    handler: Handler = getattr(importlib.import_module(f"dpif.cli.{module}"), function)
+    handler: Handler = getattr(load(f"dpif.cli.{module}"), function)
     return handler
 
 
@@ -149,7 +151,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         raise TimeOver
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         yield
     finally:

@@ -7,7 +7,6 @@ of flows. An order needs them all before the first is shown, or with a limit as 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -46,7 +45,7 @@ class _Request(NamedTuple):
                 filter_text = value
             elif name != "pmd":
                 words.append(word)
-            elif re.fullmatch(r"-1|\d+", value):
+            elif value == "-1" or value.isdecimal():
                 of_thread = True
             else:
                 raise CommandError(f"pmd={value} is not the number of a CPU core")
@@ -54,7 +53,7 @@ class _Request(NamedTuple):
 
 
 def _limit(text: str | None) -> int | None:
-    if text is not None and not re.fullmatch(r"[0-9]{1,18}", text):
+    if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise UsageError(f"--limit takes a number of flows, not '{text}'")
     return None if text is None else int(text)
 

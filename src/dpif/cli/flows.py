@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import functools
-import re
 from collections.abc import Mapping
 
+from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING
 from dpif.cli.errors import CommandError, UsageError, describe, syntax
 from dpif.cli.flow_views import CounterLine, FlowLine, port_names
@@ -28,7 +28,7 @@ MEANING = {
     errno.ENOENT: "there is no such flow",
 }
 """What a refusal means, for `describe`."""
-_NAMED_PORT = re.compile(r"in_port\((?!\d+[/)])")
+_NAMED_PORT = pattern(r"in_port\((?!\d+[/)])")
 
 
 class FlowReader:

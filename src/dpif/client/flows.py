@@ -11,7 +11,6 @@ from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd, UfidFlag
 from dpif.odp.key import FlowKey, FlowMask, format_key
 from dpif.odp.messages.flow import FlowRecord
-from dpif.odp.messages.flow_rows import FlowRows
 from dpif.odp.ufid import Ufid
 
 if TYPE_CHECKING:
@@ -170,6 +169,8 @@ class Flows:
         because they did not fit its buffer are asked for one by one; a flow that is gone by then is skipped.
         The kernel's table may be rehashed meanwhile: a long dump of a busy table can miss or repeat flows.
         """
+        from dpif.odp.messages.flow_rows import FlowRows  # who prints does without
+
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex, ufid_flags=_TERSE if terse else None)
         request = record.request(f"dumping the flows of {self._dp.name}", decode=FlowRows())
         for row in self._dp.connection.dump(request):

@@ -28,6 +28,8 @@ __all__ = ["Connection"]
 T = TypeVar("T")
 
 _MAX_IDLE: Final = 4
+_ROOM: Final = 8
+"""How many times the memory of a dump's datagrams is kept for what is made of them."""
 _MAX_SEQ: Final = 0x7FFFFFFF
 
 
@@ -147,6 +149,7 @@ class Connection:
         without waiting, until they have `size` bytes together. Raises as `dump` does.
         """
         type_id = self._type_id(request.family)
+        _keep_freed_memory(_ROOM * size)
         with self._transport() as transport:
             exchange = Dump(request, type_id, self._take_seq(), transport.port_id)
             transport.send(exchange.datagram)
@@ -232,6 +235,16 @@ class Connection:
                 raise
             exchange.overrun()
             return None
+
+
+def _keep_freed_memory(size: int) -> None:
+    """Have about `size` bytes that are freed from now on kept for what comes next, where the C library is glibc.
+
+    Else memory goes back to the system page by page, and fresh pages cost more than what a dump puts there. Once a
+    block beyond a threshold was freed, its size becomes the threshold (mallopt(3), ``M_MMAP_THRESHOLD``); the pages
+    of this one are never touched.
+    """
+    bytes(size)
 
 
 class _Lent(Connection):

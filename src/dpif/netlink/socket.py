@@ -6,15 +6,18 @@ queue is full and then reports ENOBUFS once. Sources: netlink(7), ``net/netlink/
 
 from __future__ import annotations
 
+import _socket as socket  # `socket` around it takes longer to load than all of netlink
 import contextlib
 import errno
-import select
-import socket
+import functools
 import time
 
-from dpif._typing import Final
+from dpif._typing import TYPE_CHECKING, Final
 from dpif.errors import DecodeError, Unavailable, netlink_error
 from dpif.netlink import constants as c
+
+if TYPE_CHECKING:
+    import select
 
 __all__ = ["KernelSocket"]
 
@@ -40,8 +43,6 @@ class KernelSocket:
         except BaseException:
             self._socket.close()
             raise
-        self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN)
         self._port_id: int = self._socket.getsockname()[0]
 
     def _configure(self) -> None:
@@ -87,6 +88,15 @@ class KernelSocket:
             if flags & socket.MSG_TRUNC:
                 raise DecodeError(f"a datagram longer than {READ_SIZE} bytes was cut short", offset=READ_SIZE)
             return data
+
+    @functools.cached_property
+    def _poll(self) -> select.poll:
+        """Made when one has to wait, which who only asks the kernel never does: its answers are there at once."""
+        import select
+
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return poll
 
     def _wait(self, deadline: float | None) -> None:
         milliseconds = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000

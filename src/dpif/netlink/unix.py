@@ -19,11 +19,11 @@ owner's alone. This file has the client's end and what the two ends agree on; th
 
 from __future__ import annotations
 
+import _socket as socket  # `socket` around it takes longer to load than all of netlink
 import contextlib
 import errno
 import os
 import select
-import socket
 import stat
 import struct
 import time

@@ -5,11 +5,11 @@ There are `Scalar` (one field), `Structure` (a `Struct`), `Opaque` (bytes as the
 number and name an attribute has is for the nest that it stands in.
 """
 
-import re
 import struct
 from collections.abc import Mapping
 from enum import IntFlag
 
+from dpif._lazy import pattern
 from dpif._typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.constants import NLA_MAX_PAYLOAD
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=IntFlag)
 S = TypeVar("S", bound=Struct)
 
 
-_PAIRS = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_PAIRS = pattern(r"(?:[0-9a-fA-F]{2})*")
 
 
 class Style(NamedTuple):

@@ -18,8 +18,8 @@ there is (flags, VLAN tags, tunnels, what we do not know) is formatted by its ow
 
 from __future__ import annotations
 
+import _socket as socket  # `socket` around it takes longer to load than all of netlink
 import functools
-import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping

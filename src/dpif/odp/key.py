@@ -7,7 +7,6 @@ whose set bits must match. An attribute that a mask lacks is wildcarded. Text in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from dpif._typing import Self
@@ -161,4 +160,6 @@ def format_key(
         return "<empty>"
     shown = key.show(mask, Style(verbose, port_names))
     # Open vSwitch puts no comma behind an eth() that comes first; equal output matters more than the comma.
-    return re.sub(r"^eth\(\),", "eth()", shown) if mask is not None else shown
+    if mask is None or not shown.startswith("eth(),"):
+        return shown
+    return shown.replace("eth(),", "eth()", 1)

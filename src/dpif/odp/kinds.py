@@ -11,14 +11,14 @@ neither.
 
 from __future__ import annotations
 
+import _socket as socket  # `socket` around it takes longer to load than all of netlink
 import functools
 import operator
-import re
-import socket
 import sys
 from collections.abc import Callable
 from enum import IntFlag
 
+from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from dpif.errors import EncodeError
 from dpif.odp.constants import CtState, FragType, TcpFlag, TunnelFlag
@@ -36,12 +36,12 @@ Raw: TypeAlias = Any
 Plain: TypeAlias = Any
 """What JSON can tell: text, a number, a boolean, None, and lists and dicts of them."""
 
-_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}(?![0-9a-fA-F:])")
-_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
-_IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9a-fA-F.:])")
-_PREFIX_LENGTH = re.compile(r"[0-9]{1,3}(?![0-9a-fA-F.:])")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+|0")
-_FLAG = re.compile(r"[a-z][a-z0-9_]*|\[[0-9a-f]+\]")
+_MAC = pattern(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}(?![0-9a-fA-F:])")
+_IPV4 = pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
+_IPV6 = pattern(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9a-fA-F.:])")
+_PREFIX_LENGTH = pattern(r"[0-9]{1,3}(?![0-9a-fA-F.:])")
+_HEXADECIMAL = pattern(r"0x[0-9a-fA-F]+|0")
+_FLAG = pattern(r"[a-z][a-z0-9_]*|\[[0-9a-f]+\]")
 
 
 def sharp(number: int) -> str:

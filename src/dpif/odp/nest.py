@@ -8,12 +8,12 @@ or bytes that they came from, and those that the class does not know are kept by
 
 from __future__ import annotations
 
-import re
+from _thread import _local  # threading.local, without the rest of threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from enum import IntEnum
 
+from dpif._lazy import pattern
 from dpif._typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import RawAttr, attribute, walk
@@ -25,24 +25,28 @@ from dpif.odp.spelling import closest
 V = TypeVar("V")
 
 _NLA_TYPE_MASK = 0x3FFF
-_UNKNOWN = re.compile(r"key(\d{1,5})", re.ASCII)
+_UNKNOWN = pattern(r"key([0-9]{1,5})")
 
 
-_depth = ContextVar("depth", default=0)
-"""How many nests are being decoded within one another."""
+class _Depth(_local):
+    """How many nests this thread is decoding within one another."""
+
+    now = 0
+
+
+_depth = _Depth()
 
 
 @contextmanager
 def nested_decoding() -> Iterator[None]:
     """Note that the payload of a nest is being decoded; a peer's bytes may not nest without end."""
-    depth = _depth.get()
-    if depth >= MAX_DEPTH:
+    if _depth.now >= MAX_DEPTH:
         raise DecodeError(f"nested more than {MAX_DEPTH} levels deep")
-    outer = _depth.set(depth + 1)
+    _depth.now += 1
     try:
         yield
     finally:
-        _depth.reset(outer)
+        _depth.now -= 1
 
 
 class Attr(Generic[V]):

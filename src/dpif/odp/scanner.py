@@ -6,23 +6,26 @@ linear in the length of the text. It knows characters and numbers; what they mea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
-from dpif._typing import NoReturn
+from dpif._lazy import pattern
+from dpif._typing import TYPE_CHECKING, NoReturn
 from dpif.errors import ParseError
 from dpif.odp.spelling import closest
 
-_SEPARATORS = re.compile(r"[ \t\r\n,]*")
+if TYPE_CHECKING:
+    from re import Pattern
+
+_SEPARATORS = pattern(r"[ \t\r\n,]*")
 _DIGITS = {
-    0: re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"),
-    10: re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+"),
-    16: re.compile(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]+"),
+    0: pattern(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"),
+    10: pattern(r"0[xX][0-9a-fA-F]+|[0-9]+"),
+    16: pattern(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]+"),
 }
 _BASES = {0: "decimal, 0x hexadecimal or 0 octal", 10: "decimal or 0x hexadecimal", 16: "hexadecimal"}
-_TOKEN = re.compile(r"[^(),/ \t\r\n]+")
-_PORT_NAME = re.compile(r"[^(),/ \t\r\n]+(?![^,) \t\r\n])")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN = pattern(r"[^(),/ \t\r\n]+")
+_PORT_NAME = pattern(r"[^(),/ \t\r\n]+(?![^,) \t\r\n])")
+_WORD = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_NAME = 40
 """No name that could be meant is longer; comparing names takes longer than reading them."""
 MAX_DEPTH = 32
@@ -78,7 +81,7 @@ class Scanner:
         if not self.looking_at(literal):
             self.expect(literal)
 
-    def match(self, pattern: re.Pattern[str]) -> str | None:
+    def match(self, pattern: Pattern[str]) -> str | None:
         """Take what `pattern` matches here and return it, or return None."""
         match = pattern.match(self.text, self.position)
         if match is None:
@@ -86,7 +89,7 @@ class Scanner:
         self.position = match.end()
         return match.group()
 
-    def require(self, pattern: re.Pattern[str], what: str) -> str:
+    def require(self, pattern: Pattern[str], what: str) -> str:
         """Take what `pattern` matches here; `what` says in an error message what was expected."""
         taken = self.match(pattern)
         if taken is None:

@@ -7,15 +7,15 @@ it is not RFC 9562's order of bytes. The kernel takes identifiers of 1 to 16 byt
 from __future__ import annotations
 
 import os
-import re
 import struct
 
+from dpif._lazy import pattern
 from dpif._typing import Self
 from dpif.errors import EncodeError, ParseError
 from dpif.odp.scanner import Scanner
 
 _WORDS = struct.Struct("=4I")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_UUID = pattern(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
 class Ufid(bytes):

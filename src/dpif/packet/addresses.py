@@ -5,13 +5,12 @@ IPv4 and IPv6 addresses are those of the standard library's `ipaddress`; only Et
 
 from __future__ import annotations
 
-import re
-
+from dpif._lazy import pattern
 from dpif.errors import EncodeError, ParseError
 
 __all__ = ["BROADCAST", "Mac"]
 
-_TEXT = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
+_TEXT = pattern(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
 
 
 class Mac(bytes):

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from dpif import __version__
 from dpif.cli import datapaths, main
+from dpif.cli.entry import TimeOver
 from dpif.userspace import UserspaceSystem
 
 from .conftest import Run
@@ -47,6 +49,22 @@ def raise_in(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     raise_in(monkeypatch, KeyboardInterrupt())
     assert run("dump-dps") == (130, "", "")
+
+
+def test_an_alarm_that_is_lost_comes_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    alarms = []
+
+    def handler(context: object) -> None:
+        for _ in range(2):
+            try:
+                time.sleep(30)
+            except TimeOver:  # as a destructor does that it meets
+                alarms.append("lost")
+        time.sleep(30)
+
+    monkeypatch.setattr(datapaths, "dump_dps", handler)
+    assert run("-t0.01", "dump-dps") == (142, "", "dpif: the time given by --timeout is over\n")
+    assert alarms == ["lost", "lost"]
 
 
 def test_an_internal_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

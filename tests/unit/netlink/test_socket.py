@@ -171,6 +171,6 @@ def test_no_such_protocol() -> None:
 
 
 def test_a_system_without_netlink(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(socket, "AF_NETLINK")
+    monkeypatch.delattr(netlink_socket.socket, "AF_NETLINK")
     with pytest.raises(Unavailable, match="no netlink"):
         KernelSocket()

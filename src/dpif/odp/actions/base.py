@@ -14,9 +14,9 @@ Actions are immutable values. Their slots are their identity: equality, hash and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
+from dpif._lazy import pattern
 from dpif._typing import Any, ClassVar, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
@@ -36,7 +36,7 @@ _NO_ACTIONS = {
     "drop": "drop stands alone: it says that there are no actions",
     "output": "an output is written as its port alone",
 }
-_DROP = re.compile(r"drop(?=\))", re.IGNORECASE)
+_DROP = pattern(r"(?i:drop)(?=\))")
 
 
 class Action:

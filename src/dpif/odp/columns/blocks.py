@@ -21,7 +21,6 @@ from dpif.odp.messages.flow import FlowRecord
 
 _MAX_ALIKE: Final = 8
 """Lists of actions of one length that are looked for in all flows at once; flows with others are asked one by one."""
-_FREED: Final = 16 << 20
 _UNTOLD: Final = -1
 _GONE: Final = -2
 
@@ -60,9 +59,6 @@ class Collector:
     ) -> None:
         if columns is not None:
             check_names(columns)
-        # Once a block as large as this was freed, glibc's malloc(3) keeps what is freed later; else it gives memory
-        # back to the system after each window and touches fresh pages in the next. This block is never touched.
-        np.empty(_FREED, np.uint8)
         self._wanted = None if columns is None else frozenset(columns)
         self._complete = complete
         self._codes = _Codes()

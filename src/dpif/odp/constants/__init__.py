@@ -12,6 +12,7 @@ reads them in turn until it finds the one asked for. What ``dpif show`` loads im
 
 from __future__ import annotations
 
+from dpif._lazy import load
 from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,13 +26,11 @@ if TYPE_CHECKING:
     from dpif.odp.constants.packet import *
     from dpif.odp.constants.vport import *
 else:
-    import importlib
-
     _MODULES = ("datapath", "vport", "flow", "packet", "key", "actions", "cookies", "meter", "ct_limit")
 
     def __getattr__(name: str) -> object:
         for module in _MODULES:
-            found = vars(importlib.import_module(f"{__name__}.{module}"))
+            found = vars(load(f"{__name__}.{module}"))
             if name in found:
                 globals()[name] = found[name]
                 return found[name]
