@@ -10,7 +10,7 @@ import workload
 from dpif.client.flows import Flow
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.connection import Connection
-from dpif.netlink.exchange import Request
+from dpif.netlink.exchange import Request, RequestKind
 from dpif.odp.flow_lines import FlowLines
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.messages.flow_rows import FlowRows
@@ -24,13 +24,13 @@ def bench_dump() -> Iterator[Case]:
     replay = workload.Replay(workload.payloads(COUNT))
 
     def dump(decode: Callable[[Buffer], Any]) -> Iterator[Any]:
-        return Connection(lambda: replay).dump(Request(workload.FAMILY, b"", decode))
+        return Connection(lambda: replay).dump(Request(RequestKind(workload.FAMILY, decode), b""))
 
     def count(decode: Callable[[Buffer], object]) -> int:
         return sum(1 for _ in dump(decode))
 
     def lines(renderer: FlowLines) -> int:
-        parts = Connection(lambda: replay).dump_datagrams(Request(workload.FAMILY, b"", bytes), 1)
+        parts = Connection(lambda: replay).dump_datagrams(Request(RequestKind(workload.FAMILY, bytes), b""), 1)
         return sum(
             len(renderer.lines(dump.payloads(datagram))) for dump, datagrams in parts for datagram in datagrams
         )

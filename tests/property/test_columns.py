@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dpif.client.flows import Flow
 from dpif.errors import DecodeError
 from dpif.netlink.constants import NLM_F_MULTI, NLMSG_DONE, NLMSG_NOOP
-from dpif.netlink.exchange import Dump, Request
+from dpif.netlink.exchange import Dump, Request, RequestKind
 from dpif.netlink.message import pack_message
 from dpif.odp.actions import parse_actions
 from dpif.odp.columns import to_arrays, to_table
@@ -75,7 +75,7 @@ def flows(draw: st.DrawFn) -> list[bytes]:
 
 def dump(payloads: list[bytes], between: bytes = b"", size: int = 2000) -> Any:
     """Yield a dump in datagrams of about that many bytes; `between` stands in each before the last row."""
-    exchange = Dump(Request(TYPE, b"", bytes), TYPE, SEQ, PORT)
+    exchange = Dump(Request(RequestKind(TYPE, bytes), b""), TYPE, SEQ, PORT)
     datagrams, part = [], b""
     for payload in payloads:
         message = pack_message(TYPE, NLM_F_MULTI, SEQ, PORT, payload)

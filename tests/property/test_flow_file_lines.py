@@ -41,7 +41,7 @@ def said(operation: Put | Delete | str | None) -> object:
     if not isinstance(operation, Put | Delete):
         return operation
     request = operation.request(7)
-    return type(operation), request.payload, request.flags
+    return type(operation), request.payload, request.kind.flags
 
 
 @given(st.lists(lines(), max_size=8), st.sampled_from(["add", "modify", "delete"]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dpif.errors import DecodeError
 from dpif.netlink import constants as c
 from dpif.netlink.attributes import Buffer
-from dpif.netlink.exchange import Dump, Request
+from dpif.netlink.exchange import Dump, Request, RequestKind
 from dpif.netlink.message import pack_message
 
 TYPE, SEQ, PORT = 31, 5, 77
@@ -56,6 +56,6 @@ datagrams = st.lists(pieces, max_size=8).map(b"".join)
 
 @given(st.lists(datagrams, max_size=3), st.sampled_from([PORT, 0]))
 def test_both_ways_agree(arriving: list[bytes], port_id: int) -> None:
-    request = Request(TYPE, b"", decode)
+    request = Request(RequestKind(TYPE, decode), b"")
     fast, slow = Dump(request, TYPE, SEQ, port_id), SlowDump(request, TYPE, SEQ, port_id)
     assert outcome(fast, arriving) == outcome(slow, arriving)

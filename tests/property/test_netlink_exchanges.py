@@ -13,7 +13,7 @@ from dpif.netlink import constants as c
 from dpif.netlink.answering import Command, Refusal
 from dpif.netlink.attributes import attribute
 from dpif.netlink.connection import Connection
-from dpif.netlink.exchange import Batch, Dump, Request, Subscription, Transaction
+from dpif.netlink.exchange import Batch, Dump, Request, RequestKind, Subscription, Transaction
 from dpif.netlink.generic import decode_family, get_family, list_families, pack_header
 from dpif.netlink.loopback import LoopbackTransport
 from dpif.netlink.message import pack_message, split
@@ -36,7 +36,7 @@ messages = st.builds(
     payloads,
 )
 datagrams = st.lists(st.one_of(st.binary(max_size=40), st.lists(messages, max_size=4).map(b"".join)), max_size=6)
-request = Request("toy", b"\x03\x02\0\0", decode_family, operation="ask")
+request = Request(RequestKind("toy", decode_family, "ask"), b"\x03\x02\0\0")
 
 
 @given(datagrams)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dpif.client.values import ActionsLike, KeyLike
     from dpif.conntrack.table import Conntrack
 
-_AT_A_TIME = 512
+_AT_A_TIME = 1024
 """Operations that are requests at one time."""
 _MAX_QUEUES = 0xF000
 _TC_MAJOR = 1 << 16

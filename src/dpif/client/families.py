@@ -19,4 +19,4 @@ def transact_optional(connection: Connection, request: Request[T]) -> T | None:
     except Unavailable as error:
         if error.errno != errno.ENOENT:
             raise
-        raise netlink_error(errno.EOPNOTSUPP, request.operation, str(error)) from None
+        raise netlink_error(errno.EOPNOTSUPP, request.kind.operation, str(error)) from None

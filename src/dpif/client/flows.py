@@ -261,5 +261,5 @@ class Flows:
         except NetlinkError as error:
             raise explain_refusal(error, operation) from None
         if reply is None:
-            raise NetlinkError(errno.EPROTO, request.operation, "the datapath acknowledged without a reply")
+            raise NetlinkError(errno.EPROTO, request.kind.operation, "the datapath acknowledged without a reply")
         return Flow(reply)

@@ -5,13 +5,14 @@ Encoding happens when the operation is made, so that a mistake in a text shows t
 """
 
 import errno
+import functools
 from collections.abc import Iterator, Sequence
 
 from dpif._typing import Any, NamedTuple, TypeAlias, overload
 from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_match, encode_actions, encode_match
 from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
-from dpif.netlink.exchange import Request
+from dpif.netlink.exchange import Request, RequestKind
 from dpif.odp.actions import Actions
 from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, OVS_PACKET_FAMILY, FlowCmd
 from dpif.odp.messages.base import pack_headers
@@ -53,9 +54,15 @@ class Put:
 
     def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[FlowRecord]:
         """Return the request; creating is NEW, and exclusive where modifying is not allowed."""
-        payload = pack_headers(self._command, OVS_FLOW_VERSION, dp_ifindex) + self._attributes
         flags = self._flags | NLM_F_ECHO if want_reply else self._flags
-        return Request(OVS_FLOW_FAMILY, payload, FlowRecord.from_reply, flags, "putting a flow")
+        return Request(_kind_of_put(self._command, flags, dp_ifindex), self._attributes)
+
+
+@functools.lru_cache(64)
+def _kind_of_put(command: FlowCmd, flags: int, dp_ifindex: int) -> RequestKind[FlowRecord]:
+    head = pack_headers(command, OVS_FLOW_VERSION, dp_ifindex)
+    silent = not flags & NLM_F_ECHO
+    return RequestKind(OVS_FLOW_FAMILY, FlowRecord.from_reply, "putting a flow", flags, head=head, silent=silent)
 
 
 class _ByIdentity:
@@ -127,8 +134,10 @@ class Execute:
         payload = encode_execute(
             dp_ifindex, packet=self.packet, key=self.key, actions=self.actions, probe=self.probe, mru=self.mru
         )
-        return Request(OVS_PACKET_FAMILY, payload, PacketRecord.from_reply, 0, "executing actions on a packet")
+        return Request(_EXECUTE, payload)
 
+
+_EXECUTE = RequestKind(OVS_PACKET_FAMILY, PacketRecord.from_reply, "executing actions on a packet")
 
 Operation: TypeAlias = Put | Get | Delete | Execute
 

@@ -15,7 +15,7 @@ from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_NETFILTER
-from dpif.netlink.exchange import Request
+from dpif.netlink.exchange import Request, RequestKind
 
 T = TypeVar("T")
 
@@ -61,8 +61,8 @@ def request(
     answer: int = 0,
 ) -> Request[T]:
     """Return a request, whose answers are of the subsystem's type `answer`, by default NEW (0)."""
-    type_ = message_type(subsystem, command)
-    return Request(type_, payload, decode, flags, operation, message_type(subsystem, answer))
+    type_, reply_type = message_type(subsystem, command), message_type(subsystem, answer)
+    return Request(RequestKind(type_, decode, operation, flags, reply_type), payload)
 
 
 def connect() -> Connection:

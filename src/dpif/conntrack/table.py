@@ -70,7 +70,7 @@ class Conntrack:
         asked = _request(CtMsg.GET, _identity(orig, zone), "reading a connection")
         entry = self._connection.transact(asked)
         if entry is None:
-            raise NetlinkError(errno.EPROTO, asked.operation, "the kernel acknowledged without a reply")
+            raise NetlinkError(errno.EPROTO, asked.kind.operation, "the kernel acknowledged without a reply")
         return entry
 
     def delete(self, what: Entry | Tuple, *, zone: int = 0) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dpif.netlink.answering import Call, Command, Peer, Refusal
     from dpif.netlink.attributes import RawAttr
     from dpif.netlink.connection import Connection
-    from dpif.netlink.exchange import Batch, Dump, Overrun, Request, Subscription, Transaction
+    from dpif.netlink.exchange import Batch, Dump, Overrun, Request, RequestKind, Subscription, Transaction
     from dpif.netlink.generic import Family
     from dpif.netlink.loopback import LoopbackTransport
     from dpif.netlink.message import Message
@@ -67,6 +67,7 @@ __all__ = [
     "RawAttr",
     "Refusal",
     "Request",
+    "RequestKind",
     "Service",
     "Subscription",
     "Trace",
@@ -94,6 +95,7 @@ __getattr__, __dir__ = lazy(
         "RawAttr": "attributes",
         "Refusal": "answering",
         "Request": "exchange",
+        "RequestKind": "exchange",
         "Service": "service",
         "Subscription": "exchange",
         "Trace": "trace",

@@ -97,12 +97,12 @@ class Connection:
 
     def transact(self, request: Request[T]) -> T | None:
         """Return the first reply to `request`, None when there is none; raise `NetlinkError`, `DecodeError`."""
-        type_id = self._type_id(request.family)
+        type_id = self._type_id(request.kind.family)
         with self._transport() as transport:
             exchange = Transaction(request, type_id, self._take_seq(), transport.port_id)
             transport.send(exchange.datagram)
             while not exchange.done:
-                datagram = self._receive(transport, exchange, request.operation)
+                datagram = self._receive(transport, exchange, request.kind.operation)
                 if datagram is not None:
                     exchange.feed(datagram)
         return exchange.result()
@@ -112,12 +112,13 @@ class Connection:
 
         Returns for each its first reply, None when it had none, or the `DpifError` that befell it.
         """
-        type_ids = {name: self._type_id(name) for name in {request.family for request in requests}}
+        kinds = {id(request.kind): request.kind for request in requests}
+        type_ids = {kind.family: self._type_id(kind.family) for kind in kinds.values()}
         with self._transport() as transport:
             exchange = Batch(requests, type_ids, self._take_seq(len(requests)), transport.port_id)
-            for number, datagram in enumerate(exchange.datagrams, 1):
+            for datagram in exchange.datagrams():
                 transport.send(datagram)
-                while exchange.answered < number:
+                while not exchange.answered:
                     answer = self._receive(transport, exchange, "make a batch of requests")
                     if answer is not None:
                         exchange.feed(answer)
@@ -130,12 +131,12 @@ class Connection:
         `NetlinkError` that the dump ended with, or `DumpInterrupted` (without rows) when the peer says that its
         table changed meanwhile.
         """
-        type_id = self._type_id(request.family)
+        type_id = self._type_id(request.kind.family)
         with self._transport() as transport:
             exchange = Dump(request, type_id, self._take_seq(), transport.port_id)
             transport.send(exchange.datagram)
             while not exchange.done:
-                datagram = self._receive(transport, exchange, request.operation)
+                datagram = self._receive(transport, exchange, request.kind.operation)
                 if datagram is not None:
                     yield from exchange.feed(datagram)
             exchange.result()  # in here, since after a loss the dump may still be running on this transport
@@ -148,7 +149,7 @@ class Connection:
         For whoever can look through many datagrams at once faster than through each: there are as many as can be had
         without waiting, until they have `size` bytes together. Raises as `dump` does.
         """
-        type_id = self._type_id(request.family)
+        type_id = self._type_id(request.kind.family)
         _keep_freed_memory(_ROOM * size)
         with self._transport() as transport:
             exchange = Dump(request, type_id, self._take_seq(), transport.port_id)
@@ -158,7 +159,7 @@ class Connection:
                 left = size
                 with contextlib.suppress(BlockingIOError):
                     while left > 0 and not exchange.done:
-                        datagram = self._receive(transport, exchange, request.operation, wait=not datagrams)
+                        datagram = self._receive(transport, exchange, request.kind.operation, wait=not datagrams)
                         if datagram is not None:
                             datagrams.append(datagram)
                             left -= len(datagram)

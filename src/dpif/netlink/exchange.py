@@ -38,15 +38,17 @@ from dpif.netlink.ack import Ack, unpack_done, unpack_error
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.message import HEADER, Message, pack_message, split
 
-__all__ = ["Batch", "Dump", "Overrun", "Request", "Subscription", "Transaction"]
+__all__ = ["Batch", "Dump", "Overrun", "Request", "RequestKind", "Subscription", "Transaction"]
 
 T = TypeVar("T")
 
 BATCH_MESSAGES: Final = 128
-"""The most messages in one datagram of a batch; more gain nothing."""
-BATCH_BYTES: Final = 0x10000
+"""The most messages in one datagram of a batch, if each has an answer; of silent ones there may be twice as many."""
+BATCH_BYTES: Final = 0x20000
 """The most bytes in one datagram of a batch, unless its only message is longer."""
 
+_PIECES: Final = 3
+"""Of which a message of a batch is put together."""
 _LENGTH_SIZE: Final = 4
 _LENGTH_AND_REST = struct.Struct(f"=I{c.NLMSG_HDRLEN - _LENGTH_SIZE}s")
 """A message's header, of which only the length is looked into."""
@@ -54,27 +56,48 @@ _LENGTH_AND_REST = struct.Struct(f"=I{c.NLMSG_HDRLEN - _LENGTH_SIZE}s")
 _LOST = Ack(ENOBUFS, "the answer was lost; the request may have been carried out")
 
 
-class Request(NamedTuple, Generic[T]):
-    """What to ask of a peer, and how to read an answer.
+class RequestKind(NamedTuple, Generic[T]):
+    """What requests of one kind have in common; a batch of many looks at it once.
 
     ``family`` is the name of a generic netlink family, whose number is looked up, or the message type itself
-    in a protocol whose types are fixed. ``payload`` is everything after the ``nlmsghdr``: the headers of the
-    protocol, attributes. ``decode`` takes the same part of a reply. ``flags`` are ``NLM_F_*`` besides
-    ``REQUEST``, ``ACK`` and ``DUMP``, which the exchange adds. ``operation`` says in words what is asked
-    (``add port v0 to dp0``), for errors. ``reply_type`` is the type of the answers where it is not that of the
-    request: generic netlink answers in the family's one type, nfnetlink answers a GET with a NEW.
+    in a protocol whose types are fixed. ``decode`` takes what stands behind the ``nlmsghdr`` of a reply.
+    ``operation`` says in words what is asked (``add port v0 to dp0``), for errors. ``flags`` are ``NLM_F_*``
+    besides ``REQUEST``, ``ACK`` and ``DUMP``, which the exchange adds. ``reply_type`` is the type of the answers
+    where it is not that of the request: generic netlink answers in the family's one type, nfnetlink answers a GET
+    with a NEW. ``head`` is what every payload begins with. Kinds whose success has no answer but an acknowledgement
+    may say that they are ``silent``: more of them go together.
     """
 
     family: str | int
-    payload: bytes
     decode: Callable[[Buffer], T]
-    flags: int = 0
     operation: str = ""
+    flags: int = 0
     reply_type: int | None = None
+    head: bytes = b""
+    silent: bool = False
 
     def answer_type(self, type_id: int) -> int:
-        """Return the type of the answers to this request when it is sent with type `type_id`."""
+        """Return the type of the answers to such a request when it is sent with type `type_id`."""
         return type_id if self.reply_type is None else self.reply_type
+
+
+class Request(Generic[T]):
+    """What to ask of a peer, and how to read an answer.
+
+    ``body`` is what follows the head of its kind: with it, everything after the ``nlmsghdr``, the headers of the
+    protocol and attributes.
+    """
+
+    __slots__ = ("body", "kind")
+
+    def __init__(self, kind: RequestKind[T], body: bytes) -> None:
+        self.kind = kind
+        self.body = body
+
+    @property
+    def payload(self) -> bytes:
+        """All that stands behind the ``nlmsghdr``."""
+        return self.kind.head + self.body
 
 
 class _Slot(Generic[T]):
@@ -87,17 +110,17 @@ class _Slot(Generic[T]):
         self.reply: T | None = None
         self.error: DpifError | None = None
         self.answered = False
-        self._type = request.answer_type(type_id)
+        self._type = request.kind.answer_type(type_id)
 
     def take(self, message: Message) -> None:
         """Note what `message`, which answers this request, says."""
         try:
             if message.type == c.NLMSG_ERROR:
                 self.answered = True
-                self.error = unpack_error(message).error(self.request.operation) or self.error
+                self.error = unpack_error(message).error(self.request.kind.operation) or self.error
             elif message.type == self._type:
                 if self.reply is None:
-                    self.reply = self.request.decode(message.payload)
+                    self.reply = self.request.kind.decode(message.payload)
             elif message.type >= c.NLMSG_MIN_TYPE:
                 raise DecodeError(f"a reply of type {message.type} where {self._type} belongs")
         except DecodeError as error:
@@ -107,7 +130,7 @@ class _Slot(Generic[T]):
         """Note that the answer, unless it is here, will not come."""
         if not self.answered:
             self.answered = True
-            self.error = _LOST.error(self.request.operation)
+            self.error = _LOST.error(self.request.kind.operation)
 
 
 class Transaction(Generic[T]):
@@ -117,7 +140,7 @@ class Transaction(Generic[T]):
         self._slot = _Slot(request, type_id)
         self._seq = seq
         self._port_id = port_id
-        flags = c.NLM_F_REQUEST | c.NLM_F_ACK | request.flags
+        flags = c.NLM_F_REQUEST | c.NLM_F_ACK | request.kind.flags
         self.datagram = pack_message(type_id, flags, seq, port_id, request.payload)
 
     @property
@@ -145,9 +168,8 @@ class Transaction(Generic[T]):
 class Batch:
     """Many requests in few datagrams. `type_ids` maps each ``family`` of the requests to its message type.
 
-    The sequence numbers run from `seq` on, one for each request. Send the datagrams one at a time, and feed
-    what arrives until ``answered`` has counted the one that was sent: the answers to one datagram fit a
-    receive buffer, those to all may not.
+    The sequence numbers run from `seq` on, one for each request. Send one of the `datagrams`, feed what arrives until
+    it is ``answered``, then take the next: the answers to one fit a receive buffer, those to all may not.
     """
 
     def __init__(
@@ -158,39 +180,51 @@ class Batch:
         self._slots: dict[int, _Slot[Any]] = {}  # of those requests, by their index, for which something has come
         self._seq = seq
         self._port_id = port_id
-        self._ends: list[int] = []  # for each datagram, the index after its last request
-        self.datagrams: tuple[bytes, ...] = tuple(self._pack(requests, type_ids))
-        self.answered = 0
+        self._under_way = range(0)  # indexes of the requests in the last datagram
 
-    def _pack(self, requests: Sequence[Request[Any]], type_ids: Mapping[str | int, int]) -> Iterator[bytes]:
-        """Yield the datagrams, each as long as it may be."""
-        messages: list[bytes] = []
-        size = 0
-        header_size, request_flag, port_id, pack = c.NLMSG_HDRLEN, c.NLM_F_REQUEST, self._port_id, HEADER.pack
-        for index, (family, payload, _, flags, _, _) in enumerate(requests):
-            length = header_size + len(payload)
-            if messages and (len(messages) == BATCH_MESSAGES or size + length > BATCH_BYTES):
-                yield self._datagram(messages, index)
-                messages, size = [], 0
+    def datagrams(self) -> Iterator[bytes]:
+        """Yield the datagrams, each as long as it may be, and made when it is its turn."""
+        pieces: list[bytes] = []  # of each message its header, the head of its payload, the rest of it with padding
+        size, answers, weight = 0, 0.0, 1.0
+        kind: RequestKind[Any] | None = None
+        type_id = flags = fixed = 0
+        head = b""
+        port_id, pack = self._port_id, HEADER.pack
+        for seq, request in enumerate(self._requests, self._seq):
+            if request.kind is not kind:
+                kind = request.kind
+                type_id, flags, head = self._type_ids[kind.family], c.NLM_F_REQUEST | kind.flags, kind.head
+                fixed, weight = c.NLMSG_HDRLEN + len(head), 0.5 if kind.silent else 1.0
+            body = request.body
+            length = fixed + len(body)
+            if pieces and (size + length > BATCH_BYTES or answers + weight > BATCH_MESSAGES):
+                yield self._datagram(pieces)
+                pieces.clear()
+                size, answers = 0, 0.0
             size += length
-            header = pack(length, type_ids[family], request_flag | flags, self._seq + index, port_id)
-            messages.append(header + payload + bytes(-length & 3) if length & 3 else header + payload)
-        if messages:
-            yield self._datagram(messages, len(requests))
+            answers += weight
+            padded = body + bytes(-length & 3) if length & 3 else body
+            pieces += pack(length, type_id, flags, seq, port_id), head, padded
+        if pieces:
+            yield self._datagram(pieces)
 
-    def _datagram(self, messages: list[bytes], end: int) -> bytes:
-        """Return a datagram whose last message, the request before index `end`, asks for an acknowledgement."""
-        self._ends.append(end)
-        last = self._requests[end - 1]
-        flags = c.NLM_F_REQUEST | c.NLM_F_ACK | last.flags
-        type_id = self._type_ids[last.family]
-        messages[-1] = pack_message(type_id, flags, self._seq + end - 1, self._port_id, last.payload)
-        return b"".join(messages)
+    def _datagram(self, pieces: list[bytes]) -> bytes:
+        """Return the next datagram, whose last message asks for an acknowledgement."""
+        start = self._under_way.stop
+        self._under_way = range(start, start + len(pieces) // _PIECES)
+        length, type_id, flags, seq, port_id = HEADER.unpack(pieces[-_PIECES])
+        pieces[-_PIECES] = HEADER.pack(length, type_id, flags | c.NLM_F_ACK, seq, port_id)
+        return b"".join(pieces)
+
+    @property
+    def answered(self) -> bool:
+        """Tell whether the datagram under way is answered."""
+        return not self._under_way or self._slot(self._under_way[-1]).answered
 
     @property
     def done(self) -> bool:
         """Tell whether every datagram is answered."""
-        return self.answered == len(self.datagrams)
+        return self._under_way.stop == len(self._requests) and self.answered
 
     def feed(self, datagram: Buffer) -> None:
         """Take a datagram that arrived; raise `DecodeError` when it cannot be split into messages."""
@@ -198,14 +232,12 @@ class Batch:
             index = message.seq - self._seq
             if 0 <= index < len(self._requests) and _is_ours(message, self._port_id):
                 self._slot(index).take(message)
-        while not self.done and self._slot(self._ends[self.answered] - 1).answered:
-            self.answered += 1
 
     def _slot(self, index: int) -> _Slot[Any]:
         slot = self._slots.get(index)
         if slot is None:
             request = self._requests[index]
-            slot = self._slots[index] = _Slot(request, self._type_ids[request.family])
+            slot = self._slots[index] = _Slot(request, self._type_ids[request.kind.family])
         return slot
 
     def overrun(self) -> None:
@@ -214,12 +246,9 @@ class Batch:
         Of the requests in the datagram under way those without an answer so far are lost, for their silence no
         longer means success.
         """
-        if self.done:
-            return
-        start = self._ends[self.answered - 1] if self.answered else 0
-        for index in range(start, self._ends[self.answered]):
-            self._slot(index).lose()
-        self.answered += 1
+        if not self.answered:
+            for index in self._under_way:
+                self._slot(index).lose()
 
     def results(self) -> list[Any]:
         """Return for each request, in order, its first reply, None, or the `DpifError` that befell it."""
@@ -234,13 +263,13 @@ class Dump(Generic[T]):
 
     def __init__(self, request: Request[T], type_id: int, seq: int, port_id: int = 0) -> None:
         self._request = request
-        self._type = request.answer_type(type_id)
+        self._type = request.kind.answer_type(type_id)
         self._seq = seq
         self._port_id = port_id
         self._end: Ack | None = None
         self.row_header = HEADER.pack(0, self._type, c.NLM_F_MULTI, seq, port_id)[_LENGTH_SIZE:]
         """What a row begins with, behind its length, unless it has something special to say."""
-        flags = c.NLM_F_REQUEST | c.NLM_F_DUMP | request.flags
+        flags = c.NLM_F_REQUEST | c.NLM_F_DUMP | request.kind.flags
         self.datagram = pack_message(type_id, flags, seq, port_id, request.payload)
         self.interrupted = False
 
@@ -251,7 +280,7 @@ class Dump(Generic[T]):
 
     def feed(self, datagram: Buffer) -> list[T]:
         """Take a datagram that arrived and return the rows in it; raise `DecodeError`."""
-        decode = self._request.decode
+        decode = self._request.kind.decode
         return [decode(payload) for payload in self.payloads(datagram)]
 
     def payloads(self, datagram: Buffer) -> list[Buffer]:
@@ -299,7 +328,7 @@ class Dump(Generic[T]):
 
     def result(self) -> None:
         """Raise the `NetlinkError` that the dump ended with, if any; the rows before it have come all the same."""
-        error = self._end.error(self._request.operation) if self._end else None
+        error = self._end.error(self._request.kind.operation) if self._end else None
         if error is not None:
             raise error
 

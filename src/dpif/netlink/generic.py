@@ -13,7 +13,7 @@ from dpif._typing import NamedTuple
 from dpif.errors import DecodeError
 from dpif.netlink import constants as c
 from dpif.netlink.attributes import Buffer
-from dpif.netlink.exchange import Request
+from dpif.netlink.exchange import Request, RequestKind
 from dpif.netlink.policy import U16, U32, AttributeSet, ListOf, Nested, String
 
 __all__ = [
@@ -116,13 +116,13 @@ def get_family(name: str) -> Request[Family]:
     """Return the request for one family by name; a peer that has none answers ENOENT."""
     attributes = CTRL.encode({CtrlAttr.FAMILY_NAME: name})
     payload = pack_header(c.CTRL_CMD_GETFAMILY, c.CTRL_VERSION) + attributes
-    return Request(c.CTRL_FAMILY, payload, decode_family, operation=f"look up the netlink family {name}")
+    return Request(RequestKind(c.CTRL_FAMILY, decode_family, f"look up the netlink family {name}"), payload)
 
 
 def list_families() -> Request[Family]:
     """Return the request for a dump of all families."""
     payload = pack_header(c.CTRL_CMD_GETFAMILY, c.CTRL_VERSION)
-    return Request(c.CTRL_FAMILY, payload, decode_family, operation="list the netlink families")
+    return Request(RequestKind(c.CTRL_FAMILY, decode_family, "list the netlink families"), payload)
 
 
 def decode_family(payload: Buffer) -> Family:

@@ -15,6 +15,7 @@ import time
 from dpif._typing import TYPE_CHECKING, Final
 from dpif.errors import DecodeError, Unavailable, netlink_error
 from dpif.netlink import constants as c
+from dpif.netlink.exchange import BATCH_BYTES
 
 if TYPE_CHECKING:
     import select
@@ -28,6 +29,8 @@ The kernel fills up to 32 KiB with the rows of a dump once it has seen a read as
 """
 RECEIVE_BUFFER: Final = 4 << 20
 """Bytes of the receive queue that are asked for."""
+SEND_BUFFER: Final = 2 * BATCH_BYTES
+"""Bytes that may be sent at a time, which are asked for: a system may allow fewer."""
 
 
 class KernelSocket:
@@ -51,6 +54,7 @@ class KernelSocket:
             self._socket.setsockopt(socket.SOL_SOCKET, c.SO_RCVBUFFORCE, RECEIVE_BUFFER)
         except PermissionError:  # without CAP_NET_ADMIN as much as net.core.rmem_max allows
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         for option in (c.NETLINK_EXT_ACK, c.NETLINK_CAP_ACK):
             with contextlib.suppress(OSError):  # comforts that kernels before 4.12 lack
                 self._socket.setsockopt(c.SOL_NETLINK, option, 1)

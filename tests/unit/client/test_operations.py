@@ -29,7 +29,7 @@ def test_what_is_allowed_chooses_command_and_flags(create: bool, modify: bool, c
     """interface.md section 1.3; CREATE means "must not exist" and is not sent otherwise."""
     request = Put(ARP, "2", create=create, modify=modify).request(7)
     record = FlowRecord.from_payload(request.payload)
-    assert (record.command, request.flags, record.dp_ifindex) == (command, flags, 7)
+    assert (record.command, request.kind.flags, record.dp_ifindex) == (command, flags, 7)
 
 
 def test_no_actions_are_sent_as_an_empty_attribute() -> None:
@@ -43,9 +43,9 @@ def test_clear_and_probe_are_flags() -> None:
 
 
 def test_a_reply_is_asked_for_by_echo() -> None:
-    assert Put(ARP, "2", modify=False).request(7, True).flags == NLM_F_CREATE | NLM_F_ECHO
-    assert Delete(ARP).request(7, True).flags == NLM_F_ECHO
-    assert Delete(ARP).request(7).flags == 0
+    assert Put(ARP, "2", modify=False).request(7, True).kind.flags == NLM_F_CREATE | NLM_F_ECHO
+    assert Delete(ARP).request(7, True).kind.flags == NLM_F_ECHO
+    assert Delete(ARP).request(7).kind.flags == 0
 
 
 def test_a_flow_is_named_by_ufid_alone_where_it_has_one() -> None:

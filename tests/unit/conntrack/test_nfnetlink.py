@@ -26,4 +26,4 @@ def test_a_bad_header(payload: bytes, reason: str) -> None:
 
 def test_a_get_is_answered_by_a_new() -> None:
     made = request(Subsystem.CTNETLINK, 1, b"", bytes, "ask")
-    assert (made.family, made.answer_type(0x101)) == (0x101, 0x100)
+    assert (made.kind.family, made.kind.answer_type(0x101)) == (0x101, 0x100)

@@ -10,7 +10,7 @@ import pytest
 
 from dpif.errors import DecodeError
 from dpif.netlink.answering import Call, Command, Refusal
-from dpif.netlink.exchange import Request
+from dpif.netlink.exchange import Request, RequestKind
 from dpif.netlink.generic import pack_header
 from dpif.netlink.service import Service
 
@@ -76,7 +76,8 @@ class Toy:
         return number
 
     def ask(self, command: int, number: int = 0, flags: int = 0) -> Request[int]:
-        return Request("toy", self.record(number, command), self.decode, flags, f"ask {command} of {number}")
+        kind = RequestKind("toy", self.decode, f"ask {command} of {number}", flags)
+        return Request(kind, self.record(number, command))
 
     def add(self, number: int, flags: int = 0) -> Request[int]:
         return self.ask(self.ADD, number, flags)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from errno import EEXIST, EINVAL, ENOBUFS, ENODEV, ENOENT
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from dpif.errors import AlreadyExists, DecodeError, NetlinkError, NoSuchObject
 from dpif.netlink import constants as c
-from dpif.netlink.exchange import Batch, Dump, Overrun, Request, Subscription, Transaction
+from dpif.netlink.exchange import Batch, Dump, Overrun, Request, RequestKind, Subscription, Transaction
 from dpif.netlink.message import pack_message, split
 
 TOY = 30
@@ -22,7 +23,7 @@ def text(payload: memoryview) -> str:
 
 
 def ask(payload: bytes = b"ask", flags: int = 0) -> Request[str]:
-    return Request("toy", payload, text, flags, operation="ask the toy")
+    return Request(RequestKind("toy", text, "ask the toy", flags), payload)
 
 
 def reply(payload: bytes, seq: int = 5, *, type: int = TOY, flags: int = 0, port: int = PORT) -> bytes:
@@ -118,41 +119,66 @@ class TestBatch:
     def start(self, count: int, payload: bytes = b"ask!") -> Batch:
         return Batch([ask(payload) for _ in range(count)], {"toy": TOY}, 5, PORT)
 
+    def under_way(self, count: int) -> tuple[Batch, Iterator[bytes]]:
+        """Return a batch whose first datagram was sent, and the others."""
+        batch = self.start(count)
+        datagrams = batch.datagrams()
+        next(datagrams)
+        return batch, datagrams
+
     def test_asks_for_the_last_acknowledgement_alone(self) -> None:
-        (datagram,) = self.start(3).datagrams
+        (datagram,) = self.start(3).datagrams()
         messages = list(split(datagram))
         assert [message.seq for message in messages] == [5, 6, 7]
         assert [bool(message.flags & c.NLM_F_ACK) for message in messages] == [False, False, True]
 
     def test_no_more_than_128_messages_in_a_datagram(self) -> None:
         batch = self.start(300)
-        parts = [list(split(datagram)) for datagram in batch.datagrams]
+        parts = [list(split(datagram)) for datagram in batch.datagrams()]
         assert [len(part) for part in parts] == [128, 128, 44]
         assert [message.seq for part in parts for message in part] == list(range(5, 305))
         assert all(part[-1].flags & c.NLM_F_ACK for part in parts)
 
-    def test_no_more_than_64_kib_in_a_datagram(self) -> None:
+    def test_silent_ones_go_together_in_larger_numbers(self) -> None:
+        loud, silent = RequestKind("toy", text), RequestKind("toy", text, silent=True)
+        kinds = [silent] * 300 + [loud] * 150
+        datagrams = Batch([Request(kind, b"ask!") for kind in kinds], {"toy": TOY}, 5).datagrams()
+        assert [len(list(split(datagram))) for datagram in datagrams] == [256, 44 + 106, 44]
+
+    def test_no_more_than_128_kib_in_a_datagram(self) -> None:
         batch = self.start(10, bytes(20000))
-        assert [len(list(split(datagram))) for datagram in batch.datagrams] == [3, 3, 3, 1]
-        assert max(map(len, batch.datagrams)) <= 0x10000
+        assert [len(list(split(datagram))) for datagram in batch.datagrams()] == [6, 4]
+        assert max(map(len, batch.datagrams())) <= 0x20000
 
     def test_a_long_message_goes_alone(self) -> None:
-        batch = self.start(2, bytes(0x10001))
-        assert len(batch.datagrams) == 2
+        batch = self.start(2, bytes(0x20001))
+        assert len(list(batch.datagrams())) == 2
 
     def test_one_message_after_the_other_may_have_its_own_length(self) -> None:
         requests = [ask(b"a" * length) for length in (1, 2, 3, 4)]
-        (datagram,) = Batch(requests, {"toy": TOY}, 5).datagrams
+        (datagram,) = Batch(requests, {"toy": TOY}, 5).datagrams()
         assert [bytes(message.payload) for message in split(datagram)] == [b"a", b"aa", b"aaa", b"aaaa"]
+
+    def test_kinds_may_alternate_and_each_has_its_head(self) -> None:
+        first = RequestKind("toy", text, head=b"one")
+        second = RequestKind("other", text, flags=c.NLM_F_ECHO, head=b"three")
+        requests = [Request(kind, bytes(size)) for size, kind in enumerate((first, second, second, first))]
+        (datagram,) = Batch(requests, {"toy": TOY, "other": TOY + 1}, 5).datagrams()
+        messages = list(split(datagram))
+        assert [bytes(message.payload) for message in messages] == [request.payload for request in requests]
+        assert [message.type for message in messages] == [TOY, TOY + 1, TOY + 1, TOY]
+        asked = c.NLM_F_REQUEST
+        echo = asked | c.NLM_F_ECHO
+        assert [message.flags for message in messages] == [asked, echo, echo, asked | c.NLM_F_ACK]
 
     def test_no_requests(self) -> None:
         batch = Batch([], {}, 5)
         assert batch.done
-        assert batch.datagrams == ()
+        assert list(batch.datagrams()) == []
         assert batch.results() == []
 
     def test_silence_means_success_once_the_last_is_acknowledged(self) -> None:
-        batch = self.start(4)
+        batch, _ = self.under_way(4)
         batch.feed(ack(EEXIST, 5) + reply(b"echo", 6))
         assert not batch.done
         batch.feed(ack(0, 8))
@@ -162,20 +188,25 @@ class TestBatch:
         assert others == ["echo", None, None]
 
     def test_the_failure_of_the_last_is_its_acknowledgement(self) -> None:
-        batch = self.start(2)
+        batch, _ = self.under_way(2)
         batch.feed(ack(ENOENT, 6))
         assert batch.done
         first, second = batch.results()
         assert first is None
         assert isinstance(second, NoSuchObject)
 
-    def test_counts_the_datagrams_that_are_answered(self) -> None:
+    def test_one_datagram_after_the_other_is_answered(self) -> None:
         batch = self.start(300)
-        assert batch.answered == 0
-        batch.feed(ack(0, 5 + 127))
-        assert batch.answered == 1
-        batch.feed(ack(0, 5 + 299) + ack(0, 5 + 255))
-        assert batch.answered == 3
+        assert (batch.answered, batch.done) == (True, False)
+        for _ in batch.datagrams():
+            assert not batch.answered
+            batch.feed(ack(0, 5 + 126))
+            for last in (127, 255, 299):
+                batch.feed(ack(0, 5 + last))
+                if batch.answered:
+                    break
+            assert batch.done == (last == 299)
+        assert batch.done
         assert batch.results() == [None] * 300
 
     def test_passes_over_what_is_not_its_own(self) -> None:
@@ -192,10 +223,12 @@ class TestBatch:
         assert second == "good"
 
     def test_a_loss_makes_silence_a_failure_within_its_datagram(self) -> None:
-        batch = self.start(129)
+        batch, datagrams = self.under_way(129)
         batch.feed(ack(EEXIST, 5))
         batch.overrun()
-        assert batch.answered == 1
+        assert (batch.answered, batch.done) == (True, False)
+        next(datagrams)
+        assert not batch.answered
         batch.feed(ack(0, 5 + 128))
         assert batch.done
         results: list[Any] = batch.results()
@@ -277,7 +310,7 @@ class TestFixedTypes:
     GET, NEW = 0x101, 0x100
 
     def request(self) -> Request[str]:
-        return Request(self.GET, b"ask", text, operation="ask the table", reply_type=self.NEW)
+        return Request(RequestKind(self.GET, text, "ask the table", reply_type=self.NEW), b"ask")
 
     def test_a_transaction_is_answered_in_the_type_of_replies(self) -> None:
         exchange = Transaction(self.request(), self.GET, 5, PORT)

@@ -14,7 +14,7 @@ from dpif.errors import DecodeError, NetlinkError, NoSuchObject, Unavailable
 from dpif.netlink import constants as c
 from dpif.netlink import socket as netlink_socket
 from dpif.netlink.connection import Connection
-from dpif.netlink.exchange import Request
+from dpif.netlink.exchange import Request, RequestKind
 from dpif.netlink.generic import get_family, list_families
 from dpif.netlink.message import pack_message, split
 from dpif.netlink.socket import KernelSocket
@@ -88,7 +88,7 @@ def test_a_family_that_is_not_there() -> None:
 def test_refusals_carry_the_kernels_explanation() -> None:
     unterminated = ASK[:4] + b"\x0a\0\x02\0abcdef\0\0"
     with Connection(KernelSocket) as connection, pytest.raises(NetlinkError, match="failed policy") as caught:
-        connection.transact(Request("nlctrl", unterminated, bytes, operation="ask"))
+        connection.transact(Request(RequestKind("nlctrl", bytes, "ask"), unterminated))
     assert caught.value.errno == errno.EINVAL
     assert caught.value.bad_offset == 20
 

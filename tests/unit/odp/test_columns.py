@@ -15,7 +15,7 @@ from dpif.client import Datapath, Put
 from dpif.errors import DumpInterrupted, EncodeError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_MULTI
-from dpif.netlink.exchange import Dump, Request
+from dpif.netlink.exchange import Dump, Request, RequestKind
 from dpif.netlink.message import pack_message
 from dpif.odp.columns import to_table
 from dpif.odp.columns.fields import known_types, leaves
@@ -121,7 +121,7 @@ def test_actions_that_were_left_out_are_asked_for() -> None:
         FlowRecord(command=1, key=dpif.parse_key(text).to_bytes(), actions=actions).to_payload()
         for text, actions in ((ARP, None), (IPV4, None), (IPV4, dpif.parse_actions("7").to_bytes()))
     ]
-    exchange = Dump(Request(31, b"", bytes), 31, 5, 77)
+    exchange = Dump(Request(RequestKind(31, bytes), b""), 31, 5, 77)
     datagram = b"".join(pack_message(31, NLM_F_MULTI, 5, 77, payload) for payload in payloads)
     table = to_table(iter([(exchange, [datagram])]), ["in_port", "actions"], complete)
     assert table.to_pylist() == [{"in_port": 2, "actions": "drop"}, {"in_port": 2, "actions": "7"}]

@@ -20,7 +20,7 @@ from enum import IntEnum
 from dpif._typing import Any, ClassVar, Self, TypeVar, dataclass_transform, overload
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, RawAttr
-from dpif.netlink.exchange import Request
+from dpif.netlink.exchange import Request, RequestKind
 from dpif.netlink.policy import AttributeSet
 
 T = TypeVar("T")
@@ -131,7 +131,8 @@ class Record(_Fields):
 
         `decode` reads the payload of a reply; by default it becomes a record again.
         """
-        return Request(self.FAMILY, self.to_payload(), decode or type(self).from_reply, flags, operation)
+        kind = RequestKind(self.FAMILY, decode or type(self).from_reply, operation, flags)
+        return Request(kind, self.to_payload())
 
     @classmethod
     def _members(cls) -> dict[int, str]:
