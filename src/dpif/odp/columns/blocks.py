@@ -109,7 +109,7 @@ class Collector:
         for rows in messages.of_equal_sizes([FlowAttr.ACTIONS]):
             matrix = messages.words([FlowAttr.ACTIONS], rows)
             for _ in range(_MAX_ALIKE):
-                like = (matrix == matrix[0]).all(axis=1)
+                like = _like_the_first(matrix)
                 codes[rows[like]] = self._codes[messages.payload(FlowAttr.ACTIONS, rows[0])]
                 rows, matrix = rows[~like], matrix[~like]
                 if not len(rows):
@@ -123,6 +123,14 @@ class Collector:
             else:
                 codes[row] = _UNTOLD if record.actions is None else self._codes[record.actions]
         return codes
+
+
+def _like_the_first(matrix: Array) -> Array:
+    """Tell which rows of a matrix are equal to the first, column by column: a row of actions has few words."""
+    like: Array = np.ones(len(matrix), bool)
+    for column in matrix.T:
+        like &= column == column[0]
+    return like
 
 
 class _Codes(dict[bytes, int]):

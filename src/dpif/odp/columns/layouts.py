@@ -45,6 +45,8 @@ class Layout:
         headers: list[int] = []
         words = b""
         for (number, nest, suffix), payload in zip(_PARTS, payloads, strict=True):
+            if payload:
+                words += bytes(NLA_HDRLEN)
             start = len(words)
             words += payload + bytes(-len(payload) % WORD)
             if nest is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ from dpif.odp.messages.flow import FlowRecord
 WORD: Final = 4
 """Bytes of a word, on a multiple of which every attribute starts."""
 Array: TypeAlias = npt.NDArray[Any]
+
+OFFSET: Final = np.int32
+"""The type of offsets: it counts how much memory there is to touch."""
 
 OTHER: Final = max(FlowAttr) + 1
 """Stands for every attribute that has no name."""
@@ -46,8 +50,8 @@ class Messages:
         self.data = data
         self.starts = starts
         self.ends = ends
-        self.at = np.zeros((OTHER + 1, len(starts)), np.intp)
-        self.sizes = np.zeros((OTHER + 1, len(starts)), np.intp)
+        self.at = np.zeros((OTHER + 1, len(starts)), OFFSET)
+        self.sizes = np.zeros((OTHER + 1, len(starts)), np.uint16)
         _insist(self, self._walk())
 
     def __len__(self) -> int:
@@ -67,7 +71,7 @@ class Messages:
                 rows, at, ends = rows[left], at[left], ends[left]
             if not len(rows):
                 return np.concatenate(bad)
-            header = words[at >> 2].astype(np.intp)
+            header = words[at >> 2].astype(OFFSET)
             length = header >> _LENGTH_SHIFT & 0xFFFF
             following = at + length
             wrong = (length < NLA_HDRLEN) | (following > ends)
@@ -91,35 +95,45 @@ class Messages:
     def payload(self, number: int, row: int) -> bytes:
         """Return the payload of attribute `number` of one message, empty where it is not there."""
         start = self.at[number, row]
-        return bytes(self.data[start : start + self.sizes[number, row]])
+        return bytes(self.data[start : start + int(self.sizes[number, row])])
 
     def of_equal_sizes(self, numbers: Sequence[int]) -> Iterator[Array]:
         """Yield the messages in whom each of these attributes has one length, together and in their order."""
         if not len(self):
             return
-        sizes = self.sizes[numbers].astype(np.uint16)  # which NumPy sorts in linear time
+        sizes = self.sizes[numbers]  # of 16 bits, which NumPy sorts in linear time
         order = np.lexsort(sizes)
         edges = np.flatnonzero((np.diff(sizes[:, order]) != 0).any(axis=0)) + 1
         yield from np.split(order, edges)
 
     def words(self, numbers: Sequence[int], rows: Array) -> Array:
-        """Return a matrix with the words of these attributes, one after the other, of messages of equal sizes."""
-        widths = [int(self.sizes[number, rows[0]]) + WORD - 1 & -WORD for number in numbers]
-        matrix = np.empty(
-            len(rows), [(str(number), f"V{width}") for number, width in zip(numbers, widths, strict=True)]
-        )
-        for number, width in zip(numbers, widths, strict=True):
-            if width:
-                matrix[str(number)] = self.values(number, width, rows)
-        return matrix.view(np.uint32).reshape(len(rows), -1) if sum(widths) else np.empty((len(rows), 0), np.uint32)
+        """Return a matrix with the words of these attributes, one after the other, of messages of equal sizes.
+
+        Each attribute has its header before it; one that is empty, or not there, has no words.
+        """
+        there = [number for number in numbers if self.sizes[number, rows[0]]]
+        at = {number: self.at[number][rows] - NLA_HDRLEN for number in there}
+        widths = {number: NLA_HDRLEN + (int(self.sizes[number, rows[0]]) + WORD - 1 & -WORD) for number in there}
+        neighbours = pairwise(there)
+        if there and all((at[one] + widths[one] == at[other]).all() for one, other in neighbours):
+            matrix = self._windows(f"V{sum(widths.values())}", at[there[0]])  # as every datapath sends them
+        else:
+            matrix = np.empty(len(rows), [(str(number), f"V{width}") for number, width in widths.items()])
+            for number, width in widths.items():
+                matrix[str(number)] = self._windows(f"V{width}", at[number])
+        return matrix.view(np.uint32).reshape(len(rows), -1) if there else np.empty((len(rows), 0), np.uint32)
 
     def values(self, number: int, dtype: str | int, rows: Array | None = None) -> Array:
         """Return what stands at the beginning of attribute `number` (anything where it is not there).
 
         `dtype` is a data type, or a number of bytes.
         """
-        kind = np.dtype(f"V{dtype}" if isinstance(dtype, int) else dtype)
-        at = self.at[number] if rows is None else self.at[number][rows]
+        kind = f"V{dtype}" if isinstance(dtype, int) else dtype
+        return self._windows(kind, self.at[number] if rows is None else self.at[number][rows])
+
+    def _windows(self, dtype: str, at: Array) -> Array:
+        """Return what stands at these offsets."""
+        kind = np.dtype(dtype)
         windows = np.ndarray((len(self.data) - kind.itemsize) // WORD + 1, kind, self.data, strides=(WORD,))
         values: Array = windows[at >> 2]
         return values

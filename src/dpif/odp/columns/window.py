@@ -14,7 +14,7 @@ from dpif._typing import Any, TypeAlias
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.constants import NLMSG_HDRLEN
 from dpif.netlink.exchange import Dump
-from dpif.odp.columns.places import WORD, Array
+from dpif.odp.columns.places import OFFSET, WORD, Array
 
 Part: TypeAlias = tuple[Dump[Any], list[bytes]]
 """A dump, and datagrams that it is to be fed with."""
@@ -40,10 +40,11 @@ class Window:
         starts = _plain_rows(np.frombuffer(self._data, np.uint32)[: used // WORD], exchange.row_header)
         if starts is None:
             payloads = [payload for datagram in datagrams for payload in exchange.payloads(datagram)]
-            places = np.array(self._lay(payloads)[0], np.intp)
-            return self._data, places, places + np.array([len(payload) for payload in payloads], np.intp)
-        lengths = np.frombuffer(self._data, np.uint32)[starts].astype(np.intp)
-        return self._data, (starts + _HEADER_WORDS) * WORD, starts * WORD + lengths
+            places = np.array(self._lay(payloads)[0], OFFSET)
+            return self._data, places, places + np.array([len(payload) for payload in payloads], OFFSET)
+        lengths = np.frombuffer(self._data, np.uint32)[starts].astype(OFFSET)
+        places = starts.astype(OFFSET) * WORD
+        return self._data, places + NLMSG_HDRLEN, places + lengths
 
     def _lay(self, parts: Sequence[Buffer]) -> tuple[list[int], int]:
         """Write parts into the buffer, each on a multiple of four; return where they start, and where all end."""
