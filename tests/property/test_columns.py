@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -74,8 +76,20 @@ def flows(draw: st.DrawFn) -> list[bytes]:
 
 
 def dump(payloads: list[bytes], between: bytes = b"", size: int = 2000) -> Any:
-    """Yield a dump in datagrams of about that many bytes; `between` stands in each before the last row."""
+    """Return what makes a dump in datagrams of about that many bytes, with `between` in each before the last row."""
+    return functools.partial(hand_out, datagrams_of(payloads, between, size))
+
+
+def hand_out(datagrams: list[bytes], take: Callable[[bytes], None]) -> Iterator[Dump[bytes]]:
     exchange = Dump(Request(RequestKind(TYPE, bytes), b""), TYPE, SEQ, PORT)
+    rest = iter(datagrams)
+    while not exchange.done:
+        for datagram in itertools.islice(rest, 3):
+            take(datagram)
+        yield exchange
+
+
+def datagrams_of(payloads: list[bytes], between: bytes, size: int) -> list[bytes]:
     datagrams, part = [], b""
     for payload in payloads:
         message = pack_message(TYPE, NLM_F_MULTI, SEQ, PORT, payload)
@@ -83,10 +97,7 @@ def dump(payloads: list[bytes], between: bytes = b"", size: int = 2000) -> Any:
             datagrams.append(part)
             part = between
         part += message
-    datagrams += [part, pack_message(NLMSG_DONE, NLM_F_MULTI, SEQ, PORT, bytes(4))]
-    while not exchange.done:
-        taken, datagrams = datagrams[:3], datagrams[3:]
-        yield exchange, taken
+    return [*datagrams, part, pack_message(NLMSG_DONE, NLM_F_MULTI, SEQ, PORT, bytes(4))]
 
 
 def by_packets(rows: Iterable[dict[str, Any]]) -> dict[int, dict[str, Any]]:
@@ -199,8 +210,27 @@ def test_damaged_messages(payloads: list[bytes], bad: bytes) -> None:
 
 def test_a_plain_window_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     (payload,) = [FlowRecord(command=1, key=KEYS[0][0].to_bytes()).to_payload()]
-    exchange, datagrams = next(dump([payload] * 100))
-    monkeypatch.setattr(Dump, "payloads", None)
-    _, starts, ends = Window().fill(exchange, datagrams)
-    assert set((ends - starts).tolist()) == {len(payload)}
-    assert len(starts) == sum(datagram.count(payload) for datagram in datagrams)
+    datagrams = datagrams_of([payload] * 100, b"", 2000)
+    looked_at = []
+    plainly = Dump.payloads
+    monkeypatch.setattr(Dump, "payloads", lambda *both: looked_at.append(both[1]) or plainly(*both))
+    window = Window()
+    found = [window.rows(exchange)[1:] for exchange in hand_out(datagrams, window.add)]
+    assert sum(len(starts) for starts, _ in found) == 100
+    assert {size for starts, ends in found for size in (ends - starts).tolist()} == {len(payload)}
+    assert looked_at == datagrams[-1:]
+
+
+@pytest.mark.parametrize("between", [b"", pack_message(NLMSG_NOOP, 0, SEQ, PORT, b"")])
+def test_a_window_grows(between: bytes) -> None:
+    key = KEYS[0][0].to_bytes()
+    payloads = [FlowRecord(command=1, key=key, actions=bytes(4 * n)).to_payload() for n in range(100)]
+    window = Window()
+    for _ in range(2):
+        for datagram in datagrams_of(payloads * 60, between, 30_000):
+            window.add(datagram)
+        exchange = Dump(Request(RequestKind(TYPE, bytes), b""), TYPE, SEQ, PORT)
+        data, starts, ends = window.rows(exchange)
+        found = [bytes(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        assert found == payloads * 60
+        assert exchange.done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
@@ -204,9 +205,11 @@ class Flows:
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
         request = record.request(f"dumping the flows of {self._dp.name}")
         renderer = FlowLines(verbose=verbose, port_names=port_names, complete=self._complete)
-        for exchange, datagrams in self._dp.connection.dump_datagrams(request, _TOGETHER):
+        datagrams: list[bytes] = []
+        for exchange in self._dp.connection.dump_datagrams(request, _TOGETHER, datagrams.append):
             for datagram in datagrams:
                 yield from renderer.lines(exchange.payloads(datagram))
+            datagrams.clear()
 
     def to_arrow(self, columns: Sequence[str] | None = None, *, retries: int = 3) -> pyarrow.Table:
         """Return all flows as an Arrow table: a column for each field of the keys and masks, and the counters.
@@ -237,7 +240,7 @@ class Flows:
         request = record.request(f"dumping the flows of {self._dp.name}")
         while True:
             try:
-                return convert(self._dp.connection.dump_datagrams(request, WINDOW), columns, self._complete)
+                return convert(partial(self._dp.connection.dump_datagrams, request, WINDOW), columns, self._complete)
             except DumpInterrupted:
                 if not retries:
                     raise

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from _thread import allocate_lock  # all of `threading` that is wanted; importing it costs every command 1.5 ms
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 from dpif._typing import Any, Final, Self, TypeVar
@@ -143,11 +143,11 @@ class Connection:
         if exchange.interrupted:
             raise DumpInterrupted
 
-    def dump_datagrams(self, request: Request[T], size: int) -> Iterator[tuple[Dump[T], list[bytes]]]:
+    def dump_datagrams(self, request: Request[T], size: int, take: Callable[[bytes], None]) -> Iterator[Dump[T]]:
         """Dump, but leave it to the caller to feed the exchange, before the next step, with what came for it.
 
-        For whoever can look through many datagrams at once faster than through each: there are as many as can be had
-        without waiting, until they have `size` bytes together. Raises as `dump` does.
+        For whoever can look through many datagrams at once faster than through each: `take` is given as many as can
+        be had without waiting, until they have `size` bytes together. Raises as `dump` does.
         """
         type_id = self._type_id(request.kind.family)
         _keep_freed_memory(_ROOM * size)
@@ -155,15 +155,14 @@ class Connection:
             exchange = Dump(request, type_id, self._take_seq(), transport.port_id)
             transport.send(exchange.datagram)
             while not exchange.done:
-                datagrams: list[bytes] = []
                 left = size
                 with contextlib.suppress(BlockingIOError):
                     while left > 0 and not exchange.done:
-                        datagram = self._receive(transport, exchange, request.kind.operation, wait=not datagrams)
+                        datagram = self._receive(transport, exchange, request.kind.operation, wait=left == size)
                         if datagram is not None:
-                            datagrams.append(datagram)
+                            take(datagram)
                             left -= len(datagram)
-                yield exchange, datagrams
+                yield exchange
             exchange.result()
         if exchange.interrupted:
             raise DumpInterrupted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -123,7 +123,12 @@ def test_actions_that_were_left_out_are_asked_for() -> None:
     ]
     exchange = Dump(Request(RequestKind(31, bytes), b""), 31, 5, 77)
     datagram = b"".join(pack_message(31, NLM_F_MULTI, 5, 77, payload) for payload in payloads)
-    table = to_table(iter([(exchange, [datagram])]), ["in_port", "actions"], complete)
+
+    def dump(take: Callable[[bytes], None]) -> Iterator[Dump[bytes]]:
+        take(datagram)
+        yield exchange
+
+    table = to_table(dump, ["in_port", "actions"], complete)
     assert table.to_pylist() == [{"in_port": 2, "actions": "drop"}, {"in_port": 2, "actions": "7"}]
 
 

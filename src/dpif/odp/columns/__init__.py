@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from dpif.odp.columns.arrays import Values
-    from dpif.odp.columns.window import Part
+    from dpif.odp.columns.window import Source
 
 __all__ = ["WINDOW", "to_arrays", "to_table"]
 
@@ -55,8 +55,8 @@ WINDOW = 2 << 20
 Complete = Callable[[FlowRecord], FlowRecord | None]
 
 
-def to_table(dump: Iterable[Part], columns: Sequence[str] | None, complete: Complete) -> pyarrow.Table:
-    """Return a dump (`Connection.dump_datagrams`) as a table; see `Collector`.
+def to_table(dump: Source, columns: Sequence[str] | None, complete: Complete) -> pyarrow.Table:
+    """Return a dump (by `Connection.dump_datagrams`) as a table; see `Collector`.
 
     Raises `Unavailable` without NumPy and PyArrow, `EncodeError` for a name that no column has, `DecodeError`.
     """
@@ -67,7 +67,7 @@ def to_table(dump: Iterable[Part], columns: Sequence[str] | None, complete: Comp
     return arrow.table(blocks.Collector(columns, complete), dump, columns)
 
 
-def to_arrays(dump: Iterable[Part], columns: Sequence[str] | None, complete: Complete) -> dict[str, Values]:
+def to_arrays(dump: Source, columns: Sequence[str] | None, complete: Complete) -> dict[str, Values]:
     """Return a dump as arrays, as `to_table` does; it needs NumPy alone."""
     try:
         from dpif.odp.columns import arrays, blocks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from dpif._typing import NamedTuple
 from dpif.odp.columns.blocks import Block, Collector, Column
 from dpif.odp.columns.fields import Form, Type, column_types
 from dpif.odp.columns.places import Array
-from dpif.odp.columns.window import Part
+from dpif.odp.columns.window import Source
 
 
 class Values(NamedTuple):
@@ -20,7 +20,7 @@ class Values(NamedTuple):
     present: Array
 
 
-def arrays(collector: Collector, dump: Iterable[Part], columns: Sequence[str] | None = None) -> dict[str, Values]:
+def arrays(collector: Collector, dump: Source, columns: Sequence[str] | None = None) -> dict[str, Values]:
     """Return a dump as the arrays of `columns`, or of those that some flow has."""
     blocks = collector.blocks(dump)
     found = {name: column.type for block in blocks for name, column in block.columns.items()}

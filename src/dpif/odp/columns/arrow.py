@@ -6,7 +6,7 @@ whose values are all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from dpif._typing import Final
 from dpif.odp.columns.blocks import Collector, Column
 from dpif.odp.columns.fields import Form, Type, column_types
 from dpif.odp.columns.places import Array
-from dpif.odp.columns.window import Part
+from dpif.odp.columns.window import Source
 
 _UINTS: Final = {1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32(), 8: pa.uint64()}
 _SIMPLE: Final = {
@@ -26,7 +26,7 @@ _SIMPLE: Final = {
 }
 
 
-def table(collector: Collector, dump: Iterable[Part], columns: Sequence[str] | None = None) -> pa.Table:
+def table(collector: Collector, dump: Source, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a dump as a table with `columns`, or with those that some flow has."""
     blocks = collector.blocks(dump)
     found = {name: column.type for block in blocks for name, column in block.columns.items()}

@@ -7,7 +7,7 @@ that never changes one value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from dpif._typing import Final, NamedTuple
 from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names
 from dpif.odp.columns.layouts import Group, Layout, Layouts, read
 from dpif.odp.columns.places import Array, Messages
-from dpif.odp.columns.window import Part, Window
+from dpif.odp.columns.window import Source, Window
 from dpif.odp.constants import FlowAttr
 from dpif.odp.messages.flow import FlowRecord
 
@@ -70,11 +70,11 @@ class Collector:
         """The texts of the lists of actions, by their codes."""
         return self._codes.texts
 
-    def blocks(self, dump: Iterable[Part]) -> list[Block]:
+    def blocks(self, dump: Source) -> list[Block]:
         """Return the blocks of a dump, which this feeds; raise `DecodeError`."""
         window = Window()
-        for exchange, datagrams in dump:
-            self._take(Messages(*window.fill(exchange, datagrams)))
+        for exchange in dump(window.add):
+            self._take(Messages(*window.rows(exchange)))
         return [pile.block(self._wants) for pile in self._piles.values()]
 
     def _take(self, messages: Messages) -> None:

@@ -6,7 +6,7 @@ of them at once; where there is anything else the exchange looks through them, o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -16,10 +16,11 @@ from dpif.netlink.constants import NLMSG_HDRLEN
 from dpif.netlink.exchange import Dump
 from dpif.odp.columns.places import OFFSET, WORD, Array
 
-Part: TypeAlias = tuple[Dump[Any], list[bytes]]
-"""A dump, and datagrams that it is to be fed with."""
+Source: TypeAlias = Callable[[Callable[[bytes], None]], Iterator[Dump[Any]]]
+"""Starts a dump that hands its datagrams to a function; at each step the exchange is to be fed with them."""
 
 _HEADER_WORDS = NLMSG_HDRLEN // WORD
+_ROOM = 256 << 10
 
 
 class Window:
@@ -27,34 +28,59 @@ class Window:
 
     def __init__(self) -> None:
         self._data = bytearray()
+        self._used = 0
+        self._datagrams: list[tuple[int, int]] = []
 
-    def fill(self, exchange: Dump[Any], datagrams: list[bytes]) -> tuple[bytearray, Array, Array]:
+    def add(self, datagram: bytes) -> None:
+        """Put a datagram behind the others, while it is still at hand for the processor."""
+        self._datagrams.append(self._lay(datagram))
+
+    def rows(self, exchange: Dump[Any]) -> tuple[bytearray, Array, Array]:
         """Feed the exchange; return a buffer and where the payloads of rows start and end in it.
 
-        Each starts on a multiple of four. The buffer is good until it is filled again.
+        Each starts on a multiple of four. The buffer is good until something is added again.
         """
-        room = sum(map(len, datagrams)) + WORD * len(datagrams)
-        if room > len(self._data):
-            self._data = bytearray(room - room % -WORD)
-        _, used = self._lay(datagrams)
-        starts = _plain_rows(np.frombuffer(self._data, np.uint32)[: used // WORD], exchange.row_header)
+        words = np.frombuffer(self._data, np.uint32)
+        plain = len(self._datagrams) - self._ends_with_another(exchange)  # the end of a dump mostly comes by itself
+        used = self._datagrams[plain][0] if plain < len(self._datagrams) else self._used
+        starts = _plain_rows(words[: used // WORD], exchange.row_header)
         if starts is None:
-            payloads = [payload for datagram in datagrams for payload in exchange.payloads(datagram)]
-            places = np.array(self._lay(payloads)[0], OFFSET)
-            return self._data, places, places + np.array([len(payload) for payload in payloads], OFFSET)
-        lengths = np.frombuffer(self._data, np.uint32)[starts].astype(OFFSET)
+            plain, used, starts = 0, 0, np.zeros(0, np.intp)
+        rest = [bytes(self._data[start:end]) for start, end in self._datagrams[plain:]]
+        lengths = words[starts].astype(OFFSET)
         places = starts.astype(OFFSET) * WORD
-        return self._data, places + NLMSG_HDRLEN, places + lengths
+        self._used = used
+        others = self._lay_all(payload for datagram in rest for payload in exchange.payloads(datagram))
+        self._used = 0
+        self._datagrams.clear()
+        return (
+            self._data,
+            np.concatenate([places + NLMSG_HDRLEN, others[:, 0]]),
+            np.concatenate([places + lengths, others[:, 1]]),
+        )
 
-    def _lay(self, parts: Sequence[Buffer]) -> tuple[list[int], int]:
-        """Write parts into the buffer, each on a multiple of four; return where they start, and where all end."""
-        places = []
-        used = 0
-        for part in parts:
-            places.append(used)
-            self._data[used : used + len(part)] = part
-            used += len(part) + -len(part) % WORD
-        return places, used
+    def _ends_with_another(self, exchange: Dump[Any]) -> bool:
+        """Tell whether the last datagram begins with something else than a plain row."""
+        if not self._datagrams:
+            return False
+        start, _ = self._datagrams[-1]
+        return self._data[start + WORD : start + NLMSG_HDRLEN] != exchange.row_header
+
+    def _lay_all(self, parts: Iterable[Buffer]) -> Array:
+        """Write parts into the buffer; return where each starts and ends."""
+        return np.array([self._lay(part) for part in parts], OFFSET).reshape(-1, 2)
+
+    def _lay(self, part: Buffer) -> tuple[int, int]:
+        """Write a part into the buffer, on a multiple of four; return where it starts and ends."""
+        start = self._used
+        end = start + len(part)
+        self._used = end + -end % WORD
+        if self._used > len(self._data):
+            larger = bytearray(max(2 * len(self._data), self._used, _ROOM))
+            larger[:start] = self._data[:start]
+            self._data = larger
+        self._data[start:end] = part
+        return start, end
 
 
 def _plain_rows(words: Array, header: bytes) -> Array | None:
