@@ -11,7 +11,6 @@ Both ways give equal values and the same errors; a property test says so.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -46,8 +45,10 @@ class LazyDecoder(Generic[A]):
         """Return the collection; raise `DecodeError`."""
         for layout in self._layouts.get(len(data), ()):
             if layout.headers(data) == layout.expected:
-                with contextlib.suppress(DecodeError):  # the slow way says it better
+                try:
                     return self._cls.of_kept(_LazyValues(layout, data))
+                except DecodeError:
+                    break  # the slow way says it better
         decoded = self._cls.from_payload(data)
         if len(self._layouts) < MAX_LENGTHS:
             layouts = self._layouts.setdefault(len(data), [])

@@ -35,7 +35,7 @@ them.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from dpif._typing import TYPE_CHECKING
 from dpif.errors import Unavailable

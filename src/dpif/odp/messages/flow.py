@@ -5,7 +5,6 @@ when it is read.
 """
 
 import functools
-from collections.abc import Callable
 
 from dpif._typing import Final, NamedTuple, Self, TypeVar
 from dpif.errors import DecodeError
@@ -81,15 +80,24 @@ class FlowRecord(Record):
 
     def flow_key(self) -> FlowKey | None:
         """Return the key, or None where it was left out."""
-        return None if self.key is None else _decode(_decode_key, self.key, "KEY")
+        try:
+            return None if self.key is None else _decode_key(self.key)
+        except DecodeError as error:
+            raise error.within("FLOW.KEY") from None
 
     def flow_mask(self) -> FlowMask | None:
         """Return the mask, or None where it was left out."""
-        return None if self.mask is None else _decode(_decode_mask, self.mask, "MASK")
+        try:
+            return None if self.mask is None else _decode_mask(self.mask)
+        except DecodeError as error:
+            raise error.within("FLOW.MASK") from None
 
     def flow_actions(self) -> Actions | None:
         """Return the actions, or None where they were left out."""
-        return None if self.actions is None else _decode(_decode_actions, self.actions, "ACTIONS")
+        try:
+            return None if self.actions is None else _decode_actions(self.actions)
+        except DecodeError as error:
+            raise error.within("FLOW.ACTIONS") from None
 
     def flow_ufid(self) -> Ufid | None:
         """Return the unique identifier, or None."""
@@ -129,10 +137,3 @@ def _decode_mask(data: bytes) -> FlowMask:
 @functools.lru_cache(MAX_REMEMBERED)
 def _decode_actions(data: bytes) -> Actions:
     return Actions.from_bytes(data)
-
-
-def _decode(decode: Callable[[bytes], V], data: bytes, name: str) -> V:
-    try:
-        return decode(data)
-    except DecodeError as error:
-        raise error.within(f"FLOW.{name}") from None

@@ -84,7 +84,8 @@ class _Layout:
         unpacked: tuple[Any, ...] = (*self._unpack(payload), None)
         if self._headers(unpacked) != self._expected:
             return None
-        record = FlowRecord.__new__(FlowRecord)  # its __init__ would check what is right already
+        # Its __init__ would check what is right already; what such messages never have is the class's to say.
+        record = FlowRecord.__new__(FlowRecord)
         (
             record.command,
             record.version,
@@ -99,8 +100,6 @@ class _Layout:
             octets,
         ) = self._values(unpacked)
         record.stats = None if packets is None else FlowCounters(packets, octets)
-        record.unknown = ()
-        record.clear = record.probe = record.ufid_flags = None
         return record
 
 
