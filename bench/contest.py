@@ -8,11 +8,13 @@ lengthen (in the lab the host's other processes still do).
 
 from __future__ import annotations
 
+import json
 import math
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 Contestants = dict[str, Callable[[], object]]
@@ -65,6 +67,12 @@ def row(what: str, ours: list[Times], peer: str, theirs: list[Times], count: int
     ratios = [_ratios(mine, other) for mine, other in zip(ours, theirs, strict=True)]
     ratio, processor_ratio = map(statistics.median, zip(*ratios, strict=True))
     return Row(what, peer, *_medians(theirs, count), *_medians(ours, count), ratio, processor_ratio)
+
+
+def save(rows: list[Row], file: str | None) -> None:
+    """Write rows as a JSON array into `file`, if there is to be one."""
+    if file:
+        Path(file).write_text(json.dumps([row._asdict() for row in rows], indent=1))
 
 
 def marginal(small: list[Times], large: list[Times]) -> list[Times]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import json
 import os
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import workload
-from contest import Contestants, Row, marginal, row, take_turns
+from contest import Contestants, Row, marginal, row, save, take_turns
 from installed import install
 
 import dpif
@@ -63,8 +62,7 @@ def main() -> int:
         for measured in BENCHMARKS[name](arguments):
             rows.append(measured)
             print(measured, flush=True)
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps([row._asdict() for row in rows], indent=1))
+    save(rows, arguments.json)
     return 0
 
 

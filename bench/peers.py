@@ -1,4 +1,4 @@
-"""Text of flows beside the PyPI package ``ovs``: ``python bench/peers.py [--rounds N] [--lines N]``.
+"""Text of flows beside the PyPI package ``ovs``: ``python bench/peers.py [--json FILE]``.
 
 Makes a virtual environment of its own with the peer in it, and runs itself there on this checkout, so that both
 contestants take turns in one process. ``ovs.flow`` parses a line of a dump into values; ours are
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import workload
-from contest import row, take_turns
+from contest import Row, row, save, take_turns
 
 PEER = "ovs[flow]>=3.5"
 INSIDE = "DPIF_BENCH_PEERS"
@@ -33,9 +33,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/peers.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9, help="how often each is run (default: 9)")
     parser.add_argument("--lines", type=int, default=1000, help="lines in a round (default: 1000)")
+    parser.add_argument("--json", metavar="FILE", help="write the rows there too")
     arguments = parser.parse_args()
     if os.environ.get(INSIDE):
-        compare(arguments.rounds, arguments.lines)
+        rows = compare(arguments.rounds, arguments.lines)
+        print(*rows, sep="\n")
+        save(rows, arguments.json)
         return 0
     with tempfile.TemporaryDirectory() as directory:
         venv.create(directory, with_pip=True)
@@ -45,8 +48,8 @@ def main() -> int:
         return subprocess.run([python, HERE, *sys.argv[1:]], env=environment, check=False).returncode
 
 
-def compare(rounds: int, count: int) -> None:
-    """Print the rows."""
+def compare(rounds: int, count: int) -> list[Row]:
+    """Return the rows."""
     from ovs.flow.odp import ODPFlow
 
     def peer(lines: list[str]) -> None:
@@ -60,8 +63,7 @@ def compare(rounds: int, count: int) -> None:
     runs = {name: lambda name=name: contestants[name](next(batches[name])) for name in contestants}
     take_turns(runs, 1)
     times = take_turns(runs, rounds)
-    for name in list(contestants)[1:]:
-        print(row(name, times[name], "ovs.flow", times["ovs.flow"], count))
+    return [row(name, times[name], "ovs.flow", times["ovs.flow"], count) for name in list(contestants)[1:]]
 
 
 def rounds_of_lines(rounds: int, count: int) -> list[list[str]]:

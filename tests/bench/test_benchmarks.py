@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_what_is_measured_beside_a_peer_runs() -> None:
         contestant(lines[0])
 
 
-def test_contestants_take_turns_and_medians_count() -> None:
+def test_contestants_take_turns_and_medians_count(tmp_path: Path) -> None:
     import contest
 
     order: list[str] = []
@@ -60,4 +61,7 @@ def test_contestants_take_turns_and_medians_count() -> None:
     assert (row.wall, row.peer_wall) == (2.0, 2.0)
     assert row.ratio == row.processor_ratio == 2.0  # of 2.0, 3.5 and 1/3, those of the rounds
     assert "2.00" in str(row)
+    contest.save([row], None)
+    contest.save([row], str(tmp_path / "rows"))
+    assert json.loads((tmp_path / "rows").read_text()) == [row._asdict()]
     assert contest.row("", more, "nothing", [contest.Times(0.0, 0.0)] * 3, 1).ratio == float("inf")
