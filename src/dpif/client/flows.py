@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TOGETHER = 128 << 10
+_TOGETHER = 256 << 10
 """Bytes of messages that are made lines together: each change between the kernel's work and ours cools the caches."""
 _TERSE = UfidFlag.OMIT_KEY | UfidFlag.OMIT_MASK | UfidFlag.OMIT_ACTIONS
 
