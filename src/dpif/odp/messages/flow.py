@@ -6,7 +6,7 @@ when it is read.
 
 import functools
 
-from dpif._typing import Final, NamedTuple, Self, TypeVar
+from dpif._typing import Final, NamedTuple, Self
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, attribute
 from dpif.netlink.policy import BYTES, FLAG, PAD, U8, U32, U64, AttributeSet, Structure
@@ -16,8 +16,6 @@ from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.lazy import LazyDecoder
 from dpif.odp.messages.base import Record
 from dpif.odp.ufid import Ufid
-
-V = TypeVar("V")
 
 MAX_REMEMBERED: Final = 512
 """Masks, and lists of actions, that are remembered by their bytes: many flows share few."""
