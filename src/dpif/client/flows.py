@@ -9,7 +9,7 @@ from functools import partial
 from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
 from dpif.odp.actions import Actions
-from dpif.odp.constants import FlowCmd, UfidFlag
+from dpif.odp.constants.flow import FlowCmd, UfidFlag
 from dpif.odp.key import FlowKey, FlowMask, format_key
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.ufid import Ufid

@@ -7,10 +7,12 @@ caller.
 
 from __future__ import annotations
 
-from dpif._typing import Any, NoReturn
+from dpif._typing import TYPE_CHECKING, Any, NoReturn
 from dpif.odp.attrs import Empty, Style
 from dpif.odp.nest import Attr
-from dpif.odp.scanner import Scanner
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 
 def show_argument(attr: Attr[Any], kept: Any, mask: Any | None, style: Style) -> str:

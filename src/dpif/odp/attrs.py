@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from enum import IntFlag
 
 from dpif._lazy import pattern
-from dpif._typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from dpif._typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.constants import NLA_MAX_PAYLOAD
 from dpif.odp.kinds import Flags, Kind, Plain, Raw, sharp
-from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Struct, scan_value_and_mask
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
+else:
+    Scanner = Any  # who prints never loads it
 
 V = TypeVar("V")
 F = TypeVar("F", bound=IntFlag)

@@ -31,6 +31,7 @@ from dpif.odp.filter_fields import Asked, FlowLike, Subject, Test, all_actions, 
 from dpif.odp.filter_openflow import is_openflow, scan_openflow
 from dpif.odp.filter_values import SECONDS, number, scan_bits, scan_literal
 from dpif.odp.kinds import Flags, Kind
+from dpif.odp.nest import MAX_DEPTH
 from dpif.odp.scanner import Scanner
 
 _SPACE = re.compile(r"\s*")
@@ -107,7 +108,7 @@ def _scan_every(scanner: Scanner) -> Test:
 
 
 def _scan_one(scanner: Scanner) -> Test:
-    scanner.enter()
+    scanner.enter(MAX_DEPTH)
     if _take_keyword(scanner, "not"):
         inner = _scan_one(scanner)
         test: Test = lambda subject: not inner(subject)  # noqa: E731

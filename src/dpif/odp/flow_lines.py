@@ -27,7 +27,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dpif._typing import Any, Final, NamedTuple
 from dpif.netlink.attributes import Buffer, walk
 from dpif.odp.attrs import Scalar, Structure, Style
-from dpif.odp.constants import FlowAttr, KeyAttr
+from dpif.odp.constants.flow import FlowAttr
+from dpif.odp.constants.key import KeyAttr
 from dpif.odp.flow_text import format_flow_line, format_tcp_flags
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.kinds import ETHERTYPE, FRAG, PROTO, Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dpif._typing import Self
+from dpif._typing import TYPE_CHECKING, Self
 from dpif.odp.attrs import PLAIN, EtherType, FlagSet, Opaque, PortNumber, Scalar, Structure, Style
-from dpif.odp.constants import KeyAttr
+from dpif.odp.constants.key import KeyAttr
 from dpif.odp.kinds import CT_STATE, ETHERTYPE, LABELS, PORT, TCP_FLAGS, U16X, U32X
 from dpif.odp.layers import (
     Arp,
@@ -32,10 +32,22 @@ from dpif.odp.layers import (
     Vlan,
 )
 from dpif.odp.nest import Attr, Nest, Nested
-from dpif.odp.nsh import Nsh
-from dpif.odp.scanner import Scanner
-from dpif.odp.tunnel import Tunnel
-from dpif.odp.ufid import skip_ufid
+
+if TYPE_CHECKING:
+    from dpif.odp.nsh import Nsh
+    from dpif.odp.tunnel import Tunnel
+
+
+def _tunnel() -> type[Tunnel]:
+    from dpif.odp.tunnel import Tunnel  # many flows have none, and it takes as long to load as all other attributes
+
+    return Tunnel
+
+
+def _nsh() -> type[Nsh]:
+    from dpif.odp.nsh import Nsh
+
+    return Nsh
 
 
 class FlowKey(Nest):
@@ -64,7 +76,7 @@ class FlowKey(Nest):
     arp = Attr(KeyAttr.ARP, Structure(Arp))
     nd = Attr(KeyAttr.ND, Structure(NeighborDiscovery))
     skb_mark = Attr(KeyAttr.SKB_MARK, Scalar(U32X, "="))
-    tunnel = Attr(KeyAttr.TUNNEL, Nested(lambda: Tunnel))
+    tunnel = Attr(KeyAttr.TUNNEL, Nested(_tunnel))
     sctp = Attr(KeyAttr.SCTP, Structure(Sctp))
     tcp_flags = Attr(KeyAttr.TCP_FLAGS, FlagSet(TCP_FLAGS, "!"))
     dp_hash = Attr(KeyAttr.DP_HASH, Scalar(U32X, "="))
@@ -76,7 +88,7 @@ class FlowKey(Nest):
     ct_label = Attr(KeyAttr.CT_LABELS, Scalar(LABELS, "="))
     ct_tuple4 = Attr(KeyAttr.CT_ORIG_TUPLE_IPV4, Structure(CtTuple4))
     ct_tuple6 = Attr(KeyAttr.CT_ORIG_TUPLE_IPV6, Structure(CtTuple6))
-    nsh = Attr(KeyAttr.NSH, Nested(lambda: Nsh))
+    nsh = Attr(KeyAttr.NSH, Nested(_nsh))
     packet_type = Attr(KeyAttr.PACKET_TYPE, Structure(PacketType))
     nd_ext = Attr(KeyAttr.ND_EXTENSIONS, Structure(NdExtensions))
     ipv6_exthdrs = Attr(KeyAttr.IPV6_EXTHDRS, Opaque(), text_name="key32")
@@ -131,6 +143,9 @@ def parse_match(text: str, port_names: Mapping[str, int] | None = None) -> tuple
 
     A leading ``ufid:…`` is passed over. `port_names` gives the numbers of names that ``in_port`` may use.
     """
+    from dpif.odp.scanner import Scanner
+    from dpif.odp.ufid import skip_ufid
+
     scanner = Scanner(text, port_names)
     scanner.skip_separators()
     skip_ufid(scanner)

@@ -21,12 +21,13 @@ from enum import IntFlag
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from dpif.errors import EncodeError
-from dpif.odp.constants import CtState, FragType, TcpFlag, TunnelFlag
-from dpif.odp.scanner import Scanner
+from dpif.odp.constants.key import CtState, FragType, TcpFlag, TunnelFlag
 from dpif.packet.addresses import Mac
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
+
+    from dpif.odp.scanner import Scanner
 else:
     IPv4Address = IPv6Address = Any  # by their names as text they would start the compiler, 2 ms of every command
 

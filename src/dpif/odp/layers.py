@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dpif._typing import Self
+from dpif._typing import TYPE_CHECKING, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Style
 from dpif.odp.kinds import (
@@ -25,8 +25,10 @@ from dpif.odp.kinds import (
     Plain,
     UInt,
 )
-from dpif.odp.scanner import Scanner
 from dpif.odp.structs import BitStruct, Field, Struct, scan_value_and_mask
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 
 class Ethernet(Struct):

@@ -12,18 +12,22 @@ from _thread import _local  # threading.local, without the rest of threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import cached_property
 
 from dpif._lazy import pattern
-from dpif._typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from dpif._typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import RawAttr, attribute, walk
 from dpif.odp.attrs import PLAIN, AttrType, Empty, Opaque, Style
 from dpif.odp.kinds import Plain
-from dpif.odp.scanner import MAX_DEPTH, Scanner
-from dpif.odp.spelling import closest
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 V = TypeVar("V")
 
+MAX_DEPTH = 32
+"""Nested lists (``encap``, ``clone``, …) may be this deep; Open vSwitch's MAX_ODP_NESTED."""
 _NLA_TYPE_MASK = 0x3FFF
 _UNKNOWN = pattern(r"key([0-9]{1,5})")
 
@@ -135,6 +139,8 @@ class Attributes:
 
     @classmethod
     def _no_attribute(cls, name: str) -> str:
+        from dpif.odp.spelling import closest  # for a mistake alone
+
         close = closest(name, cls._by_name)
         hint = f"did you mean {close!r}?" if close else f"it has {', '.join(cls._by_name)}"
         return f"{cls.__name__} has no attribute {name!r}; {hint}"
@@ -357,7 +363,7 @@ class Nest(Attributes):
     @classmethod
     def scan(cls, scanner: Scanner) -> tuple[Self, Self]:
         """Take ``name(...)`` elements up to a closing parenthesis, which is left, or the end of the text."""
-        scanner.enter()
+        scanner.enter(MAX_DEPTH)
         values: dict[int, Any] = {}
         masks: dict[int, Any] = {}
         while True:
@@ -416,7 +422,7 @@ N = TypeVar("N", bound=Nest)
 
 
 class Nested(AttrType[N]):
-    """A nest of attributes; `nest` returns its class (late, since a flow key holds flow keys)."""
+    """A nest of attributes; `nest` returns its class: late, as a flow key holds flow keys, and few need all."""
 
     always_shown = True
     enclosed = True
@@ -424,7 +430,7 @@ class Nested(AttrType[N]):
     def __init__(self, nest: Callable[[], type[N]]) -> None:
         self._nest = nest
 
-    @property
+    @cached_property
     def nest(self) -> type[N]:
         """The class of the nest."""
         return self._nest()

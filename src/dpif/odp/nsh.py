@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dpif._typing import Any, Self, TypeVar
+from dpif._typing import TYPE_CHECKING, Any, Self, TypeVar
 from dpif.odp.attrs import PLAIN, Opaque, Structure, Style
 from dpif.odp.constants import NshKeyAttr
 from dpif.odp.kinds import Raw, UIntPadded
 from dpif.odp.nest import Attr, Nest
-from dpif.odp.scanner import Scanner
 from dpif.odp.structs import BitStruct, Field, Struct, scan_value_and_mask
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, ETH_P_MPLS_UC, ETH_P_NSH, ETH_P_TEB
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 S = TypeVar("S", bound=Struct)
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, NoReturn
 from dpif.errors import ParseError
-from dpif.odp.spelling import closest
 
 if TYPE_CHECKING:
     from re import Pattern
@@ -28,8 +27,6 @@ _PORT_NAME = pattern(r"[^(),/ \t\r\n]+(?![^,) \t\r\n])")
 _WORD = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_NAME = 40
 """No name that could be meant is longer; comparing names takes longer than reading them."""
-MAX_DEPTH = 32
-"""Nested lists (``encap``, ``clone``, …) may be this deep; Open vSwitch's MAX_ODP_NESTED."""
 
 
 class Scanner:
@@ -166,17 +163,19 @@ class Scanner:
 
     def unknown(self, name: str, possible: Iterable[str], what: str, position: int, otherwise: str = "") -> NoReturn:
         """Raise for `name`, which is none of the `possible` ones; suggest the closest, or say `otherwise`."""
+        from dpif.odp.spelling import closest  # for a mistake alone
+
         names = sorted(possible)
         shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
         close = closest(name[:_LONGEST_NAME].lower(), names)
         hint = f"did you mean {close!r}?" if close else otherwise or f"one of: {', '.join(names)}"
         self.fail(f"unknown {what} {shown!r}", hint, position)
 
-    def enter(self) -> None:
-        """Note that a nested list starts; too deep a nesting is an error."""
+    def enter(self, deepest: int) -> None:
+        """Note that a nested list starts; a nesting deeper than `deepest` is an error."""
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.fail(f"nested more than {MAX_DEPTH} levels deep")
+        if self.depth > deepest:
+            self.fail(f"nested more than {deepest} levels deep")
 
     def leave(self) -> None:
         """Note that a nested list ended."""

@@ -20,11 +20,12 @@ from __future__ import annotations
 import struct
 import sys
 
-from dpif._typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
+from dpif._typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.kinds import Kind, Plain, Raw
-from dpif.odp.scanner import Scanner
-from dpif.odp.spelling import closest
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 V = TypeVar("V")
 
@@ -124,6 +125,8 @@ class Record:
 
     @classmethod
     def _no_field(cls, name: str) -> str:
+        from dpif.odp.spelling import closest  # for a mistake alone
+
         close = closest(name, cls._by_name)
         hint = f"did you mean {close!r}?" if close else f"it has {', '.join(cls._by_name)}"
         return f"{cls.__name__} has no field {name!r}; {hint}"

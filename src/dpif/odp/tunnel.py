@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dpif._typing import Any, Self
+from dpif._typing import TYPE_CHECKING, Any, Self
 from dpif.odp.arguments import scan_argument, show_argument
 from dpif.odp.attrs import PLAIN, Empty, Opaque, Scalar, Style
-from dpif.odp.constants import TunnelFlag, TunnelKeyAttr
+from dpif.odp.constants.key import TunnelFlag, TunnelKeyAttr
 from dpif.odp.kinds import IPV4, IPV6, TUN_ID, TUNNEL_FLAGS, U8, U8X, U16
 from dpif.odp.nest import Attr, Nest, Nested
-from dpif.odp.scanner import Scanner
 from dpif.odp.tunnel_options import ErspanType, GeneveType, GtpuType, VxlanOptions
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 _FLAGS = {
     TunnelKeyAttr.DONT_FRAGMENT: TunnelFlag.DF,

@@ -5,14 +5,18 @@ Each is a value of its own with its text; `tunnel.py` says where they stand.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from dpif._typing import Any, NamedTuple, Self
+from dpif._typing import TYPE_CHECKING, Any, NamedTuple, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.attrs import AttrType, Opaque, Structure, Style
 from dpif.odp.constants import VxlanExt
 from dpif.odp.kinds import U8, U8X, U16, U16X, U32X, Kind, OtherOrder, Plain, UInt, sharp
 from dpif.odp.nest import Attr, Nest
-from dpif.odp.scanner import Scanner
 from dpif.odp.structs import BitStruct, Field, Struct, scan_value_and_mask
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
+else:
+    Scanner = Any  # who prints never loads it
 
 
 class Gbp(BitStruct, size=4, order="=", text=("id", "flags")):

@@ -10,9 +10,11 @@ import os
 import struct
 
 from dpif._lazy import pattern
-from dpif._typing import Self
+from dpif._typing import TYPE_CHECKING, Self
 from dpif.errors import EncodeError, ParseError
-from dpif.odp.scanner import Scanner
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 _WORDS = struct.Struct("=4I")
 _UUID = pattern(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -48,6 +50,8 @@ class Ufid(bytes):
 
 
 def _parse(text: str) -> bytes:
+    from dpif.odp.scanner import Scanner  # who prints never loads it
+
     scanner = Scanner(text if text.startswith("ufid:") else f"ufid:{text}")
     ufid = scan_ufid(scanner)
     if not scanner.at_end or ufid is None:
@@ -71,6 +75,8 @@ def skip_ufid(scanner: Scanner) -> None:
 
 def split_ufid(text: str) -> tuple[Ufid | None, str]:
     """Return the identifier that a flow's text starts with, if any, and the rest of the text."""
+    from dpif.odp.scanner import Scanner  # who prints never loads it
+
     scanner = Scanner(text)
     scanner.skip_separators()
     ufid = scan_ufid(scanner)

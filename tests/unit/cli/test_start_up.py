@@ -100,11 +100,17 @@ UNUSED_BY_DUMP = {
     "dpif.odp.actions.nested",
     "dpif.odp.actions.tunnel_push",
     "dpif.odp.actions.userspace",
+    "dpif.odp.constants.packet",
     "dpif.odp.match_texts",
     "dpif.odp.messages.flow_rows",
     "dpif.odp.messages.packet",
+    "dpif.odp.nsh",
+    "dpif.odp.scanner",
+    "dpif.odp.spelling",
+    "dpif.odp.tunnel",
+    "dpif.packet.constants",
 }
-"""What encodes flows or makes values of them, and the actions that are imported when a list has one."""
+"""What reads texts, encodes flows or makes values of them, and the keys and actions of which there are none here."""
 
 
 def loaded_by(*words: str, may_compile: bool = False) -> tuple[str, set[str]]:

@@ -85,7 +85,7 @@ def test_names_are_shortened_in_messages() -> None:
 def test_nesting_has_an_end() -> None:
     scanner = Scanner("")
     for _ in range(32):
-        scanner.enter()
+        scanner.enter(32)
     with pytest.raises(ParseError, match="more than 32 levels"):
-        scanner.enter()
+        scanner.enter(32)
     scanner.leave()

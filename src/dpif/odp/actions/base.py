@@ -17,16 +17,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dpif._lazy import pattern
-from dpif._typing import Any, ClassVar, Self
+from dpif._typing import TYPE_CHECKING, Any, ClassVar, Self
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.arguments import missing, scan_unmasked, show_argument
 from dpif.odp.attrs import PLAIN, AttrType, Style
-from dpif.odp.constants import ActionAttr
+from dpif.odp.constants.actions import ActionAttr
 from dpif.odp.kinds import Plain
-from dpif.odp.nest import Attr, Attributes, nested_decoding
-from dpif.odp.scanner import Scanner
+from dpif.odp.nest import MAX_DEPTH, Attr, Attributes, nested_decoding
 from dpif.odp.structs import Record
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 MAX_ACTIONS_SIZE = 65531
 """Bytes of a list of actions: a netlink attribute's length is 16 bits, its header included."""
@@ -317,7 +319,7 @@ class Actions(tuple[Action, ...]):
         """Take actions up to a closing parenthesis, which is left, or the end of the text."""
         if scanner.match(_DROP):
             return cls()
-        scanner.enter()
+        scanner.enter(MAX_DEPTH)
         actions: list[Action] = []
         while True:
             scanner.skip_separators()
@@ -370,6 +372,8 @@ def parse_actions(text: str, port_names: Mapping[str, int] | None = None) -> Act
     """Return the actions of a text; ``drop`` and the empty text are the empty list. Raise `ParseError`."""
     if text.strip().lower() == "drop":
         return Actions()
+    from dpif.odp.scanner import Scanner  # who prints never loads it
+
     scanner = Scanner(text, port_names)
     actions = Actions.scan(scanner)
     if not scanner.at_end:

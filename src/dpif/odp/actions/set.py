@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dpif._typing import Any, TypeVar
+from dpif._typing import TYPE_CHECKING, Any, TypeVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action
 from dpif.odp.attrs import AttrType, Style
-from dpif.odp.constants import ActionAttr
+from dpif.odp.constants.actions import ActionAttr
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.kinds import Plain
 from dpif.odp.nest import Nest, Nested
-from dpif.odp.nsh import Nsh, NshBase, NshContext
-from dpif.odp.scanner import Scanner
+
+if TYPE_CHECKING:
+    from dpif.odp.nsh import Nsh
+    from dpif.odp.scanner import Scanner
 
 N = TypeVar("N", bound=Nest)
 
-_NO_NSH = Nsh(base=NshBase.zero(), md1=NshContext.zero())
 _VERBOSE = Style(verbose=True)
 
 
@@ -114,14 +115,20 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
         """Return ``set(attribute(…))`` with the fields that are set."""
         key, mask = self.key, self.mask
         if key.nsh is not None and mask.nsh is not None:  # a match would be exact where these lack an attribute
-            key = key.replace(nsh=_NO_NSH.replace(**dict(key.nsh.items())))
-            mask = mask.replace(nsh=_NO_NSH.replace(**dict(mask.nsh.items())))
+            key, mask = key.replace(nsh=_whole(key.nsh)), mask.replace(nsh=_whole(mask.nsh))
         return f"set({key.show_masked(mask)})"
 
 
 def _single(key: FlowKey, action: str) -> None:
     if not isinstance(key, FlowKey) or len(key) != 1:
         raise EncodeError(f"expected a FlowKey with one attribute, not {key!r}", action)
+
+
+def _whole(nsh: Nsh) -> Nsh:
+    """Return `nsh` with zeros for what it lacks."""
+    from dpif.odp.nsh import Nsh, NshBase, NshContext  # few flows have any
+
+    return Nsh(base=NshBase.zero(), md1=NshContext.zero()).replace(**dict(nsh.items()))
 
 
 def _same_attributes(key: N, mask: N) -> N:

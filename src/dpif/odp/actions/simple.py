@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 
-from dpif._typing import ClassVar
+from dpif._typing import TYPE_CHECKING, ClassVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
 from dpif.odp.attrs import Style
-from dpif.odp.constants import ActionAttr
+from dpif.odp.constants.actions import ActionAttr
 from dpif.odp.kinds import Plain, sharp
-from dpif.odp.scanner import Scanner
+
+if TYPE_CHECKING:
+    from dpif.odp.scanner import Scanner
 
 _U32 = struct.Struct("=I")
 

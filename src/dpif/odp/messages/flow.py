@@ -11,7 +11,7 @@ from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, attribute
 from dpif.netlink.policy import BYTES, FLAG, PAD, U8, U32, U64, AttributeSet, Structure
 from dpif.odp.actions import Actions
-from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowAttr
+from dpif.odp.constants.flow import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowAttr
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.lazy import LazyDecoder
 from dpif.odp.messages.base import Record
