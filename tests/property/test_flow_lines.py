@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpif.odp.actions import parse_actions
-from dpif.odp.flow_lines import FlowLines
+from dpif.odp.flow_lines import MAX_ALIKE, FlowLines
 from dpif.odp.flow_text import format_flow_line
-from dpif.odp.key import FlowKey, parse_match
+from dpif.odp.key import FlowKey, parse_key, parse_match
 from dpif.odp.messages import FlowCounters, FlowRecord
 from dpif.odp.nest import Nested
 
@@ -46,7 +46,9 @@ def keys_and_masks(draw: st.DrawFn) -> tuple[FlowKey, FlowKey]:
             size = len(type_.encode(value))
             kept[number] = type_.decode(draw(st.binary(min_size=size, max_size=size)))
     any_key = FlowKey.of_kept(kept)
-    return any_key, draw(st.sampled_from([mask, any_key.full_mask(), any_key.zero_mask(), FlowKey()]))
+    other, _ = draw(KEYS)
+    masks = [mask, any_key.full_mask(), any_key.zero_mask(), other.full_mask(), FlowKey()]
+    return any_key, draw(st.sampled_from(masks))
 
 
 @st.composite
@@ -117,6 +119,44 @@ def test_what_says_what_follows_belongs_to_the_shape(headers: tuple[str, str]) -
     renderer = FlowLines()
     for _ in range(2):
         assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
+
+
+def test_other_attributes_under_the_same_mask_are_another_shape() -> None:
+    """Whatever a datapath answers, where the lengths agree too: before the headers of the packet, and among them."""
+    mask = parse_match("skb_priority(0x1),in_port(1),eth(),eth_type(0x0800),ipv4(),udp(src=1)")[1].to_bytes()
+    texts = [
+        f"{metadata}(0x7),in_port(1),eth(),eth_type(0x0800),ipv4(proto=17),{header}(src=5,dst=6)"
+        for metadata in ("skb_priority", "skb_mark", "recirc_id")
+        for header in ("udp", "sctp", "tcp")
+    ]
+    payloads = [
+        FlowRecord(command=1, key=parse_key(text).to_bytes(), mask=mask, actions=b"").to_payload() for text in texts
+    ]
+    assert len({len(payload) for payload in payloads}) == 1
+    slow = [format_flow_line(FlowRecord.from_payload(payload), NOW, verbose=True) for payload in payloads]
+    assert len(set(slow)) == len(texts)
+    renderer = FlowLines(verbose=True)
+    for _ in range(3):
+        assert renderer.lines(payloads) == slow
+
+
+def test_of_many_shapes_that_look_alike_some_take_the_slow_way() -> None:
+    texts = [f"in_port(1),eth(),eth_type(0x{number:04x})" for number in range(0x1000, 0x1000 + 2 * MAX_ALIKE)]
+    payloads = [
+        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"").to_payload()
+        for key, mask in map(parse_match, texts)
+    ]
+    slow: list[FlowRecord] = []
+
+    def note(record: FlowRecord) -> FlowRecord:
+        slow.append(record)
+        return record
+
+    renderer = FlowLines(complete=note)
+    for taken in (2 * MAX_ALIKE, MAX_ALIKE):
+        slow.clear()
+        assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
+        assert len(slow) == taken
 
 
 def test_a_flow_that_is_gone_has_no_line() -> None:
