@@ -14,13 +14,15 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 
-from dpif._typing import TypeAlias
+from dpif._typing import TYPE_CHECKING, TypeAlias
 from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
 from dpif.errors import DpifError, EncodeError, Unavailable
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_GENERIC
-from dpif.netlink.transport import Dial
 from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY
+
+if TYPE_CHECKING:
+    from dpif.netlink.transport import Dial
 
 TYPES = ("system", "netdev")
 Connect: TypeAlias = Callable[[str], Connection]

@@ -17,7 +17,6 @@ from dpif.errors import EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_ECHO
 from dpif.odp.constants.datapath import DatapathCmd, DatapathFeature
-from dpif.odp.constants.vport import OVSP_LOCAL
 from dpif.odp.messages.datapath import DatapathRecord
 
 if TYPE_CHECKING:
@@ -219,6 +218,7 @@ class Datapath:
     def send_packet(self, port: Port | int, packet: bytes) -> None:
         """Send a packet out of a port; success says nothing about delivery."""
         from dpif.odp.actions import Output
+        from dpif.odp.constants.vport import OVSP_LOCAL
         from dpif.odp.key import FlowKey
 
         number = port if isinstance(port, int) else port.number

@@ -16,12 +16,14 @@ from _thread import allocate_lock  # all of `threading` that is wanted; importin
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
-from dpif._typing import Any, Final, Self, TypeVar
+from dpif._typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from dpif.errors import DumpInterrupted, NoSuchObject, Unavailable, netlink_error
 from dpif.netlink.constants import CTRL_FAMILY, GENL_ID_CTRL
 from dpif.netlink.exchange import Batch, Dump, Request, Transaction
 from dpif.netlink.generic import Family, get_family
-from dpif.netlink.transport import Dial, Transport
+
+if TYPE_CHECKING:
+    from dpif.netlink.transport import Dial, Transport
 
 __all__ = ["Connection"]
 

@@ -7,6 +7,8 @@ from enum import IntEnum, IntFlag
 OVS_DATAPATH_FAMILY = "ovs_datapath"
 OVS_DATAPATH_MCGROUP = "ovs_datapath"
 OVS_DATAPATH_VERSION = 2
+IFNAMSIZ = 16
+"""Bytes of a datapath's or a device's name, the terminating NUL included (linux/if.h)."""
 
 
 class DatapathCmd(IntEnum):

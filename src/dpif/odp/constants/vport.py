@@ -11,8 +11,6 @@ OVSP_LOCAL = 0
 """The number of a datapath's local port."""
 DP_MAX_PORTS = 65535
 """Port numbers are below this (net/openvswitch/datapath.h); the value itself means "no port" in a flow key."""
-IFNAMSIZ = 16
-"""Bytes of a device name, the terminating NUL included (linux/if.h)."""
 
 
 class VportCmd(IntEnum):

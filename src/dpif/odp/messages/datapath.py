@@ -2,8 +2,7 @@
 
 from dpif._typing import NamedTuple
 from dpif.netlink.policy import PAD, S32, U32, U32_ARRAY, AttributeSet, String, Structure
-from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY, OVS_DATAPATH_VERSION, DatapathAttr
-from dpif.odp.constants.vport import IFNAMSIZ
+from dpif.odp.constants.datapath import IFNAMSIZ, OVS_DATAPATH_FAMILY, OVS_DATAPATH_VERSION, DatapathAttr
 from dpif.odp.messages.base import Record
 
 

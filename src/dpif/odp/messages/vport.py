@@ -15,8 +15,8 @@ from dpif.netlink.policy import (
     String,
     Structure,
 )
+from dpif.odp.constants.datapath import IFNAMSIZ
 from dpif.odp.constants.vport import (
-    IFNAMSIZ,
     OVS_VPORT_FAMILY,
     OVS_VPORT_VERSION,
     DummyAttr,
