@@ -278,16 +278,16 @@ class Dump(Generic[T]):
         """Tell whether the end has come."""
         return self._end is not None
 
-    def feed(self, datagram: Buffer) -> list[T]:
+    def feed(self, datagram: bytes) -> list[T]:
         """Take a datagram that arrived and return the rows in it; raise `DecodeError`."""
         decode = self._request.kind.decode
         return [decode(payload) for payload in self.payloads(datagram)]
 
-    def payloads(self, datagram: Buffer) -> list[Buffer]:
+    def payloads(self, datagram: bytes) -> list[bytes]:
         """Take a datagram that arrived, decode nothing, and return the payloads of its rows."""
-        payloads: list[Buffer] = []
+        payloads: list[bytes] = []
         offset = self._take_plain_rows(datagram, payloads)
-        payloads += [message.payload for message in split(datagram, offset) if self._is_row(message)]
+        payloads += [bytes(message.payload) for message in split(datagram, offset) if self._is_row(message)]
         return payloads
 
     def _is_row(self, message: Message) -> bool:
@@ -306,7 +306,7 @@ class Dump(Generic[T]):
             raise DecodeError(f"a row of type {message.type} where {self._type} belongs")
         return False
 
-    def _take_plain_rows(self, datagram: Buffer, payloads: list[Buffer]) -> int:
+    def _take_plain_rows(self, datagram: bytes, payloads: list[bytes]) -> int:
         """Add the payloads of the rows that a datagram begins with, as almost all do; return where these end.
 
         The fast way: a row's header but for its length is known. Whatever else there is, `payloads` looks at.

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from dpif._typing import Any, Final
-from dpif.netlink.attributes import Buffer, walk
+from dpif.netlink.attributes import walk
 from dpif.odp.attrs import Scalar, Structure, Style
 from dpif.odp.constants.flow import FlowAttr
 from dpif.odp.constants.key import KeyAttr
@@ -69,10 +69,10 @@ class FlowLines:
         self._now = _Now(clock)
         self._complete = complete
         # By the length of a message: the places where masks stand, for each the templates by the mask there.
-        self._templates: dict[int, list[tuple[slice, dict[Buffer, Template]]]] = {}
+        self._templates: dict[int, list[tuple[slice, dict[bytes, Template]]]] = {}
         self._count = 0
 
-    def lines(self, payloads: Iterable[Buffer]) -> list[str]:
+    def lines(self, payloads: Iterable[bytes]) -> list[str]:
         """Return the lines of messages that came together."""
         lines: list[str] = []
         templates_of = self._templates.get
@@ -87,7 +87,7 @@ class FlowLines:
                 lines += self._first(payload)
         return lines
 
-    def _first(self, payload: Buffer) -> Iterator[str]:
+    def _first(self, payload: bytes) -> Iterator[str]:
         """Yield the line the slow way, and compile a template for its like."""
         received = FlowRecord.from_reply(payload)
         record = self._complete(received)
@@ -95,29 +95,27 @@ class FlowLines:
             return
         whole = record is received and record.key and record.mask is not None and record.actions is not None
         if whole and self._count < MAX_TEMPLATES:
-            self._count += 1
-            self._learn(payload, _Shape(payload, record, self._style, self._now))
+            self._learn(payload, record)
         style = self._style
         yield format_flow_line(record, self._now(), verbose=style.verbose, port_names=style.port_names)
 
-    def _learn(self, payload: Buffer, shape: _Shape) -> None:
+    def _learn(self, payload: bytes, record: FlowRecord) -> None:
         """Have later messages with the length and mask of this one asked whether they have its shape."""
+        mask = next(slice(start, end) for number, start, end in walk(payload, OVS_HDRLEN) if number == FlowAttr.MASK)
         places = self._templates.setdefault(len(payload), [])
-        templates = next((found for place, found in places if place == shape.mask), None)
+        templates = next((found for place, found in places if place == mask), None)
         if templates is None:
             templates = {}
-            places.append((shape.mask, templates))
-        mask = payload[shape.mask]
-        others = templates.get(mask)
-        if others is None:
-            templates[mask] = shape.template
-        elif not isinstance(others, _Alike):
-            templates[mask] = _Alike([others, shape.template])
-        elif len(others) < MAX_ALIKE:
-            others.append(shape.template)
+            places.append((mask, templates))
+        others = templates.get(payload[mask], _Alike())
+        alike = others if isinstance(others, _Alike) else _Alike([others])
+        if len(alike) < MAX_ALIKE:
+            self._count += 1
+            alike.append(_Shape(payload, record, self._style, self._now).template)
+            templates[payload[mask]] = alike if len(alike) > 1 else alike[0]
 
 
-def _of_no_shape(payload: Buffer) -> str:
+def _of_no_shape(payload: bytes) -> str:
     """The template of messages that are not known."""
     return ""
 
@@ -125,7 +123,7 @@ def _of_no_shape(payload: Buffer) -> str:
 class _Alike(list[Template]):
     """The templates of some shapes, as one."""
 
-    def __call__(self, payload: Buffer) -> str:
+    def __call__(self, payload: bytes) -> str:
         """Return the line of a message that has one of the shapes."""
         for template in self:
             line = template(payload)
@@ -157,9 +155,9 @@ class _Now:
 
 
 class _Shape:
-    """What messages like one message have in common: the `template` of their lines, and where the `mask` stands."""
+    """What the messages like one message have in common, and the `template` of their lines."""
 
-    def __init__(self, payload: Buffer, record: FlowRecord, style: Style, now: _Now) -> None:
+    def __init__(self, payload: bytes, record: FlowRecord, style: Style, now: _Now) -> None:
         self._payload = payload
         self._style = style
         self._decided: list[tuple[int, int]] = []
@@ -167,7 +165,6 @@ class _Shape:
         self._inside = {number: (start, end) for number, start, end in walk(payload, *self._at[FlowAttr.KEY])}
         self._key = record.flow_key() or FlowKey()
         self._mask = record.flow_mask() or FlowMask()
-        self.mask = slice(*self._at[FlowAttr.MASK])
         pieces = [*self._ufid(), *self._flow_key(), *self._counters(now), *self._actions()]
         self.template = compile_template(pieces, payload, self._compared())
 

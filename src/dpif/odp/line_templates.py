@@ -14,13 +14,12 @@ import struct
 from collections.abc import Callable, Iterator
 
 from dpif._typing import Any, Final, NamedTuple
-from dpif.netlink.attributes import Buffer
 from dpif.odp.kinds import Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt
 
 MAX_REMEMBERED: Final = 4096
 """Texts that are remembered at a time."""
 
-Template = Callable[[Buffer], str]
+Template = Callable[[bytes], str]
 """Returns the line of a message, the empty text if that has another shape."""
 
 
@@ -105,7 +104,7 @@ def _remembered(kind: Kind[Any]) -> Remembered:
 _ipv6: Final = Remembered(functools.partial(socket.inet_ntop, socket.AF_INET6))
 
 
-def compile_template(pieces: list[Piece], sample: Buffer, compared: bytearray) -> Template:
+def compile_template(pieces: list[Piece], sample: bytes, compared: bytearray) -> Template:
     """Return what makes a line of these pieces, if all bytes that are to be `compared` are those of `sample`.
 
     Those of values are not compared, but for what their own conditions say. The values of each byte order are
@@ -136,14 +135,14 @@ def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _constants(sample: Buffer, compared: bytearray) -> Iterator[Value]:
+def _constants(sample: bytes, compared: bytearray) -> Iterator[Value]:
     """Yield what reads the bytes that are to be `compared`; they are not shown."""
     start = compared.find(1)
     while start >= 0:
         end = compared.find(0, start)
         end = len(compared) if end < 0 else end
         name = f"same_{start}"
-        yield Value(start, f"{end - start}s", "=", "", {name: bytes(sample[start:end])}, f"{{0}} == {name}")
+        yield Value(start, f"{end - start}s", "=", "", {name: sample[start:end]}, f"{{0}} == {name}")
         start = compared.find(1, end)
 
 
