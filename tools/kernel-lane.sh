@@ -33,17 +33,17 @@ if [ $# -gt 0 ]; then
     in_lab "$@"
     exit
 fi
-# A lab has one processor, most machines have two: half of the tests run in a lab of their own meanwhile.
-conformance=tests/kernel/test_conformance.py
+# A lab has one processor, most machines have two: what takes about half of the time runs in a lab of its own meanwhile.
+other_half=(tests/kernel/test_conformance.py tests/kernel/test_cli_against_ovs_dpctl.py tests/kernel/test_faults.py)
 logs=$(mktemp -d)
-in_lab "$conformance" >"$logs/conformance" 2>&1 &
+in_lab "${other_half[@]}" >"$logs/beside" 2>&1 &
 beside=$!
 trap 'kill $beside 2>/dev/null || :; rm -rf "$logs"' EXIT # a status of its own would be the script's
 failed=()
-in_lab --ignore="$conformance" 2>&1 | tee "$logs/rest" || failed+=(rest)
-wait $beside || failed+=(conformance)
-echo "== The conformance suite, in a lab beside it"
-cat "$logs/conformance"
+in_lab "${other_half[@]/#/--ignore=}" 2>&1 | tee "$logs/rest" || failed+=(rest)
+wait $beside || failed+=(beside)
+echo "== The other half, in a lab beside it: ${other_half[*]##*/}"
+cat "$logs/beside"
 # Of a long output the end is what is read, and kept: so what failed is told there once more.
 for name in "${failed[@]}"; do
     echo "!!! Failed in the lab ($name):"
