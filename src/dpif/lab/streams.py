@@ -85,12 +85,16 @@ class Relay:
 
 
 class Console:
-    """A `Relay` without a sink: keeps the last lines of what the guest's kernel says."""
+    """A `Relay` without a sink: keeps the last lines of what the guest's kernel says.
+
+    Where it panics, those up to that: its trace would push out what led there.
+    """
 
     def __init__(self, source: int, lines: int = 15) -> None:
         self._source = source
         self._recent: deque[bytes] = deque(maxlen=lines)
         self._partial = b""
+        self._panicked = False
         self.done = False
         self.broken = False
 
@@ -103,11 +107,14 @@ class Console:
         chunk = os.read(self._source, READ_SIZE)
         self.done = not chunk
         *complete, self._partial = (self._partial + chunk).split(b"\n")
-        self._recent.extend(complete)
+        for line in complete:
+            if not self._panicked:
+                self._recent.append(line)
+                self._panicked = b"Kernel panic" in line
 
     def text(self) -> str:
         """Return the last lines, without control characters."""
-        lines = [*self._recent, self._partial]
+        lines = [*self._recent, b"" if self._panicked else self._partial]
         decoded = (line.decode(errors="replace").strip() for line in lines)
         return "\n".join(line for line in decoded if line)
 

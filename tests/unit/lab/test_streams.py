@@ -138,6 +138,14 @@ def test_a_console_keeps_the_last_lines(upstream: Ends) -> None:
     assert console.done
 
 
+def test_a_console_keeps_what_led_to_a_panic(upstream: Ends) -> None:
+    console = Console(upstream.read, lines=2)
+    panic = b"Kernel panic - not syncing: Attempted to kill init!"
+    os.write(upstream.write, b"one\ninit: not found\n[ 1.0] " + panic + b"\n" + b"Call Trace:\n" * 9 + b"[ 2.0]")
+    settle(console)
+    assert console.text() == f"init: not found\n[ 1.0] {panic.decode()}"
+
+
 def test_a_terminal_is_handed_over_and_taken_back(upstream: Ends) -> None:
     master, slave = pty.openpty()
     try:
