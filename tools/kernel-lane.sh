@@ -33,7 +33,7 @@ if [ $# -gt 0 ]; then
     in_lab "$@"
     exit
 fi
-# A lab has one processor, most machines have two: what takes about half of the time runs in a lab of its own meanwhile.
+# A lab has one processor, most machines have two: what takes half of the time runs in a lab of its own meanwhile.
 other_half=(tests/kernel/test_conformance.py tests/kernel/test_cli_against_ovs_dpctl.py tests/kernel/test_faults.py)
 logs=$(mktemp -d)
 in_lab "${other_half[@]}" >"$logs/beside" 2>&1 &

@@ -94,7 +94,6 @@ class Console:
         self._source = source
         self._recent: deque[bytes] = deque(maxlen=lines)
         self._partial = b""
-        self._panicked = False
         self.done = False
         self.broken = False
 
@@ -108,13 +107,16 @@ class Console:
         self.done = not chunk
         *complete, self._partial = (self._partial + chunk).split(b"\n")
         for line in complete:
-            if not self._panicked:
+            if not self._has_panicked:
                 self._recent.append(line)
-                self._panicked = b"Kernel panic" in line
+
+    @property
+    def _has_panicked(self) -> bool:
+        return bool(self._recent) and b"Kernel panic" in self._recent[-1]
 
     def text(self) -> str:
         """Return the last lines, without control characters."""
-        lines = [*self._recent, b"" if self._panicked else self._partial]
+        lines = [*self._recent, b"" if self._has_panicked else self._partial]
         decoded = (line.decode(errors="replace").strip() for line in lines)
         return "\n".join(line for line in decoded if line)
 

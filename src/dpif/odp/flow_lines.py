@@ -79,7 +79,7 @@ class FlowLines:
         self._now.forget()
         for payload in payloads:
             for place, templates in templates_of(len(payload), ()):
-                line = templates.get(payload[place], _of_no_shape)(payload)
+                line = templates.get(payload[place], _NONE)(payload)
                 if line:
                     lines.append(line)
                     break
@@ -107,21 +107,18 @@ class FlowLines:
         if templates is None:
             templates = {}
             places.append((mask, templates))
-        others = templates.get(payload[mask], _Alike())
+        others = templates.get(payload[mask], _NONE)
         alike = others if isinstance(others, _Alike) else _Alike([others])
         if len(alike) < MAX_ALIKE:
             self._count += 1
-            alike.append(_Shape(payload, record, self._style, self._now).template)
-            templates[payload[mask]] = alike if len(alike) > 1 else alike[0]
+            template = _Shape(payload, record, self._style, self._now).template
+            templates[payload[mask]] = _Alike([*alike, template]) if alike else template
 
 
-def _of_no_shape(payload: bytes) -> str:
-    """The template of messages that are not known."""
-    return ""
-
-
-class _Alike(list[Template]):
+class _Alike(tuple[Template, ...]):
     """The templates of some shapes, as one."""
+
+    __slots__ = ()
 
     def __call__(self, payload: bytes) -> str:
         """Return the line of a message that has one of the shapes."""
@@ -130,6 +127,9 @@ class _Alike(list[Template]):
             if line:
                 return line
         return ""
+
+
+_NONE: Final = _Alike()
 
 
 class _Now:

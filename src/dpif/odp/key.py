@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def _tunnel() -> type[Tunnel]:
-    from dpif.odp.tunnel import Tunnel  # many flows have none, and it takes as long to load as all other attributes
+    from dpif.odp.tunnel import Tunnel  # many flows have none
 
     return Tunnel
 

@@ -111,9 +111,10 @@ def compile_template(pieces: list[Piece], sample: bytes, compared: bytearray) ->
     unpacked by one call.
     """
     shown = [piece for piece in pieces if isinstance(piece, Value)]
+    constant = bytearray(compared)
     for value in shown:
-        compared[value.place] = bytes(len(compared[value.place]))
-    values = _in_few_orders([*shown, *_constants(sample, compared)])
+        constant[value.place] = bytes(len(constant[value.place]))
+    values = _in_few_orders([*shown, *_constants(sample, constant)])
     names: dict[str, Any] = {}
     source = "def line(payload):\n"
     for order, unpack in (("=", "host"), ("!", "network")):
@@ -135,15 +136,15 @@ def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _constants(sample: bytes, compared: bytearray) -> Iterator[Value]:
-    """Yield what reads the bytes that are to be `compared`; they are not shown."""
-    start = compared.find(1)
+def _constants(sample: bytes, constant: bytearray) -> Iterator[Value]:
+    """Yield what reads and compares the bytes that are `constant`; they are not shown."""
+    start = constant.find(1)
     while start >= 0:
-        end = compared.find(0, start)
-        end = len(compared) if end < 0 else end
+        end = constant.find(0, start)
+        end = len(constant) if end < 0 else end
         name = f"same_{start}"
         yield Value(start, f"{end - start}s", "=", "", {name: sample[start:end]}, f"{{0}} == {name}")
-        start = compared.find(1, end)
+        start = constant.find(1, end)
 
 
 def _in_few_orders(values: list[Value]) -> list[Value]:
@@ -160,5 +161,5 @@ def _format(order: str, values: list[Value]) -> str:
     format_, at = order, 0
     for value in values:
         format_ += f"{value.offset - at}x{value.code}"
-        at = value.offset + struct.calcsize("=" + value.code)
+        at = value.place.stop
     return format_
