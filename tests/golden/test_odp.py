@@ -72,7 +72,7 @@ def test_a_flow_is_printed_as_the_tool_prints_it(entry: dict[str, Any], style: s
     payload = pack_headers(FlowCmd.NEW, 1, 1) + bytes.fromhex(entry["record"])
     lines = {
         format_flow_line(FlowRecord.from_payload(payload), 0, **STYLES[style]),
-        FlowLines(**STYLES[style], clock=lambda: 0).lines([payload])[0],
+        *FlowLines(**STYLES[style], clock=lambda: 0).lines([payload] * 3),
     }
     if means_to_differ(entry["plain"], DIFFERENT_LINES) and "hwid=0x17" in "".join(lines):
         lines = {line.replace("hwid=0x17/0x3f", "hwid=0x7/0xf") for line in lines}

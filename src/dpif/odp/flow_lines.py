@@ -1,17 +1,18 @@
 """Flow messages to lines of text, fast: one compiled template for each shape of message.
 
-The flows of a dump share shapes: the same attributes of the same lengths, the same mask. The first message of a
-shape takes the slow way (`format_flow_line`) and compiles a *template*: a function that reads the values that the
-line shows at their offsets, by one `struct` call for each byte order, and puts them between the texts that never
-change. For a later message a template is looked up by its length and its mask; it compares all bytes but the values
-with those of the first message, in the same calls that read these, and so tells itself whether the shape is the same.
+The flows of a dump share shapes: the same attributes of the same lengths, the same mask. The first messages of a
+shape take the slow way (`format_flow_line`); from the second on there is a *template* for the later ones: a function
+that reads the values that changed between them at their offsets, by one `struct` call for each byte order, and puts
+them between the texts that did not. A template is looked up by a message's length and mask; it compares all bytes but
+the values with those of the first message, in the same calls that read these, and so tells itself whether the message
+is as it knows them. If not, this takes the slow way too, and the template is compiled anew to read what is new in it.
 Values that say what follows them (EtherType, protocol, fragment type) belong to the shape.
 
 ::
 
     message   headers | KEY: in_port eth eth_type … | MASK: … | STATS | USED | ACTIONS: …
-    compared  ======= | ===  ==  ===  ===========   | ======= | ==    | ==   | ==
-    read              |    1    2                   |         |   3 4 |   12 |   by its bytes, from a table
+    compared  ======= | ============  ============= | ======= | ==    | ==   | ==========
+    read              |             12              |         |   3 4 |   12 |
 
 Both ways give the same line; a property test says so. Scalars and plain structures are read directly, whatever else
 there is (flags, VLAN tags, tunnels, what we do not know) is formatted by its own type and remembered by its bytes.
@@ -31,12 +32,12 @@ from dpif.odp.constants.key import KeyAttr
 from dpif.odp.flow_text import format_flow_line, format_tcp_flags
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.kinds import ETHERTYPE, FRAG, PROTO, Kind
-from dpif.odp.line_templates import Piece, Remembered, Template, Value, compile_template, field_values, moved
+from dpif.odp.line_templates import Piece, Remembered, Shape, Template, Value, field_values, moved, shown
 from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.structs import Struct
 
-MAX_TEMPLATES: Final = 1024
+MAX_SHAPES: Final = 1024
 """More shapes than this take the slow way: then it is not shapes that the flows share."""
 MAX_ALIKE: Final = 16
 """So many shapes may have length and mask in common; each may have to be tried, and more take the slow way."""
@@ -70,7 +71,8 @@ class FlowLines:
         self._complete = complete
         # By the length of a message: the places where masks stand, for each the templates by the mask there.
         self._templates: dict[int, list[tuple[slice, dict[bytes, Template]]]] = {}
-        self._count = 0
+        self._alike: dict[tuple[int, int, bytes], _Alike] = {}
+        self._shapes = 0
 
     def lines(self, payloads: Iterable[bytes]) -> list[str]:
         """Return the lines of messages that came together."""
@@ -79,7 +81,7 @@ class FlowLines:
         self._now.forget()
         for payload in payloads:
             for place, templates in templates_of(len(payload), ()):
-                line = templates.get(payload[place], _NONE)(payload)
+                line = templates.get(payload[place], _no_line)(payload)
                 if line:
                     lines.append(line)
                     break
@@ -88,48 +90,60 @@ class FlowLines:
         return lines
 
     def _first(self, payload: bytes) -> Iterator[str]:
-        """Yield the line the slow way, and compile a template for its like."""
+        """Yield the line the slow way, and learn what is new in the message."""
         received = FlowRecord.from_reply(payload)
         record = self._complete(received)
         if record is None:
             return
-        whole = record is received and record.key and record.mask is not None and record.actions is not None
-        if whole and self._count < MAX_TEMPLATES:
+        if record is received and record.key and record.mask is not None and record.actions is not None:
             self._learn(payload, record)
         style = self._style
         yield format_flow_line(record, self._now(), verbose=style.verbose, port_names=style.port_names)
 
     def _learn(self, payload: bytes, record: FlowRecord) -> None:
-        """Have later messages with the length and mask of this one asked whether they have its shape."""
+        """Have later messages with the length and mask of this one asked whether they are like it."""
         mask = next(slice(start, end) for number, start, end in walk(payload, OVS_HDRLEN) if number == FlowAttr.MASK)
-        places = self._templates.setdefault(len(payload), [])
-        templates = next((found for place, found in places if place == mask), None)
-        if templates is None:
-            templates = {}
-            places.append((mask, templates))
-        others = templates.get(payload[mask], _NONE)
-        alike = others if isinstance(others, _Alike) else _Alike([others])
-        if len(alike) < MAX_ALIKE:
-            self._count += 1
-            template = _Shape(payload, record, self._style, self._now).template
-            templates[payload[mask]] = _Alike([*alike, template]) if alike else template
+        alike = self._alike.setdefault((len(payload), mask.start, payload[mask]), _Alike())
+        if alike.widen(payload):
+            places = self._templates.setdefault(len(payload), [])
+            templates = next((found for place, found in places if place == mask), None)
+            if templates is None:
+                templates = {}
+                places.append((mask, templates))
+            templates[payload[mask]] = alike.template()
+        elif self._shapes < MAX_SHAPES and len(alike) < MAX_ALIKE:
+            self._shapes += 1
+            alike[_Pieces(payload, record, self._style, self._now).shape()] = _no_line
 
 
-class _Alike(tuple[Template, ...]):
-    """The templates of some shapes, as one."""
+class _Alike(dict[Shape, Template]):
+    """Shapes that have length and mask in common; each has a template from its second message on."""
 
-    __slots__ = ()
+    def widen(self, payload: bytes) -> bool:
+        """Let the shape of a message, if it is here, include that in its template; tell whether it is here."""
+        for shape in self:
+            if shape.includes(payload):
+                self[shape] = shape.template_for(payload)
+                return True
+        return False
 
-    def __call__(self, payload: bytes) -> str:
-        """Return the line of a message that has one of the shapes."""
-        for template in self:
-            line = template(payload)
-            if line:
-                return line
-        return ""
+    def template(self) -> Template:
+        """Return the templates as one."""
+        templates = [template for template in self.values() if template is not _no_line]
+        return templates[0] if len(templates) == 1 else lambda payload: _first_line(templates, payload)
 
 
-_NONE: Final = _Alike()
+def _first_line(templates: list[Template], payload: bytes) -> str:
+    for template in templates:
+        line = template(payload)
+        if line:
+            return line
+    return ""
+
+
+def _no_line(_payload: bytes) -> str:
+    """Return what a template does for a message of another shape."""
+    return ""
 
 
 class _Now:
@@ -154,19 +168,23 @@ class _Now:
         return self.read
 
 
-class _Shape:
-    """What the messages like one message have in common, and the `template` of their lines."""
+class _Pieces:
+    """The texts and values that make the line of one message, and of those that have its `shape`."""
 
     def __init__(self, payload: bytes, record: FlowRecord, style: Style, now: _Now) -> None:
         self._payload = payload
         self._style = style
+        self._now = now
         self._decided: list[tuple[int, int]] = []
         self._at = {number: (start, end) for number, start, end in walk(payload, OVS_HDRLEN)}
         self._inside = {number: (start, end) for number, start, end in walk(payload, *self._at[FlowAttr.KEY])}
         self._key = record.flow_key() or FlowKey()
         self._mask = record.flow_mask() or FlowMask()
-        pieces = [*self._ufid(), *self._flow_key(), *self._counters(now), *self._actions()]
-        self.template = compile_template(pieces, payload, self._compared())
+
+    def shape(self) -> Shape:
+        """Return what has the message's attributes, lengths and mask, and all in it that says what follows."""
+        pieces = [*self._ufid(), *self._flow_key(), *self._counters(), *self._actions()]
+        return Shape(pieces, self._payload, self._compared())
 
     def _compared(self) -> bytearray:
         """Return for each byte of the message whether it must be the same: all but the values in key and counters."""
@@ -207,9 +225,16 @@ class _Shape:
         count = places[-1] + 1 if places else 0
         if count:
             within = [moved(piece, -start) for piece in pieces[:count]]
-            render = compile_template(within, self._payload[start:end], self._compared()[start:end])
-            names = {"metadata_of": Remembered(render)}
-            yield Value(start, f"{end - start}s", "=", "{{metadata}}", names, "(metadata := metadata_of[{0}])")
+            shape = Shape(within, self._payload[start:end], self._compared()[start:end])
+            yield Value(
+                start,
+                f"{end - start}s",
+                "=",
+                "{{metadata}}",
+                {"metadata_of": Remembered(lambda data: shape.whole(data))},
+                show=lambda data: "".join([shown(piece, data) for piece in within]),
+                condition="(metadata := metadata_of[{0}])",
+            )
         yield from pieces[count:]
 
     def _attribute(self, number: int, kept: Any) -> list[Piece]:
@@ -256,7 +281,7 @@ class _Shape:
         if not kind.is_full(mask):
             yield f"/{kind.show_mask(mask)}"
 
-    def _counters(self, now: _Now) -> Iterator[Piece]:
+    def _counters(self) -> Iterator[Piece]:
         """Yield what shows packets, bytes, last use and TCP flags; see `format_counters`."""
         if FlowAttr.STATS in self._at:
             start, _ = self._at[FlowAttr.STATS]
@@ -269,7 +294,7 @@ class _Shape:
         if FlowAttr.USED in self._at:
             yield ", used:"
             used = '{{f"{{(n - {0} if (n := now.read or now()) > {0} else 0) / 1000:.3f}}s" if {0} else "never"}}'
-            yield Value(self._at[FlowAttr.USED][0], "Q", "=", used, {"now": now})
+            yield Value(self._at[FlowAttr.USED][0], "Q", "=", used, {"now": self._now})
         else:
             yield ", used:never"
         if FlowAttr.TCP_FLAGS in self._at:
@@ -288,7 +313,7 @@ class _Shape:
         name = f"odd_{start}"
         if start == end:
             return show(b"")
-        return Value(start, f"{end - start}s", "=", "{{" + name + "[{0}]}}", {name: Remembered(show)})
+        return Value(start, f"{end - start}s", "=", "{{" + name + "[{0}]}}", {name: Remembered(show)}, show)
 
 
 _tcp_flags: Final = Remembered(lambda flags: f", flags:{format_tcp_flags(flags)}" if flags else "")
