@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 from _thread import allocate_lock  # all of `threading` that is wanted; importing it costs every command 1.5 ms
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -239,6 +240,7 @@ class Connection:
             return None
 
 
+@functools.cache
 def _keep_freed_memory(size: int) -> None:
     """Have about `size` bytes that are freed from now on kept for what comes next, where the C library is glibc.
 

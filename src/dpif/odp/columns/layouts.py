@@ -129,10 +129,11 @@ class Layouts:
             while len(rows):
                 layout = self._layout(messages, rows[0], matrix[0])
                 changed = layout.difference(matrix)
-                if not (changed & layout.headers).any():
+                telling = np.flatnonzero(changed & layout.headers)
+                if not len(telling):
                     yield Group(layout, rows, matrix, changed)
                     break
-                like = ~((matrix ^ layout.first) & layout.headers).any(axis=1)
+                like = ~((matrix[:, telling] ^ layout.first[telling]) & layout.headers[telling]).any(axis=1)
                 yield Group(layout, rows[like], matrix[like], layout.difference(matrix[like]))
                 rows, matrix = rows[~like], matrix[~like]
 
