@@ -106,8 +106,7 @@ class Collector:
     def _action_codes(self, messages: Messages) -> Array:
         """Return the codes of the actions; for flows without them ask, and say `_UNTOLD`, or `_GONE`."""
         codes = np.zeros(len(messages), np.int32)
-        for rows in messages.of_equal_sizes([FlowAttr.ACTIONS]):
-            matrix = messages.words([FlowAttr.ACTIONS], rows)
+        for rows, matrix in messages.matrices([FlowAttr.ACTIONS]):
             for _ in range(_MAX_ALIKE):
                 like = _like_the_first(matrix)
                 codes[rows[like]] = self._codes[messages.payload(FlowAttr.ACTIONS, rows[0])]

@@ -124,8 +124,7 @@ class Layouts:
 
     def groups(self, messages: Messages) -> Iterator[Group]:
         """Yield the messages of each layout together, in their order; raise `DecodeError`."""
-        for rows in messages.of_equal_sizes(_NUMBERS):
-            matrix = messages.words(_NUMBERS, rows)
+        for rows, matrix in messages.matrices(_NUMBERS):
             while len(rows):
                 layout = self._layout(messages, rows[0], matrix[0])
                 changed = layout.difference(matrix)

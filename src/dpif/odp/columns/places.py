@@ -97,39 +97,42 @@ class Messages:
         start = self.at[number, row]
         return bytes(self.data[start : start + int(self.sizes[number, row])])
 
-    def of_equal_sizes(self, numbers: Sequence[int]) -> Iterator[Array]:
-        """Yield the messages in whom each of these attributes has one length, together and in their order."""
+    def matrices(self, numbers: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+        """Yield the messages in whom each of these attributes has one length, in their order, and their words.
+
+        These are a matrix, a row for each message: the words of the attributes, one after the other. Each attribute
+        has its header before it; one that is empty, or not there, has no words.
+        """
         if not len(self):
             return
         sizes = self.sizes[numbers]  # of 16 bits, which NumPy sorts in linear time
         order = np.lexsort(sizes)
-        edges = np.flatnonzero((np.diff(sizes[:, order]) != 0).any(axis=0)) + 1
-        yield from np.split(order, edges)
+        sizes, at = sizes[:, order], self.at[numbers][:, order] - NLA_HDRLEN
+        edges = [0, *(np.flatnonzero((sizes[:, 1:] != sizes[:, :-1]).any(axis=0)) + 1).tolist(), len(order)]
+        for start, end in pairwise(edges):
+            yield order[start:end], self._matrix(at[:, start:end], sizes[:, start].tolist())
 
-    def words(self, numbers: Sequence[int], rows: Array) -> Array:
-        """Return a matrix with the words of these attributes, one after the other, of messages of equal sizes.
-
-        Each attribute has its header before it; one that is empty, or not there, has no words.
-        """
-        there = [number for number in numbers if self.sizes[number, rows[0]]]
-        at = {number: self.at[number][rows] - NLA_HDRLEN for number in there}
-        widths = {number: NLA_HDRLEN + (int(self.sizes[number, rows[0]]) + WORD - 1 & -WORD) for number in there}
-        neighbours = pairwise(there)
-        if there and all((at[one] + widths[one] == at[other]).all() for one, other in neighbours):
+    def _matrix(self, at: Array, sizes: list[int]) -> Array:
+        """Return the words of attributes of these sizes whose headers are at these offsets."""
+        there = [index for index, size in enumerate(sizes) if size]
+        if not there:
+            return np.empty((at.shape[1], 0), np.uint32)
+        widths = {index: NLA_HDRLEN + (sizes[index] + WORD - 1 & -WORD) for index in there}
+        if all((at[one] + widths[one] == at[other]).all() for one, other in pairwise(there)):
             matrix = self._windows(f"V{sum(widths.values())}", at[there[0]])  # as every datapath sends them
         else:
-            matrix = np.empty(len(rows), [(str(number), f"V{width}") for number, width in widths.items()])
-            for number, width in widths.items():
-                matrix[str(number)] = self._windows(f"V{width}", at[number])
-        return matrix.view(np.uint32).reshape(len(rows), -1) if there else np.empty((len(rows), 0), np.uint32)
+            matrix = np.empty(at.shape[1], [(str(index), f"V{width}") for index, width in widths.items()])
+            for index, width in widths.items():
+                matrix[str(index)] = self._windows(f"V{width}", at[index])
+        return matrix.view(np.uint32).reshape(at.shape[1], -1)
 
-    def values(self, number: int, dtype: str | int, rows: Array | None = None) -> Array:
+    def values(self, number: int, dtype: str | int) -> Array:
         """Return what stands at the beginning of attribute `number` (anything where it is not there).
 
         `dtype` is a data type, or a number of bytes.
         """
         kind = f"V{dtype}" if isinstance(dtype, int) else dtype
-        return self._windows(kind, self.at[number] if rows is None else self.at[number][rows])
+        return self._windows(kind, self.at[number])
 
     def _windows(self, dtype: str, at: Array) -> Array:
         """Return what stands at these offsets."""
