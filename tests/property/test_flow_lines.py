@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dpif.odp import flow_lines
 from dpif.odp.actions import parse_actions
 from dpif.odp.flow_lines import MAX_ALIKE, FlowLines
 from dpif.odp.flow_text import format_flow_line
@@ -99,7 +100,7 @@ def test_both_ways_agree(flows: list[FlowRecord], verbose: bool, port_names: dic
 
 
 ONE_SHAPE = (
-    "recirc_id(#),dp_hash(#),in_port(#),ct_mark(#),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:0#),eth_type(0x0800),"
+    "recirc_id(#),dp_hash(#),in_port(#),ct_mark(#),ct_tuple4(src=10.#.0.#,dst=10.0.0.1,proto=6,tp_src=#,tp_dst=5),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:0#),eth_type(0x0800),"
     "ipv4(src=10.0.#.#,dst=10.#.0.0,proto=6,tos=#,ttl=#,frag=no),tcp(src=#,dst=#)"
 )
 
@@ -127,7 +128,20 @@ def flows_of_one_shape(draw: st.DrawFn) -> list[FlowRecord]:
     ]
 
 
+def one_after_the_other() -> list[FlowRecord]:
+    """Flows of one shape, of which each is the first in which another value changes."""
+    mask = parse_key(ONE_SHAPE.replace("#", "1")).full_mask()
+    texts = [ONE_SHAPE.replace("#", "1")]
+    while "#" in ONE_SHAPE.replace("#", "2", len(texts) - 1):
+        texts.append(ONE_SHAPE.replace("#", "2", len(texts)).replace("#", "1"))
+    return [
+        FlowRecord(command=1, key=parse_key(text).to_bytes(), mask=mask.to_bytes(), actions=_encode("1"))
+        for text in texts
+    ]
+
+
 @given(flows_of_one_shape(), st.booleans())
+@example(one_after_the_other(), True)
 def test_few_flows_of_a_shape_take_the_slow_way(flows: list[FlowRecord], verbose: bool) -> None:
     """Whatever changes, and whenever it begins to."""
     slow: list[FlowRecord] = []
@@ -215,6 +229,21 @@ def test_of_many_shapes_that_look_alike_some_take_the_slow_way() -> None:
         slow.clear()
         assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
         assert len(slow) == taken
+
+
+def test_of_many_shapes_some_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_lines, "MAX_SHAPES", 2)
+    texts = ["in_port(1),eth(),eth_type(0x1234)", "in_port(1),eth(),eth_type(0x0800),ipv4()", "in_port(1)"]
+    payloads = [
+        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"").to_payload()
+        for key, mask in map(parse_match, texts)
+    ]
+    slow: list[FlowRecord] = []
+    renderer = noting(slow)
+    renderer.lines(payloads * 2)
+    slow.clear()
+    assert len(renderer.lines(payloads)) == len(texts)
+    assert len(slow) == 1
 
 
 def test_a_flow_that_is_gone_has_no_line() -> None:

@@ -60,11 +60,8 @@ Piece = str | Value
 
 
 def moved(piece: Piece, by: int) -> Piece:
-    """Return a piece for where messages begin elsewhere."""
-    if isinstance(piece, str):
-        return piece
-    field = piece.field and slice(piece.field.start + by, piece.field.stop + by)
-    return piece._replace(offset=piece.offset + by, field=field)
+    """Return a piece for where messages begin elsewhere; a value of it is its own field there."""
+    return piece if isinstance(piece, str) else piece._replace(offset=piece.offset + by, field=None)
 
 
 def shown(piece: Piece, message: bytes) -> str:
