@@ -11,8 +11,8 @@ Values that say what follows them (EtherType, protocol, fragment type) belong to
 ::
 
     message   headers | KEY: in_port eth eth_type … | MASK: … | STATS | USED | ACTIONS: …
-    compared  ======= | ============  ============= | ======= | ==    | ==   | ==========
-    read              |             12              |         |   3 4 |   12 |
+    compared  ======= | ============ === ========== | ======= | ==    | ==   | ==========
+    read              |                 1           |         |   2 3 |   4  |
 
 Both ways give the same line; a property test says so. Scalars and plain structures are read directly, whatever else
 there is (flags, VLAN tags, tunnels, what we do not know) is formatted by its own type and remembered by its bytes.
@@ -103,7 +103,8 @@ class FlowLines:
     def _learn(self, payload: bytes, record: FlowRecord) -> None:
         """Have later messages with the length and mask of this one asked whether they are like it."""
         mask = next(slice(start, end) for number, start, end in walk(payload, OVS_HDRLEN) if number == FlowAttr.MASK)
-        alike = self._alike.setdefault((len(payload), mask.start, payload[mask]), _Alike())
+        common = (len(payload), mask.start, payload[mask])
+        alike = self._alike.get(common, _Alike())
         if alike.widen(payload):
             places = self._templates.setdefault(len(payload), [])
             templates = next((found for place, found in places if place == mask), None)
@@ -113,6 +114,7 @@ class FlowLines:
             templates[payload[mask]] = alike.template()
         elif self._shapes < MAX_SHAPES and len(alike) < MAX_ALIKE:
             self._shapes += 1
+            self._alike[common] = alike
             alike[_Pieces(payload, record, self._style, self._now).shape()] = _no_line
 
 
