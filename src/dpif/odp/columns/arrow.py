@@ -62,24 +62,18 @@ class _Shared:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._wholes: dict[tuple[Type, bytes | None], pa.Array] = {}
-        self._parts: dict[tuple[Type, bytes | None, int], pa.Array] = {}
+        self._arrays: dict[tuple[Type, bytes | None], pa.Array] = {}
 
     def array(self, type_: Type, column: Column | None, count: int) -> pa.Array:
         """Return `count` nulls, or as many times the value of a column that is the same everywhere."""
         value = None if column is None else column.values[:1].tobytes()
-        part = self._parts.get((type_, value, count))
-        if part is None:
-            whole = self._wholes.get((type_, value))
-            if whole is None:
-                whole = self._wholes[type_, value] = self._whole(type_, column)
-            part = self._parts[type_, value, count] = whole[:count]
-        return part
-
-    def _whole(self, type_: Type, column: Column | None) -> pa.Array:
-        if column is None:
-            return pa.nulls(self._count, arrow_type(type_))
-        return _array(Column(type_, np.repeat(column.values[:1], self._count)))
+        if (type_, value) not in self._arrays:
+            if column is None:
+                whole = pa.nulls(self._count, arrow_type(type_))
+            else:
+                whole = _array(Column(type_, np.repeat(column.values[:1], self._count)))
+            self._arrays[type_, value] = whole
+        return self._arrays[type_, value][:count]
 
 
 def _array(column: Column, texts: pa.Array | None = None) -> pa.Array:
