@@ -77,6 +77,14 @@ def _encode(text: str) -> bytes:
     return parse_actions(text).to_bytes()
 
 
+def payloads_of(texts: list[str]) -> list[bytes]:
+    """Messages of flows with these matches, and no actions."""
+    return [
+        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"").to_payload()
+        for key, mask in map(parse_match, texts)
+    ]
+
+
 def noting(slow: list[FlowRecord], *, verbose: bool = False) -> FlowLines:
     """Lines that note the flows which take the slow way."""
 
@@ -100,7 +108,8 @@ def test_both_ways_agree(flows: list[FlowRecord], verbose: bool, port_names: dic
 
 
 ONE_SHAPE = (
-    "recirc_id(#),dp_hash(#),in_port(#),ct_mark(#),ct_tuple4(src=10.#.0.#,dst=10.0.0.1,proto=6,tp_src=#,tp_dst=5),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:0#),eth_type(0x0800),"
+    "recirc_id(#),dp_hash(#),in_port(#),ct_mark(#),ct_tuple4(src=10.#.0.#,dst=10.0.0.1,proto=6,tp_src=#,tp_dst=5),"
+    "eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:0#),eth_type(0x0800),"
     "ipv4(src=10.0.#.#,dst=10.#.0.0,proto=6,tos=#,ttl=#,frag=no),tcp(src=#,dst=#)"
 )
 
@@ -189,10 +198,7 @@ def test_values_that_do_not_change_are_text_until_they_do() -> None:
 def test_what_says_what_follows_belongs_to_the_shape(headers: tuple[str, str]) -> None:
     """A template has it as text: flows that differ in nothing else have templates of their own."""
     texts = [f"in_port(1),eth(),{header}" for header in headers]
-    payloads = [
-        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"").to_payload()
-        for key, mask in map(parse_match, texts)
-    ]
+    payloads = payloads_of(texts)
     renderer = FlowLines()
     for _ in range(3):
         assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
@@ -219,10 +225,7 @@ def test_other_attributes_under_the_same_mask_are_another_shape() -> None:
 
 def test_of_many_shapes_that_look_alike_some_take_the_slow_way() -> None:
     texts = [f"in_port(1),eth(),eth_type(0x{number:04x})" for number in range(0x1000, 0x1000 + 2 * MAX_ALIKE)]
-    payloads = [
-        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"").to_payload()
-        for key, mask in map(parse_match, texts)
-    ]
+    payloads = payloads_of(texts)
     slow: list[FlowRecord] = []
     renderer = noting(slow)
     for taken in (2 * MAX_ALIKE, 2 * MAX_ALIKE, MAX_ALIKE):
@@ -234,10 +237,7 @@ def test_of_many_shapes_that_look_alike_some_take_the_slow_way() -> None:
 def test_of_many_shapes_some_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow_lines, "MAX_SHAPES", 2)
     texts = ["in_port(1),eth(),eth_type(0x1234)", "in_port(1),eth(),eth_type(0x0800),ipv4()", "in_port(1)"]
-    payloads = [
-        FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"").to_payload()
-        for key, mask in map(parse_match, texts)
-    ]
+    payloads = payloads_of(texts)
     slow: list[FlowRecord] = []
     renderer = noting(slow)
     renderer.lines(payloads * 2)

@@ -15,10 +15,11 @@ from itertools import count
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import describe
 from dpif.cli.flow_file_lines import LineReader
-from dpif.cli.flow_views import CounterLine, now
+from dpif.cli.flow_views import CounterLine
 from dpif.cli.flows import ASK_FOR_UFID, MEANING, FlowReader
 from dpif.client.operations import Delete, Operation, Result
 from dpif.errors import DpifError
+from dpif.odp.flow_text import milliseconds
 from dpif.odp.messages.flow import FlowRecord
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Outcome(NamedTuple):
             "operation": self.verb,
             "error": self.failure or None,
             "errno": errno.errorcode.get(number, str(number)) if self.failure else None,
-            "statistics": None if self.record is None else counter_data(self.record, now()),
+            "statistics": None if self.record is None else counter_data(self.record, milliseconds()),
         }
 
 

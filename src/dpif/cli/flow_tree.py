@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
-from dpif.cli.flow_views import now
 from dpif.odp.actions import Actions
+from dpif.odp.flow_text import milliseconds
 from dpif.odp.key import format_key
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class FlowTreeView(NamedTuple):
         flow = node.flow
         match = format_key(key, mask, port_names=self.port_names) if len(key) else ""
         actions = (flow.actions or Actions()).format(port_names=self.port_names)
-        used = "never" if not flow.record.used else f"{max(now() - flow.record.used, 0) / 1000:.3f}s"
+        used = "never" if not flow.record.used else f"{max(milliseconds() - flow.record.used, 0) / 1000:.3f}s"
         text = f"{match or 'all'}, actions:{actions}"
         return _Row(level, text, (str(flow.packets), str(flow.bytes), used))
 
@@ -90,7 +90,7 @@ class FlowTreeView(NamedTuple):
     def _data(self, nodes: list[Node[Flow]]) -> list[dict[str, object]]:
         from dpif.cli.flow_data import flow_data
 
-        at = now()
+        at = milliseconds()
         return [
             {
                 **flow_data(node.flow.record, at, verbose=False, port_names=self.port_names),

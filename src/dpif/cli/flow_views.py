@@ -1,21 +1,15 @@
 """Flows as they are shown: their lines, their counters, and the names that stand in them."""
 
-import time
 from collections.abc import Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, Self
-from dpif.odp.flow_text import format_counters, format_flow_line
+from dpif.odp.flow_text import format_counters, format_flow_line, milliseconds
 from dpif.odp.messages.flow import FlowRecord
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
     from dpif.client.flows import Flow
-
-
-def now() -> int:
-    """Return the time by which datapaths say when a flow was used, in milliseconds."""
-    return time.monotonic_ns() // 1_000_000
 
 
 class FlowLine(NamedTuple):
@@ -32,13 +26,13 @@ class FlowLine(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """Return its line."""
-        yield format_flow_line(self.record, now(), verbose=self.verbose, port_names=self.port_names)
+        yield format_flow_line(self.record, milliseconds(), verbose=self.verbose, port_names=self.port_names)
 
     def data(self) -> dict[str, object]:
         """Return its parts, and its text."""
         from dpif.cli.flow_data import flow_data
 
-        return flow_data(self.record, now(), verbose=self.verbose, port_names=self.port_names)
+        return flow_data(self.record, milliseconds(), verbose=self.verbose, port_names=self.port_names)
 
 
 class CounterLine(NamedTuple):
@@ -48,13 +42,13 @@ class CounterLine(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """Return their line."""
-        yield format_counters(self.record, now())
+        yield format_counters(self.record, milliseconds())
 
     def data(self) -> dict[str, object]:
         """Return them."""
         from dpif.cli.flow_data import counter_data
 
-        return counter_data(self.record, now())
+        return counter_data(self.record, milliseconds())
 
 
 def port_names(context: "Context", datapath: "Datapath") -> Mapping[int, str] | None:

@@ -6,7 +6,6 @@ its flows are all there at the end, whatever the speed of the machine.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from dpif._userspace import Userspace
 from dpif.apps.switch import Switch, SwitchOptions
 from dpif.client import Datapath
 from dpif.demo.text import prose, rows, wrap
-from dpif.odp.flow_text import format_flow_line
+from dpif.odp.flow_text import format_flow_line, milliseconds
 from dpif.packet import capture
 from dpif.packet.addresses import BROADCAST, Mac
 
@@ -98,7 +97,7 @@ def show_flows(dp: Datapath, out: Out) -> None:
     """Show the flows with the most packets."""
     flows = sorted(dp.flows, key=lambda flow: -flow.packets)
     names = dp.ports.names()
-    now = time.monotonic_ns() // 1_000_000
+    now = milliseconds()
     out("")
     _print(
         out,

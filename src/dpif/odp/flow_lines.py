@@ -21,7 +21,6 @@ there is (flags, VLAN tags, tunnels, what we do not know) is formatted by its ow
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from dpif._typing import Any, Final
@@ -29,7 +28,7 @@ from dpif.netlink.attributes import walk
 from dpif.odp.attrs import Scalar, Structure, Style
 from dpif.odp.constants.flow import FlowAttr
 from dpif.odp.constants.key import KeyAttr
-from dpif.odp.flow_text import format_flow_line, format_tcp_flags
+from dpif.odp.flow_text import format_flow_line, format_tcp_flags, milliseconds
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.kinds import ETHERTYPE, FRAG, PROTO, Kind
 from dpif.odp.line_templates import Piece, Remembered, Shape, Template, Value, field_values, moved, shown
@@ -44,11 +43,6 @@ MAX_ALIKE: Final = 16
 
 _DECIDING: Final = (ETHERTYPE, PROTO, FRAG)
 """Kinds of field whose value says what follows. They take few values, which a template has as text."""
-
-
-def milliseconds() -> int:
-    """Return the time by which the kernel says when a flow was used."""
-    return time.monotonic_ns() // 1_000_000
 
 
 class FlowLines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from dpif.odp.key import FlowKey, format_key
@@ -9,6 +10,11 @@ from dpif.odp.messages.flow import FlowRecord
 
 _TCP_FLAGS = ((1, "S"), (0, "F"), (3, "P"), (2, "R"), (5, "U"), (4, "."), (6, "E"), (7, "C"), (8, "N"))
 """Bit numbers and letters, in the order of the text (packet_format_tcp_flags in packets.c)."""
+
+
+def milliseconds() -> int:
+    """Return the time by which datapaths of this machine say when a flow was used: its monotonic clock's."""
+    return time.monotonic_ns() // 1_000_000
 
 
 def format_counters(flow: FlowRecord, now: int) -> str:
