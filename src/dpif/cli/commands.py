@@ -521,13 +521,15 @@ ends (Ctrl-C).""",
         (
             "dpif lab -- dpif add-dp dp0",
             "dpif lab --timeout 60 ovs-dpctl show",
+            "dpif lab --kernel newest -- dpif show",
             "dpif lab --qemu --cpus 4 -- nproc",
         ),
         _RUN,
         """\
-The kernel has openvswitch; it needs no root. The exit status is the command's; 124 when --timeout is over, 125 when
-the lab failed.""",
-        options=("mem", "module", "qemu", "cpus"),
+The kernel has openvswitch; it needs no root. It is an ordinary process (user-mode Linux) or, with --qemu and where
+that does not boot, an emulated machine. Its files are this machine's own, and can be written. The exit status is the
+command's; 124 when --timeout is over, 125 when the lab failed.""",
+        options=("kernel", "mem", "module", "qemu", "no_qemu", "cpus", "verbose"),
         verbatim=True,
         keeps_time=True,
         text_only=True,

@@ -120,6 +120,10 @@ def _option_values(option: Option, typed: str) -> list[Candidate]:
         return [FILES]
     if option.key == "color":
         return [(when, "") for when in WHEN]
+    if option.key == "kernel":
+        from dpif.lab.kernels import NAMES
+
+        return [(name, "") for name in NAMES]
     if option.key == "sort":
         from dpif.odp.filter_fields import valued_names
 

@@ -78,13 +78,13 @@ SHARED = {
 
 _NOTHING = "accepted for scripts that were written for ovs-dpctl; nothing is logged"
 LOGGING = {
-    "verbose": Option(("-v", "--verbose"), _NOTHING, "store", "SPEC", optional=True),
+    "verbose": Option(("-v", "--verbose"), "say what is done", "count", "SPEC", optional=True),
     "log_file": Option(("--log-file",), _NOTHING, "store", "FILE", optional=True),
     "syslog_method": Option(("--syslog-method",), _NOTHING, "store", "METHOD"),
     "syslog_target": Option(("--syslog-target",), _NOTHING, "store", "TARGET"),
     "no_syslog": Option(("--no-syslog",), _NOTHING),
 }
-"""Options of ``ovs-dpctl`` that every command takes and none shows."""
+"""Options of ``ovs-dpctl`` that every command takes; those show one that do something with it."""
 
 OWN = {
     "sort": Option(("--sort",), "sort by fields; '-' in front of one makes it descend", "store", "FIELD[,FIELD...]"),
@@ -93,7 +93,11 @@ OWN = {
     "tree": Option(("--tree",), "show each flow below those that lead to it by recirculation"),
     "keep": Option(("--keep",), "leave flows and ports in place at the end"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
-    "qemu": Option(("--qemu",), "emulate a machine for the lab: slow, but with several CPUs and Debian's kernel"),
+    "kernel": Option(
+        ("--kernel",), "its kernel: 6.1, 6.12 or newest (that of this machine's Debian unless given)", "store", "NAME"
+    ),
+    "qemu": Option(("--qemu",), "emulate a machine: slow, but with several CPUs and a distribution's kernel", "yes"),
+    "no_qemu": Option(("--no-qemu",), "do not, even where user-mode Linux does not boot", "no", key="qemu"),
     "cpus": Option(("--cpus",), "CPUs of that machine (2 unless given)", "store", "N"),
     "module": Option(("--module",), "a kernel module to load, besides openvswitch and veth", "append", "NAME"),
     "local_ip": Option(

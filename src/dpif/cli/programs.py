@@ -74,8 +74,11 @@ def lab(context: Context) -> int:
             timeout=context.timeout,
             memory=context.options.mem or "2G",
             modules=context.options.module or (),
+            kernel=context.options.kernel,
             qemu=context.options.qemu,
             cpus=_number_of_cpus(context.options.cpus),
+            tell=lambda line: context.note(f"lab: {line}"),
+            verbose=bool(context.options.verbose),
         )
     except (lab.LabUnavailable, lab.LabFailed, lab.LabTimeout) as error:
         context.report(f"lab: {error}")

@@ -18,17 +18,23 @@ What the command finds:
 * there is one CPU, and files are slow: a program that opens many should keep them in /run.
 
 ``qemu=True`` runs it on the second lane instead, an emulated machine with Debian's kernel: several CPUs, conntrack
-zones, room for an ``ovs-vswitchd``, and everything some fifteen times slower. /tmp is the guest's own there,
-but for the caller's directory. Its kernel is downloaded once, into the user's cache directory.
+zones, room for an ``ovs-vswitchd``, and everything some fifteen times slower, unless QEMU can use the processor
+itself (KVM). /tmp is the guest's own there, but for the caller's directory. Its kernel is downloaded once, into the
+user's cache directory. The second lane also stands in where user-mode Linux does not boot, unless ``qemu=False``.
+
+``kernel`` names another kernel than that of the machine's Debian, on both lanes: 6.1, 6.12 or newest. It is
+downloaded once, too, with the libc that it wants; where the archive has it no more, the next newer one is taken, and
+told.
 
 Everything goes with the command: its children, the kernel, the files that the lab itself made. ``init.sh`` is
 the guest's half, `guest` what both halves share, `uml` and `qemu` the machines, `kernel` their process, `streams`
-the bytes in between.
+the bytes in between. `kernels`, `uml_program` and `debian_kernel` say which kernel, `archive` fetches it, `cache`
+keeps it; `xstate` and `kvm` know what processors need and can do, `panics` what a kernel's last words mean.
 """
 
 from __future__ import annotations
 
-from dpif.lab.errors import LabFailed, LabTimeout, LabUnavailable
-from dpif.lab.runner import run
+from dpif.lab.errors import LabFailed, LabTimeout, LabUnavailable, NotBooted
+from dpif.lab.runner import packages, run
 
-__all__ = ["LabFailed", "LabTimeout", "LabUnavailable", "run"]
+__all__ = ["LabFailed", "LabTimeout", "LabUnavailable", "NotBooted", "packages", "run"]

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 
 from dpif.errors import ParseError
-from dpif.lab import LabFailed, LabTimeout, LabUnavailable, run
+from dpif.lab import LabFailed, LabTimeout, LabUnavailable, packages, run
+from dpif.lab.kernels import NAMES
 
 __all__ = ["add_arguments", "execute", "main"]
 
@@ -28,21 +29,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a kernel module to load, besides openvswitch and veth (may be repeated)",
     )
-    parser.add_argument("--qemu", action="store_true", help="emulate a machine: slow, but with several CPUs")
+    parser.add_argument("--kernel", choices=NAMES, metavar="NAME", help=f"its kernel: {', '.join(NAMES)}")
+    parser.add_argument(
+        "--qemu",
+        action=argparse.BooleanOptionalAction,
+        help="emulate a machine: slow, but with several CPUs (--no-qemu: not even to stand in)",
+    )
     parser.add_argument("--cpus", type=int, metavar="N", help="CPUs of that machine (default: 2)")
+    parser.add_argument("--verbose", action="store_true", help="say what boots, and how")
+    parser.add_argument("--packages", action="store_true", help="only print the Debian packages that it takes here")
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="what to run (default: a shell)")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the lab as `arguments` say; return the exit status, having explained a failure on stderr."""
     try:
+        if arguments.packages:
+            print(*packages(arguments.kernel, arguments.qemu))
+            return 0
         return run(
             arguments.command,
             timeout=arguments.timeout,
             memory=arguments.mem,
             modules=arguments.module,
+            kernel=arguments.kernel,
             qemu=arguments.qemu,
             cpus=arguments.cpus,
+            tell=lambda line: print(f"dpif lab: {line}", file=sys.stderr),
+            verbose=arguments.verbose,
         )
     except (LabUnavailable, LabFailed, LabTimeout) as error:
         print(f"dpif lab: {error}", file=sys.stderr)

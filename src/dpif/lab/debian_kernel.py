@@ -1,27 +1,25 @@
-"""Debian's kernel, unpacked into a cache directory and not installed, for a machine that boots a file.
+"""Debian's kernel, unpacked into the cache and not installed, for a machine that boots a file.
 
-Owns the cache (``$XDG_CACHE_HOME/dpif/kernels``, else under ~/.cache): one directory for each package, named after
-it, that appears there complete or not at all. What is there is used without asking again; to get a newer kernel,
-remove it.
+Owns where it lies (``kernels`` in the lab's `cache`): one folder for each package, named after it. What is there is
+used without asking again; to get a newer kernel, remove it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import tempfile
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from dpif._typing import NamedTuple
+from dpif.lab import archive, cache, kernels
+from dpif.lab.archive import Suite
 from dpif.lab.errors import LabUnavailable
-from dpif.lab.host import find
+from dpif.lab.telling import Tell, silent
 
-__all__ = ["PROGRAMS", "DebianKernel", "newest"]
+__all__ = ["PROGRAMS", "DebianKernel", "get"]
 
 #: What this module runs, and the Debian package that has it.
-PROGRAMS = {"apt-get": "apt", "dpkg": "dpkg", "depmod": "kmod", "modprobe": "kmod"}
+PROGRAMS = {**archive.PROGRAMS, "depmod": "kmod", "modprobe": "kmod"}
 
 _METAPACKAGE = "linux-image-amd64"
 
@@ -39,67 +37,66 @@ class DebianKernel(NamedTuple):
     @property
     def image(self) -> Path:
         """The file to boot."""
-        return self.root / "boot" / f"vmlinuz-{self.release}"
+        beside_modules = self.modules_dir / self.release / "vmlinuz"  # since 7.0
+        return beside_modules if beside_modules.exists() else self.root / "boot" / f"vmlinuz-{self.release}"
 
     @property
     def modules_dir(self) -> Path:
         """The directory that has one directory of modules for each release."""
-        return self.root / "lib" / "modules"
+        return _above_lib(self.root) / "lib" / "modules"
 
     def with_dependencies(self, modules: Iterable[str]) -> list[Path]:
         """Return the files of `modules` and of what they need, in an order in which they can be loaded."""
-        argv = ["modprobe", "-d", str(self.root), "-S", self.release, "--show-depends", "-a", *modules]
-        lines = _run(*argv).splitlines()
+        argv = ["modprobe", "-d", str(_above_lib(self.root)), "-S", self.release, "--show-depends", "-a"]
+        lines = archive.run(*argv, *modules).splitlines()
         files = [line.removeprefix("insmod").strip() for line in lines if line.startswith("insmod")]
         return [Path(file) for file in dict.fromkeys(files)]
 
 
-def newest() -> DebianKernel:
-    """Return the newest kernel in the cache; download one when there is none. Raises `LabUnavailable`."""
-    cache = _cache_directory()
-    there = [DebianKernel(path) for path in cache.glob("linux-image-*")]
-    if there:
-        return max(there, key=lambda kernel: kernel.root.stat().st_mtime)
+def get(name: str | None = None, tell: Tell = silent) -> DebianKernel:
+    """Return a kernel by its name in the lab, else that of this machine's own Debian; fetch it when it is not here.
+
+    Raises `LabUnavailable`.
+    """
+    if name is not None:
+        return kernels.first_there(name, lambda suite, place: _of_suite(suite, place, tell), tell)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        return _download(cache)
+        return _of_suite(Suite(), cache.folder("kernels"), tell)
+    except LabUnavailable:
+        raise
     except OSError as error:
         raise LabUnavailable(f"no kernel for the lab: {error}") from None
 
 
-def _cache_directory() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "dpif" / "kernels"
+def _of_suite(suite: Suite, place: Path, tell: Tell) -> DebianKernel:
+    there = [DebianKernel(path) for path in place.glob("linux-image-*")]
+    if there:
+        return max(there, key=lambda kernel: kernel.root.stat().st_mtime)
+    name = _first_dependency(suite, _METAPACKAGE, r"linux-image-\S+")
+    tell(f"fetching {name} of Debian, once")
+    kernel = DebianKernel(place / name)
 
+    def fill(made: Path) -> None:
+        for package in _parts(suite, name, kernel.release):
+            suite.unpack(package, made)
+        archive.run("depmod", "-b", str(_above_lib(made)), kernel.release)
 
-def _download(cache: Path) -> DebianKernel:
-    """Fetch and unpack the package that Debian's metapackage stands for now."""
-    with tempfile.TemporaryDirectory(prefix="partial-", dir=cache) as partial:
-        name = _current_package()
-        _run("apt-get", "download", name, cwd=partial)
-        (archive,) = Path(partial).glob("*.deb")
-        unpacked = DebianKernel(Path(partial) / name)
-        _run("dpkg", "--extract", str(archive), str(unpacked.root))
-        _run("depmod", "-b", str(unpacked.root), unpacked.release)
-        kernel = DebianKernel(cache / name)
-        with contextlib.suppress(OSError):  # somebody else was faster
-            unpacked.root.rename(kernel.root)
+    cache.make_folder(kernel.root, fill)
     return kernel
 
 
-def _current_package() -> str:
-    shown = _run("apt-cache", "show", "--no-all-versions", _METAPACKAGE)
-    for line in shown.splitlines():
-        if line.startswith("Depends:"):
-            return line.split()[1]
-    raise LabUnavailable(f"no kernel for the lab: {_METAPACKAGE} names none; as root: apt-get update")
+def _first_dependency(suite: Suite, package: str, pattern: str) -> str:
+    found = re.search(pattern, suite.dependencies(package))
+    if found is None:
+        raise LabUnavailable(f"no kernel for the lab: {package} names none")
+    return found[0]
 
 
-def _run(*argv: str, cwd: str | None = None) -> str:
-    program = find(argv[0])
-    done = subprocess.run([program or argv[0], *argv[1:]], capture_output=True, text=True, cwd=cwd, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["failed"]
-        advice = "; as root: apt-get update" if argv[0].startswith("apt") else ""
-        raise LabUnavailable(f"no kernel for the lab: {argv[0]}: {said[-1]}{advice}")
-    return done.stdout
+def _parts(suite: Suite, package: str, release: str) -> list[str]:
+    """Return the packages that make up a kernel: one, or, since 7.0, one for the image and one for the modules."""
+    return [package, *re.findall(rf"linux-(?:binary|modules)-{re.escape(release)}", suite.dependencies(package))]
+
+
+def _above_lib(root: Path) -> Path:
+    """Return the folder whose ``lib`` has the modules: ``/usr`` in newer packages."""
+    return root / "usr" if (root / "usr" / "lib" / "modules").is_dir() else root

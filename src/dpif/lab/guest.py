@@ -12,11 +12,10 @@ from pathlib import Path
 
 from dpif._typing import NamedTuple
 
-__all__ = ["Devices", "has_started", "read_status", "write_scripts"]
+__all__ = ["Devices", "has_booted", "has_started", "read_status", "write_scripts"]
 
-#: Loaded before the command starts. IPv6 is among them because it would come by itself as soon as somebody
-#: opens such a socket, and then send its own packets: always there is easier to reason about.
-DEFAULT_MODULES = ("openvswitch", "veth", "ipv6")
+#: Loaded before the command starts.
+DEFAULT_MODULES = ("openvswitch", "veth")
 
 
 class Devices(NamedTuple):
@@ -56,6 +55,11 @@ def write_scripts(
     _write(init, Path(__file__).with_name("init.sh").read_text())
     init.chmod(0o700)
     return init
+
+
+def has_booted(directory: Path) -> bool:
+    """Whether the kernel came as far as its process 1."""
+    return (directory / "booted").exists()
 
 
 def has_started(directory: Path) -> bool:

@@ -17,6 +17,7 @@ from dpif.errors import ParseError
 from dpif.lab.errors import LabUnavailable
 from dpif.lab.guest import Devices
 from dpif.lab.kernel import Kernel, Lines
+from dpif.lab.telling import Tell
 
 __all__ = ["GUEST_PROGRAMS", "Machine", "find", "missing_packages", "parse_memory", "require_packages"]
 
@@ -35,6 +36,8 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 class Machine(Protocol):
     """A kind of lab: what runs the guest's kernel."""
 
+    #: What it is called where people read it.
+    name: str
     #: The guest's names of its lines to the host.
     devices: Devices
     #: Seconds after which a guest that is not up will never be.
@@ -42,8 +45,19 @@ class Machine(Protocol):
     #: Directories of the host that the guest replaces by empty ones of its own, besides /run.
     hidden: tuple[str, ...]
 
-    def prepare(self) -> Path:
-        """Return the guest's directory of modules; raise `LabUnavailable` unless all that it needs is here."""
+    def packages(self) -> set[str]:
+        """Return the Debian packages that it takes on this machine."""
+        ...
+
+    def prepare(self, tell: Tell) -> Path:
+        """Return the guest's directory of modules; raise `LabUnavailable` unless all that it needs is here.
+
+        What takes long (a kernel that is fetched) is said to `tell`.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Return what was prepared, in words."""
         ...
 
     def boot(self, init: Path, directory: Path, memory: str, lines: Lines) -> Kernel:

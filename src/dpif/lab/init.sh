@@ -3,6 +3,7 @@
 #
 #   settings   shell variables: modules, modules_dir, hidden, kept, terminal, input, output, errors, control
 #   command    a script that changes into the caller's directory and runs the caller's command
+#   booted     made here at once: the kernel has come so far
 #   ready      made here when the guest is up
 #   status     written here when the command has ended: its exit status
 #
@@ -11,6 +12,7 @@
 # because the mounts below may cover the absolute ones.
 
 cd "${0%/*}" || exit 1
+: >booted
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 . ./settings
@@ -43,6 +45,9 @@ load_modules() {
     printf '#!/bin/sh\nexec modprobe -d /run/lab "$@"\n' >/run/lab/modprobe
     chmod 755 /run/lab/modprobe
     echo /run/lab/modprobe >/proc/sys/kernel/modprobe
+    # IPv6 would come by itself as soon as somebody opens such a socket, and then send its own packets: always there is
+    # easier to reason about. Newer kernels have it built in.
+    [ -e /proc/net/if_inet6 ] || modprobe -d /run/lab ipv6
     modprobe -d /run/lab -a $modules
 }
 

@@ -1,13 +1,15 @@
-"""The lab's kernel on an emulated machine: QEMU without hardware help, with as many CPUs as asked for.
+"""The lab's kernel on an emulated machine: QEMU, with as many CPUs as asked for.
 
 For what user-mode Linux lacks: several CPUs, conntrack zones, an ``ovs-vswitchd`` that works. Everything is some
-fifteen times slower. The kernel is Debian's own (`debian_kernel`). Owns QEMU's command line and the initramfs
+fifteen times slower where QEMU does without hardware help, as it must wherever `kvm` does not work. The kernel is
+Debian's own (`debian_kernel`). Owns QEMU's command line and the initramfs
 that gets the guest as far as the host's files, its root (9p, with the host user's rights). The lines of `Devices`
 are virtio consoles, each made of pipes to the host.
 """
 
 from __future__ import annotations
 
+import lzma
 import os
 import shlex
 import shutil
@@ -15,12 +17,13 @@ import subprocess
 from pathlib import Path
 
 from dpif.errors import ParseError
-from dpif.lab.debian_kernel import PROGRAMS as KERNEL_PROGRAMS
-from dpif.lab.debian_kernel import DebianKernel, newest
+from dpif.lab import debian_kernel, kvm
+from dpif.lab.debian_kernel import DebianKernel
 from dpif.lab.errors import LabFailed
 from dpif.lab.guest import Devices
 from dpif.lab.host import GUEST_PROGRAMS, find, missing_packages, parse_memory, require_packages
 from dpif.lab.kernel import Kernel, Lines
+from dpif.lab.telling import Tell
 
 __all__ = ["Qemu"]
 
@@ -28,12 +31,13 @@ _PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "busybox": "busybox-static",
     "cpio": "cpio",
-    **KERNEL_PROGRAMS,
+    **debian_kernel.PROGRAMS,
     **GUEST_PROGRAMS,
 }
 #: What the guest needs before it sees the host's files, and its lines.
 _EARLY_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p")
 _MAX_CPUS = 64
+_EMULATED = ("-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand")
 
 #: Process 1 until the host's files are there: whatever fails ends it, and the guest.
 _EARLY_INIT = """\
@@ -51,28 +55,50 @@ exec busybox switch_root -c /dev/console /host {init}
 
 
 class Qemu:
-    """A `Machine`: up in ten to thirty seconds, with `cpus` CPUs."""
+    """A `Machine`: up in ten to thirty seconds without KVM, with `cpus` CPUs.
 
+    `kernel` is a name of the lab's, else that of the machine's own Debian. `accelerate` False does without KVM.
+    """
+
+    name = "an emulated machine"
     devices = Devices(input="/dev/hvc0", output="/dev/hvc0", errors="/dev/hvc1", control="/dev/hvc2")
     boot_seconds = 300.0  # ten on an idle host
     hidden: tuple[str, ...] = ("/tmp",)  # an unlinked file, which is what many temporary files are, is lost on 9p
 
-    def __init__(self, cpus: int) -> None:
+    def __init__(self, cpus: int, kernel: str | None = None, accelerate: bool = True) -> None:
         if not 1 <= cpus <= _MAX_CPUS:
             raise ParseError(f"not a number of CPUs: {cpus}", hint=f"1 to {_MAX_CPUS}")
         self._cpus = cpus
+        self._name = kernel
+        self._may_accelerate = accelerate
+        self._kernel: DebianKernel | None = None
+        #: Whether it uses KVM: known once it is prepared.
+        self.accelerated = False
 
-    def prepare(self) -> Path:
+    def packages(self) -> set[str]:
+        """Return the Debian packages that it takes on this machine."""
+        return set(_PROGRAMS.values())
+
+    def prepare(self, tell: Tell) -> Path:
         """Return the guest's directory of modules; raise `LabUnavailable` unless all is here.
 
-        The first call ever downloads a kernel.
+        The first call ever downloads a kernel; the first since the host booted tries KVM.
         """
         require_packages(missing_packages(_PROGRAMS))
-        return newest().modules_dir
+        self._kernel = debian_kernel.get(self._name, tell)
+        self.accelerated = self._may_accelerate and kvm.usable(self._kernel.image)
+        return self._kernel.modules_dir
+
+    def describe(self) -> str:
+        """Return what was prepared, in words."""
+        assert self._kernel is not None
+        how = "QEMU with KVM" if self.accelerated else "QEMU without KVM: slow"
+        return f"{self.name} ({how}) of {self._cpus} CPUs, Linux {self._kernel.release}"
 
     def boot(self, init: Path, directory: Path, memory: str, lines: Lines) -> Kernel:
         """Start the kernel with `init` as its process 1; its own files go to `directory`."""
-        debian = newest()
+        debian = self._kernel
+        assert debian is not None
         initramfs = _make_initramfs(init, directory, debian)
         # A port is a pair of pipes, <path>.in and <path>.out.
         ports = {
@@ -83,7 +109,8 @@ class Qemu:
         }
         arguments = [
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-            *("-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand", "-smp", str(self._cpus)),
+            *(kvm.ARGUMENTS if self.accelerated else _EMULATED),
+            *("-smp", str(self._cpus)),
             *("-m", f"{parse_memory(memory) >> 20}M"),
             *("-kernel", str(debian.image), "-initrd", str(initramfs)),
             *("-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr"),
@@ -119,18 +146,29 @@ def _make_initramfs(init: Path, directory: Path, debian: DebianKernel) -> Path:
         (tree / name).mkdir(parents=True)
     shutil.copy2(str(find("busybox")), tree / "bin" / "busybox")
     for module in modules:
-        shutil.copy2(module, tree / "modules")
-    script = _EARLY_INIT.format(modules=" ".join(module.name for module in modules), init=shlex.quote(str(init)))
+        (tree / "modules" / _plain_name(module)).write_bytes(_plain(module))
+    names = " ".join(map(_plain_name, modules))
+    script = _EARLY_INIT.format(modules=names, init=shlex.quote(str(init)))
     (tree / "init").write_text(script)
     (tree / "init").chmod(0o755)
-    names = "".join(f"{path.relative_to(tree)}\n" for path in sorted(tree.rglob("*")))
+    members = "".join(f"{path.relative_to(tree)}\n" for path in sorted(tree.rglob("*")))
     archive = directory / "initramfs.cpio"
     argv = [str(find("cpio")), "--create", "--format=newc", "--quiet"]
     with archive.open("wb") as output:
         done = subprocess.run(
-            argv, input=names.encode(), stdout=output, stderr=subprocess.PIPE, cwd=tree, check=False
+            argv, input=members.encode(), stdout=output, stderr=subprocess.PIPE, cwd=tree, check=False
         )
     if done.returncode:
         raise LabFailed(f"cpio: {done.stderr.decode(errors='replace').strip()}")
     shutil.rmtree(tree)
     return archive
+
+
+def _plain_name(module: Path) -> str:
+    return module.name.removesuffix(".xz")
+
+
+def _plain(module: Path) -> bytes:
+    """Return a module as the kernel loads it: newer packages have them compressed, and busybox does not know how."""
+    data = module.read_bytes()
+    return lzma.decompress(data) if module.suffix == ".xz" else data

@@ -1,6 +1,7 @@
 """Runs one command in the lab: prepares, boots, carries the streams, ends, tidies up.
 
-Owns the order of things and the deadline. `run` is the whole interface.
+Owns the order of things, the deadline, and which machine comes next when one does not boot. `run` is the
+interface, `run_on` its part for one machine.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from pathlib import Path
 
 from dpif._typing import Protocol
 from dpif.errors import ParseError
-from dpif.lab import guest
-from dpif.lab.errors import LabFailed, LabTimeout
+from dpif.lab import guest, kernels, kvm
+from dpif.lab.errors import LabFailed, LabTimeout, LabUnavailable, NotBooted
 from dpif.lab.host import Machine
 from dpif.lab.kernel import Kernel, Lines
 from dpif.lab.qemu import Qemu
 from dpif.lab.streams import Console, Relay, framed, pump, terminal_taken
+from dpif.lab.telling import Tell, silent
 from dpif.lab.uml import UserModeLinux
 
-__all__ = ["run"]
+__all__ = ["machines", "packages", "run", "run_on"]
 
 #: How often, in seconds, the loop looks at what cannot be polled: the deadline, files, the process.
 TICK = 0.05
@@ -50,66 +52,122 @@ def run(
     timeout: float | None = None,
     memory: str = "2G",
     modules: Sequence[str] = (),
-    qemu: bool = False,
+    kernel: str | None = None,
+    qemu: bool | None = None,
     cpus: int | None = None,
     stdin: Stream = None,
     stdout: Stream = None,
     stderr: Stream = None,
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
+    tell: Tell = silent,
+    verbose: bool = False,
 ) -> int:
     """Run `command` (else the user's shell) on a fresh kernel with openvswitch; return its exit status.
 
     The status is 128 + n when signal n ended the command. ``timeout`` is in seconds and bounds everything.
-    ``modules`` are loaded before, besides openvswitch and veth. ``qemu`` boots the second lane, on ``cpus`` CPUs
-    (2 unless given). Streams are descriptors or open files; None
+    ``modules`` are loaded before, besides openvswitch and veth. ``kernel`` is 6.1, 6.12 or newest; without it the
+    kernel is the one of this machine's own Debian. ``qemu`` boots the second lane, on ``cpus`` CPUs (2 unless given);
+    False does not, and None does where user-mode Linux does not boot. Streams are descriptors or open files; None
     is this process's own, and ``subprocess.DEVNULL`` works for stdin. The environment and the directory are
     this process's own unless given. When all three streams are terminals the command has the terminal;
     otherwise it sees three pipes, and Ctrl-C (KeyboardInterrupt here) ends the guest. When the reader of its
     output goes away the guest ends, with status 141 (SIGPIPE).
 
+    ``tell`` takes a line whenever something else is done than was asked for, or a kernel is fetched; if ``verbose``
+    also one about the machine that boots.
+
     Raises `LabUnavailable`, `LabFailed`, `LabTimeout`, and `ParseError` for a bad size, number of CPUs
-    or module name.
+    or module name, or an unknown kernel.
     """
+    failures: list[tuple[Machine, LabUnavailable | NotBooted]] = []
     deadline = time.monotonic() + timeout if timeout is not None else float("inf")
+    for machine in machines(kernel, qemu, cpus):
+        if failures:
+            tell(f"{failures[-1][1]}; going on with {machine.name}")
+        try:
+            return run_on(
+                machine,
+                command,
+                deadline=deadline,
+                memory=memory,
+                modules=modules,
+                streams=(stdin, stdout, stderr),
+                env=dict(os.environ if env is None else env),
+                cwd=os.fspath(cwd) if cwd is not None else os.getcwd(),
+                tell=tell,
+                verbose=verbose,
+            )
+        except (LabUnavailable, NotBooted) as error:
+            failures.append((machine, error))
+        except TimeoutError:
+            raise LabTimeout(timeout or 0) from None
+    if len(failures) == 1:
+        raise failures[0][1]
+    raise LabUnavailable("\n".join(f"{machine.name}: {error}" for machine, error in failures))
+
+
+def machines(kernel: str | None, qemu: bool | None, cpus: int | None) -> Iterator[Machine]:
+    """Yield what may run the guest; the next is for when the one before is not there or does not boot."""
+    if kernel is not None:
+        kernels.check_name(kernel)
+    if not qemu and cpus not in (None, 1):
+        raise ParseError("user-mode Linux has one CPU", hint="several are on the second lane: --qemu")
+    if not qemu:
+        yield UserModeLinux(kernel)
+    if qemu is not False:
+        machine = Qemu(2 if cpus is None else cpus, kernel)
+        yield machine
+        if machine.accelerated:
+            kvm.forget_it()
+            yield Qemu(2 if cpus is None else cpus, kernel, accelerate=False)
+
+
+def packages(kernel: str | None = None, qemu: bool | None = None) -> list[str]:
+    """Return the Debian packages that the lab takes on this machine, for a script that installs them."""
+    return sorted(next(machines(kernel, qemu, None)).packages())
+
+
+def run_on(
+    machine: Machine,
+    command: Sequence[str],
+    *,
+    deadline: float,
+    memory: str = "2G",
+    modules: Sequence[str] = (),
+    streams: tuple[Stream, Stream, Stream] = (None, None, None),
+    env: Mapping[str, str],
+    cwd: str,
+    tell: Tell = silent,
+    verbose: bool = False,
+) -> int:
+    """Run `command` on `machine` as `run` does; raise TimeoutError at `deadline`, `NotBooted` for another to try."""
     for name in modules:
         if not re.fullmatch(r"\w[\w-]*", name):
             raise ParseError(f"not a module name: {name}")
-    machine = _machine(qemu, cpus)
-    modules_dir = machine.prepare()
-    environment = dict(os.environ if env is None else env)
+    modules_dir = machine.prepare(tell)
+    if verbose:
+        tell(machine.describe())
     with contextlib.ExitStack() as stack:
         stack.enter_context(_signals_raise())
-        streams = _Streams(stack, stdin, stdout, stderr)
+        own_streams = _Streams(stack, *streams)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dpif-lab-")))
         init = guest.write_scripts(
             directory,
-            command or [environment.get("SHELL", "/bin/sh")],
-            env=environment,
-            cwd=os.fspath(cwd) if cwd is not None else os.getcwd(),
+            command or [env.get("SHELL", "/bin/sh")],
+            env=env,
+            cwd=cwd,
             modules=modules,
             modules_dir=modules_dir,
             hidden=machine.hidden,
             devices=machine.devices,
-            terminal=streams.are_terminal,
+            terminal=own_streams.are_terminal,
         )
         pipes = _Pipes(stack)
         kernel = machine.boot(init, directory, memory, pipes.guest_ends)
         stack.callback(kernel.end)
         pipes.close_guest_ends()
-        session = _Session(kernel, directory, streams, pipes, stack)
-        try:
-            return session.drive(deadline, machine.boot_seconds)
-        except TimeoutError:
-            raise LabTimeout(timeout or 0) from None
-
-
-def _machine(qemu: bool, cpus: int | None) -> Machine:
-    if qemu:
-        return Qemu(2 if cpus is None else cpus)
-    if cpus not in (None, 1):
-        raise ParseError("user-mode Linux has one CPU", hint="several are on the second lane: --qemu")
-    return UserModeLinux()
+        return _Session(kernel, directory, own_streams, pipes, stack).drive(deadline, machine.boot_seconds)
 
 
 class _Streams:
@@ -196,7 +254,7 @@ class _Session:
             self._started = True
             self._connect_input()
         elif time.monotonic() > boot_deadline:
-            raise LabFailed("the lab did not start in time", self._console.text())
+            raise self._failed("the lab did not start in time")
 
     def _connect_input(self) -> None:
         """Let the caller's input through, from now on: before, the guest's lines were not set up."""
@@ -210,8 +268,11 @@ class _Session:
         status = guest.read_status(self._directory)
         if status is not None:
             return status
-        reason = "the lab died before the command ended" if self._started else "the lab did not start"
-        raise LabFailed(reason, self._console.text())
+        raise self._failed("the lab died before the command ended" if self._started else "the lab did not start")
+
+    def _failed(self, reason: str) -> LabFailed:
+        booted = guest.has_booted(self._directory)
+        return (LabFailed if booted else NotBooted)(reason, self._console.text())
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -115,16 +115,29 @@ def test_a_switch_that_cannot_start(br0: str, run: Run) -> None:
 def test_the_lab_gets_its_arguments(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def note(command: list[str], **settings: object) -> int:
+    def note(command: list[str], *, tell: Callable[[str], None], **settings: object) -> int:
+        tell("going on")
         calls.append((command, settings))
         return 7
 
     monkeypatch.setattr(lab, "run", note)
-    assert run("lab", "-t", "9.5", "--module", "dummy", "--module", "vxlan", "ls", "-l").status == 7
-    assert run("lab", "--mem", "1G", "--qemu", "--cpus", "4").status == 7
+    ran = run("lab", "-t", "9.5", "--module", "dummy", "--module", "vxlan", "ls", "-l")
+    assert ran == (7, "", "dpif: lab: going on\n")
+    assert run("lab", "--mem", "1G", "--qemu", "--cpus", "4", "--kernel", "6.12", "-v").status == 7
+    assert run("lab", "--no-qemu").status == 7
+    usual = {
+        "timeout": None,
+        "memory": "2G",
+        "modules": (),
+        "kernel": None,
+        "qemu": None,
+        "cpus": None,
+        "verbose": False,
+    }
     assert calls == [
-        (["ls", "-l"], {"timeout": 9.5, "memory": "2G", "modules": ["dummy", "vxlan"], "qemu": False, "cpus": None}),
-        ([], {"timeout": None, "memory": "1G", "modules": (), "qemu": True, "cpus": 4}),
+        (["ls", "-l"], usual | {"timeout": 9.5, "modules": ["dummy", "vxlan"]}),
+        ([], usual | {"memory": "1G", "qemu": True, "cpus": 4, "kernel": "6.12", "verbose": True}),
+        ([], usual | {"qemu": False}),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,7 +29,28 @@ def test_without_the_lab_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     lab_that(monkeypatch, lab.LabUnavailable("as root: apt-get install user-mode-linux"))
     lines: list[str] = []
     assert kernel.play_kernel(lines.append, required=required) is not required
-    assert lines[-1] == "  Left out: as root: apt-get install user-mode-linux"
+    assert lines[-2:] == [
+        "  Left out, for no kernel can be booted here:",
+        "  as root: apt-get install user-mode-linux",
+    ]
+
+
+def test_what_stands_in_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stand_in(command: list[str], *, tell: Callable[[str], None], **_: Any) -> int:
+        tell("no gcc; going on with an emulated machine")
+        return 0
+
+    monkeypatch.setattr(lab, "run", stand_in)
+    lines: list[str] = []
+    assert kernel.play_kernel(lines.append)
+    assert lines[-1] == "  no gcc; going on with an emulated machine"
+
+
+@pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
+def test_in_ci_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch, ci: str, status: int) -> None:
+    monkeypatch.setenv("CI", ci)
+    lab_that(monkeypatch, lab.LabUnavailable("user-mode Linux: no gcc\nan emulated machine: no qemu"))
+    assert run(lambda line: None) == status
 
 
 @pytest.mark.parametrize("error", [lab.LabFailed("it died"), lab.LabTimeout(120)])

@@ -69,7 +69,7 @@ def test_the_settings_are_shell_variables(tmp_path: Path) -> None:
     script = f'. "{tmp_path}/settings"; printf "%s\\n" "$modules" "$modules_dir" "$terminal" "$input" "$control"'
     shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=30).stdout
     assert shown.splitlines() == [
-        "openvswitch veth ipv6 tun",
+        "openvswitch veth tun",
         "/lib/some where",
         "no",
         "/dev/in",
