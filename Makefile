@@ -13,18 +13,18 @@ help:  ## list these targets
 	    printf '  make %-12s %s\n' "$$target" "$$text"; done
 
 demo: $(READY)  ## see a switch in Python at work: on a userspace datapath, then on a real kernel
-	@tools/debian-packages.sh user-mode-linux kmod iproute2 iputils-ping \
-	    || echo "Going on without: the part on a real kernel will be left out."
+	@tools/debian-packages.sh $$($(PYTHON) -m dpif.lab --packages) iputils-ping \
+	    || echo "Going on without: the part on a real kernel may be left out."
 	@$(VENV)/bin/dpif demo
 
 test: lint test-host test-kernel test-qemu  ## run all checks and all tests (QEMU=1: the second lane too)
 
 test-host: $(READY)  ## run the tests that need no special rights
-	@tools/debian-packages.sh libc6-dev linux-libc-dev tcpdump zsh fish || [ "$$CI" != true ]
+	@tools/debian-packages.sh gcc libc6-dev linux-libc-dev tcpdump zsh fish || [ "$$CI" != true ]
 	@echo "== Tests on this host"
 	@$(PYTHON) -m pytest -m "not kernel and not root and not lab and not qemu and not qemu_host" -rs
 
-test-kernel: $(READY)  ## run the tests that need a real kernel, in the lab (KERNEL=0 leaves them out)
+test-kernel: $(READY)  ## run the tests that need a real kernel, on 6.1 and the newest (KERNEL=0 leaves them out)
 	@tools/kernel-lane.sh $(PYTHON)
 
 test-qemu: $(READY)  ## run the tests that need several CPUs, on an emulated machine (QEMU=1 asks for them)

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Run the tests of the lab, then those that need its kernel inside it: tools/kernel-lane.sh PYTHON [PYTEST-ARGS...]
 #
-# A lane that cannot run is a failure. KERNEL=0 leaves it out, but not where CI=true.
+# The kernels are those that KERNELS names ("6.1 newest" unless it does), each in a lab of its own, side by side: a lab
+# has one processor, most machines have two. A lane that cannot run is a failure. KERNEL=0 leaves it out, but not
+# where CI=true.
 set -euo pipefail
 
 python=$1
@@ -13,40 +15,52 @@ if [ "${KERNEL-1}" = 0 ]; then
     exit 0
 fi
 
-"${0%/*}/debian-packages.sh" user-mode-linux kmod iproute2 iputils-ping openvswitch-switch || {
+# shellcheck disable=SC2046 # the packages are words
+"${0%/*}/debian-packages.sh" $("$python" -m dpif.lab --packages) iputils-ping openvswitch-switch gcc libc6-dev || {
     echo "!!! The tests on a real kernel cannot run. KERNEL=0 leaves them out." >&2
     exit 1
 }
 
-echo "== Tests of the lab, on this host"
-"$python" -m pytest -m lab -ra "$@" </dev/null
+DPIF_NEWEST_OVS=$("$python" tools/newest_ovs.py) # to compare with
+export DPIF_NEWEST_OVS
 
-# Files are slow in the lab, and the host's caches are the host's: whatever pytest keeps goes to the guest's /run.
+# The host's caches are the host's, and files are slow in the lab: whatever pytest keeps goes to the guest's /run.
 export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/run/hypothesis
 in_lab() {
-    "$python" -m dpif.lab --timeout 1500 -- \
+    kernel=$1
+    shift
+    "$python" -m dpif.lab --kernel "$kernel" --no-qemu --verbose --timeout 2700 -- \
         "$python" -m pytest -m "kernel or root" -p no:cacheprovider --basetemp=/run/pytest -ra --durations=10 "$@" </dev/null
 }
 
-echo "== Tests on a real kernel, in the lab"
-if [ $# -gt 0 ]; then
-    in_lab "$@"
-    exit
+read -ra kernels <<<"${KERNELS-6.1 newest}"
+if [ $# = 0 ]; then
+    echo "== Tests of the lab, on this host"
+    "$python" -m pytest -m lab -ra </dev/null
 fi
-# A lab has one processor, most machines have two: what takes half of the time runs in a lab of its own meanwhile.
-other_half=(tests/kernel/test_conformance.py tests/kernel/test_cli_against_ovs_dpctl.py tests/kernel/test_faults.py)
+
 logs=$(mktemp -d)
-in_lab "${other_half[@]}" >"$logs/beside" 2>&1 &
-beside=$!
-trap 'kill $beside 2>/dev/null || :; rm -rf "$logs"' EXIT # a status of its own would be the script's
+trap 'rm -rf "$logs"' EXIT
+labs=()
+for kernel in "${kernels[@]}"; do
+    in_lab "$kernel" "$@" >"$logs/$kernel" 2>&1 &
+    labs+=($!)
+done
+trap 'kill "${labs[@]}" 2>/dev/null || :; rm -rf "$logs"' EXIT # a status of its own would be the script's
 failed=()
-in_lab "${other_half[@]/#/--ignore=}" 2>&1 | tee "$logs/rest" || failed+=(rest)
-wait $beside || failed+=(beside)
-echo "== The other half, in a lab beside it: ${other_half[*]##*/}"
-cat "$logs/beside"
-# Of a long output the end is what is read, and kept: so what failed is told there once more.
-for name in "${failed[@]}"; do
-    echo "!!! Failed in the lab ($name):"
-    grep -aE '^(FAILED|ERROR|E  ) ' "$logs/$name" || tail -n 30 "$logs/$name"
+for number in "${!kernels[@]}"; do
+    kernel=${kernels[number]}
+    echo "== Tests on a real kernel, in the lab: $kernel"
+    tail -n +1 -f --pid="${labs[number]}" "$logs/$kernel"
+    wait "${labs[number]}" || failed+=("$kernel")
+done
+# Of a long output the end is what is read, and kept: so the sums are told there once more, and what failed.
+for kernel in "${kernels[@]}"; do
+    echo "== In the lab, $kernel: $(sed -n 's/^dpif lab: //p' "$logs/$kernel" | tail -n 1)"
+    tail -n 1 "$logs/$kernel"
+done
+for kernel in "${failed[@]}"; do
+    echo "!!! Failed in the lab ($kernel):"
+    grep -aE '^(FAILED|ERROR|E  ) ' "$logs/$kernel" || tail -n 30 "$logs/$kernel"
 done
 [ ${#failed[@]} = 0 ]

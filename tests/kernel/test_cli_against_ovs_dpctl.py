@@ -1,12 +1,14 @@
 """``dpif`` and ``ovs-dpctl`` given the same command lines on the same kernel print the same and exit the same.
 
-The command lines, and where the two are meant to differ, are in ``cli_scenario.txt``.
+The command lines, and where the two are meant to differ, are in ``cli_scenario.txt``. ``ovs-dpctl`` is the one that
+is installed, and the newest of Debian, which ``DPIF_NEWEST_OVS`` names the folder of.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import socket
@@ -41,11 +43,52 @@ class Step(NamedTuple):
 Tool = Callable[[list[str]], Outcome]
 
 
-def dpctl(argv: list[str]) -> Outcome:
-    done = subprocess.run(
-        ["ovs-dpctl", *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60
-    )
-    return Outcome(done.stdout, done.returncode)
+class Dpctl:
+    """An ``ovs-dpctl``; ``versions`` are its own and the kernel's, for the conditions of the scenario."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        self.versions = {"ovs-dpctl": _version(shown), "Linux": _version(os.uname().release)}
+
+    def __call__(self, argv: list[str]) -> Outcome:
+        done = subprocess.run(
+            [self._program, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60
+        )
+        return Outcome(done.stdout, done.returncode)
+
+    def differs(self, mark: str) -> str:
+        """Return the reason that a mark gives, nothing where its condition does not hold."""
+        found = re.fullmatch(r"(?:\[(.+?)\] )?(.+)", mark)
+        assert found is not None, mark
+        return found[2] if all(map(self._holds, (found[1] or "").split(", "))) else ""
+
+    def _holds(self, condition: str) -> bool:
+        if not condition:
+            return True
+        name, sign, version = condition.split()
+        own = self.versions[name]
+        return {"<": own < _version(version), ">=": own >= _version(version)}[sign]
+
+
+def _version(text: str) -> tuple[int, int]:
+    found = re.search(r"(\d+)\.(\d+)", text)
+    assert found is not None, text
+    return int(found[1]), int(found[2])
+
+
+def _dpctls() -> list[str]:
+    newest = os.environ.get("DPIF_NEWEST_OVS")
+    return ["ovs-dpctl", *([f"{newest}/ovs-dpctl"] if newest else [])]
+
+
+@pytest.fixture(params=_dpctls(), ids=lambda program: "newest" if "/" in program else "installed")
+def dpctl(request: pytest.FixtureRequest) -> Dpctl:
+    return Dpctl(request.param)
+
+
+def test_the_newest_is_compared_with() -> None:
+    assert len(_dpctls()) == 2, "DPIF_NEWEST_OVS=$(python tools/newest_ovs.py) names the newest"
 
 
 def dpif(argv: list[str]) -> Outcome:
@@ -57,8 +100,8 @@ def dpif(argv: list[str]) -> Outcome:
     return Outcome(stdout.getvalue(), status)
 
 
-def run(tool: Tool) -> Iterator[tuple[Step, Outcome]]:
-    """Run the scenario with one tool."""
+def run(tool: Tool, differs: Callable[[str], str]) -> Iterator[tuple[Step, Outcome]]:
+    """Run the scenario with one tool; `differs` gives the reason of a mark that holds."""
     reason = ""
     for number, line in enumerate(SCENARIO.read_text().splitlines(), 1):
         match line[:2]:
@@ -69,7 +112,7 @@ def run(tool: Tool) -> Iterator[tuple[Step, Outcome]]:
             case "> ":
                 send(*line[2:].split())
             case "~ ":
-                reason = line[2:]
+                reason = reason or differs(line[2:])
             case _ if line or reason:
                 yield Step(number, line, reason), tool(shlex.split(line))
                 reason = ""
@@ -102,9 +145,9 @@ def comparable(step: Step, outcome: Outcome) -> Outcome:
     return outcome._replace(stdout="\n".join(sorted(lines) if "dump-flows" in step.words else lines))
 
 
-def run_from_start(tool: Tool) -> list[tuple[Step, Outcome]]:
+def run_from_start(tool: Tool, differs: Callable[[str], str]) -> list[tuple[Step, Outcome]]:
     with start():
-        return [(step, comparable(step, outcome)) for step, outcome in run(tool)]
+        return [(step, comparable(step, outcome)) for step, outcome in run(tool, differs)]
 
 
 @pytest.fixture
@@ -118,9 +161,9 @@ def quiet_kernel() -> Iterator[None]:
 
 
 @pytest.mark.timeout(600)
-def test_the_scenario(quiet_kernel: None) -> None:
-    expected = run_from_start(dpctl)
-    found = run_from_start(dpif)
+def test_the_scenario(quiet_kernel: None, dpctl: Dpctl) -> None:
+    expected = run_from_start(dpctl, dpctl.differs)
+    found = run_from_start(dpif, dpctl.differs)
     assert len(expected) > 100
     if wrong := describe(expected, found):
         pytest.fail(wrong, pytrace=False)

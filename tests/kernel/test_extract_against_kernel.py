@@ -1,5 +1,8 @@
 """The keys that `extract` gives are those of the kernel's upcalls, to the last byte.
 
+Two mistakes in reading IPv6 extension headers are there in some kernels and mended in others, stable releases
+included: which, is found out by a packet for each.
+
 Packets are real ones, packets of every kind that a key knows, and mutations of both. ``DPIF_EXTRACT_MUTATIONS``
 says how many of each (1 unless told), ``DPIF_EXTRACT_SEED`` makes other ones.
 """
@@ -25,15 +28,32 @@ from dpif.odp.key import FlowKey, parse_key
 from dpif.odp.messages import PacketRecord
 from dpif.odp.rules import Features, RuleBroken
 from dpif.packet.capture import read
+from dpif.packet.constants import IPPROTO_AH, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS
 from dpif.testing import odd_packets
 from dpif.testing.kernel import KernelHarness
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 SEED = int(os.environ.get("DPIF_EXTRACT_SEED", "1"))
 MUTATIONS = int(os.environ.get("DPIF_EXTRACT_MUTATIONS", "1"))
-LAB = Features(ct_zones=False)
 LONGEST = 1500
 AT_ONCE = 64
+LAB = [
+    Features(ct_zones=False, ah_follows_fragment=follows, exthdrs_must_fit=must_fit)
+    for follows in (False, True)
+    for must_fit in (False, True)
+]
+
+
+def ipv6(next_header: int, payload: bytes) -> bytes:
+    header = struct.pack("!IHBB32x", 6 << 28, len(payload), next_header, 64)
+    return bytes.fromhex("02000000000202000000000186dd") + header + payload
+
+
+TELLING = [
+    ipv6(IPPROTO_FRAGMENT, bytes([IPPROTO_AH, 0, 0, 1, 0, 0, 0, 9]) + bytes([17, 4]) + bytes(30)),
+    ipv6(IPPROTO_HOPOPTS, bytes([17, 200]) + bytes(14)),
+]
+"""An authentication header behind a fragment header, and options that are longer than the packet."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +71,11 @@ class Judge:
         self.subscription = Subscription(dp.connection.family(OVS_PACKET_FAMILY).id, PacketRecord.from_reply)
         pid = attribute(UserspaceAttr.PID, struct.pack("=I", self.transport.port_id))
         self.actions = attribute(ActionAttr.USERSPACE, pid)
+        (self.features,) = [features for features in LAB if not self._misread(features)]
+
+    def _misread(self, features: Features) -> list[str]:
+        self.features = features
+        return self.differences(TELLING, FlowKey(in_port=0))
 
     def differences(self, packets: list[bytes], metadata: FlowKey) -> list[str]:
         """Return a line for each packet that the kernel reads otherwise."""
@@ -85,7 +110,7 @@ class Judge:
 
     def _model(self, packet: bytes, metadata: FlowKey) -> bytes | int:
         try:
-            return to_key(extract_for(packet, metadata, LAB), LAB).to_bytes()
+            return to_key(extract_for(packet, metadata, self.features), self.features).to_bytes()
         except RuleBroken as broken:
             return broken.errno
 
@@ -139,7 +164,7 @@ def test_metadata_is_taken_over(judge: Judge, metadata: str) -> None:
     assert judge.differences(packets, parse_key(metadata)) == []
 
 
-def test_a_packet_that_misses(harness: KernelHarness) -> None:
+def test_a_packet_that_misses(harness: KernelHarness, judge: Judge) -> None:
     """From a device the kernel takes the outer VLAN tag out of the packet; the key has it all the same."""
     dp = harness.open("xk1", create=True)
     host = harness.host("xkv")
@@ -153,4 +178,4 @@ def test_a_packet_that_misses(harness: KernelHarness) -> None:
         for packet in [*packets, *tagged, *double]:
             host.send(bytes(packet))
             (upcall,) = upcalls.poll(2.0)
-            assert upcall.record.key == extract(packet, port.number, features=LAB).to_bytes()
+            assert upcall.record.key == extract(packet, port.number, features=judge.features).to_bytes()

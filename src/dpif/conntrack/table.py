@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -58,9 +59,10 @@ class Conntrack:
                 CtAttr.MARK_MASK: mark and mark.mask,
             }
         )
-        for entry in self._connection.dump(_request(CtMsg.GET, payload, "listing connections")):
-            if zone in (None, entry.zone) and wanted.fits(entry):
-                yield entry
+        with _empty_without_zones(zone):
+            for entry in self._connection.dump(_request(CtMsg.GET, payload, "listing connections")):
+                if zone in (None, entry.zone) and wanted.fits(entry):
+                    yield entry
 
     def __iter__(self) -> Iterator[Entry]:
         return self.dump()
@@ -90,7 +92,8 @@ class Conntrack:
         wanted = match or Match()
         if wanted.is_all and (zone is None or self._flushes_by_zone(zone)):
             payload = pack_header(0) + CONNTRACK.encode({CtAttr.ZONE: zone})
-            self._connection.transact(_request(CtMsg.DELETE, payload, "deleting connections"))
+            with _empty_without_zones(zone):
+                self._connection.transact(_request(CtMsg.DELETE, payload, "deleting connections"))
         elif wanted.connection is not None:
             self.delete(wanted.connection, zone=zone or 0)
         else:
@@ -135,6 +138,19 @@ class Conntrack:
         for result in self._connection.batch(deletions):
             if isinstance(result, DpifError) and not isinstance(result, NoSuchObject):
                 raise result
+
+
+@contextlib.contextmanager
+def _empty_without_zones(zone: int | None) -> Iterator[None]:
+    """Let a zone other than 0 be empty where the kernel is built without zones.
+
+    Newer kernels of that kind refuse to hear of one (EOPNOTSUPP); older ones did not care for what they were told.
+    """
+    try:
+        yield
+    except NetlinkError as error:
+        if not zone or error.errno != errno.EOPNOTSUPP:
+            raise
 
 
 def _family(match: Match) -> int:

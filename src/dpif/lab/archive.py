@@ -48,9 +48,9 @@ class Suite:
     def dependencies(self, package: str) -> str:
         """Return the line of packages on which `package` depends; raise `LabUnavailable` where it is not there."""
         shown = run("apt-cache", *self._options(), "show", "--no-all-versions", package)
-        for line in shown.splitlines():
-            if line.startswith("Depends:"):
-                return line.removeprefix("Depends:").strip()
+        if shown.strip():
+            lines = [line for line in shown.splitlines() if line.startswith("Depends:")]
+            return lines[0].removeprefix("Depends:").strip() if lines else ""
         if self.name:
             raise LabUnavailable(f"no kernel for the lab: Debian {self.name} has no {package}")
         raise LabUnavailable(f"no kernel for the lab: the package lists have no {package}; as root: apt-get update")

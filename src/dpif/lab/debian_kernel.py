@@ -93,8 +93,9 @@ def _first_dependency(suite: Suite, package: str, pattern: str) -> str:
 
 
 def _parts(suite: Suite, package: str, release: str) -> list[str]:
-    """Return the packages that make up a kernel: one, or, since 7.0, one for the image and one for the modules."""
-    return [package, *re.findall(rf"linux-(?:binary|modules)-{re.escape(release)}", suite.dependencies(package))]
+    """Return the packages that make up a kernel: one, or, since 7.0, those for the image, the modules, and the rest."""
+    parts = rf"linux-(?:base|binary|modules)-{re.escape(release)}"
+    return [package, *re.findall(parts, suite.dependencies(package))]
 
 
 def _above_lib(root: Path) -> Path:

@@ -6,6 +6,8 @@ Needs a kernel with openvswitch, CAP_NET_ADMIN, and iproute2; made for the lab, 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import socket
 import struct
 from itertools import count
@@ -98,10 +100,15 @@ def _with_tag(frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
     return frame
 
 
+def _release() -> tuple[int, ...]:
+    """Return the first two numbers of the kernel's release."""
+    return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+
+
 class KernelHarness:
     """Makes datapaths and veth hosts, and removes what it made."""
 
-    capabilities = frozenset({"kernel"})
+    capabilities = frozenset({"kernel", *(("timeouts_are_counted",) if _release() < (6, 12) else ())})
     _numbers = count(1)
 
     def __init__(self) -> None:

@@ -47,7 +47,7 @@ class MemoryWire:
 class UserspaceHarness:
     """Makes datapaths and hosts in one userspace datapath of its own."""
 
-    capabilities = frozenset({"userspace", "ct_zones"})
+    capabilities = frozenset({"userspace", "ct_zones", "timeouts_are_counted"})
 
     def __init__(self) -> None:
         self._underlay = MemoryUnderlay(HERE)

@@ -58,12 +58,14 @@ SPLIT_PROGRAMS = {
     "apt-cache": f"""
         case "$*" in
         *linux-image-amd64) echo 'Depends: linux-base-amd64, {SPLIT.format("image")} (= 7.2.1-1)';;
-        *) echo 'Depends: {SPLIT.format("binary")} (= 1), {SPLIT.format("modules")} (= 1)';;
+        *) echo 'Depends: kmod, {", ".join(SPLIT.format(part) for part in ("base", "binary", "modules"))} (= 1)';;
         esac""",
     "apt-get": 'for last; do :; done; case "$last" in update) ;; *) touch "${last}_7.2.1-1_amd64.deb";; esac',
     "dpkg": """
         mkdir -p "$3/usr/lib/modules/7.2.1+deb14-amd64"; cd "$3/usr/lib/modules/7.2.1+deb14-amd64"
-        case "$2" in *linux-binary*) touch vmlinuz;; *linux-modules*) touch a.ko.xz;; esac""",
+        case "$2" in
+        *linux-base*) touch modules.builtin;; *linux-binary*) touch vmlinuz;; *linux-modules*) touch a.ko.xz;;
+        esac""",
     "depmod": 'touch "$2/lib/modules/$3/modules.dep"',
 }
 
@@ -76,7 +78,12 @@ def test_newer_kernels_come_in_parts(cache: Path, tmp_path: Path) -> None:
     assert told == [f"fetching {SPLIT.format('image')} of Debian, once"]
     assert kernel.release == "7.2.1+deb14-amd64"
     modules = kernel.modules_dir / kernel.release
-    assert sorted(path.name for path in modules.iterdir()) == ["a.ko.xz", "modules.dep", "vmlinuz"]
+    assert sorted(path.name for path in modules.iterdir()) == [
+        "a.ko.xz",
+        "modules.builtin",
+        "modules.dep",
+        "vmlinuz",
+    ]
     assert kernel.image == modules / "vmlinuz"
 
 
