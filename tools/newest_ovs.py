@@ -31,6 +31,7 @@ exec "{loader}" --library-path "{libraries}" --argv0 {name} "{program}" "$@"
 
 
 def main() -> int:
+    """Print the folder; return the exit status."""
     try:
         print(fetch())
     except (LabUnavailable, OSError) as error:

@@ -529,7 +529,7 @@ ends (Ctrl-C).""",
 The kernel has openvswitch; it needs no root. It is an ordinary process (user-mode Linux) or, with --qemu and where
 that does not boot, an emulated machine. Its files are this machine's own, and can be written. The exit status is the
 command's; 124 when --timeout is over, 125 when the lab failed.""",
-        options=("kernel", "mem", "module", "qemu", "no_qemu", "cpus", "verbose"),
+        options=("kernel", "mem", "module", "qemu", "no_qemu", "cpus", "verbose", "packages"),
         verbatim=True,
         keeps_time=True,
         text_only=True,

@@ -98,6 +98,7 @@ OWN = {
     ),
     "qemu": Option(("--qemu",), "emulate a machine: slow, but with several CPUs and a distribution's kernel", "yes"),
     "no_qemu": Option(("--no-qemu",), "do not, even where user-mode Linux does not boot", "no", key="qemu"),
+    "packages": Option(("--packages",), "only print the Debian packages that it takes on this machine"),
     "cpus": Option(("--cpus",), "CPUs of that machine (2 unless given)", "store", "N"),
     "module": Option(("--module",), "a kernel module to load, besides openvswitch and veth", "append", "NAME"),
     "local_ip": Option(

@@ -68,6 +68,9 @@ def lab(context: Context) -> int:
     """Run a command in the lab; return its exit status, or the lab's own."""
     from dpif import lab
 
+    if context.options.packages:
+        context.print_lines([" ".join(lab.packages(context.options.kernel, context.options.qemu))])
+        return 0
     try:
         return lab.run(
             context.words,

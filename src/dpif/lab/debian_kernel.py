@@ -93,7 +93,7 @@ def _first_dependency(suite: Suite, package: str, pattern: str) -> str:
 
 
 def _parts(suite: Suite, package: str, release: str) -> list[str]:
-    """Return the packages that make up a kernel: one, or, since 7.0, those for the image, the modules, and the rest."""
+    """Return the packages that make up a kernel: one, or, since 7.0, those of its image, its modules and the rest."""
     parts = rf"linux-(?:base|binary|modules)-{re.escape(release)}"
     return [package, *re.findall(parts, suite.dependencies(package))]
 

@@ -83,8 +83,6 @@ def run(
     failures: list[tuple[Machine, LabUnavailable | NotBooted]] = []
     deadline = time.monotonic() + timeout if timeout is not None else float("inf")
     for machine in machines(kernel, qemu, cpus):
-        if failures:
-            tell(f"{failures[-1][1]}; going on with {machine.name}")
         try:
             return run_on(
                 machine,
@@ -97,6 +95,7 @@ def run(
                 cwd=os.fspath(cwd) if cwd is not None else os.getcwd(),
                 tell=tell,
                 verbose=verbose,
+                instead=str(failures[-1][1]) if failures else "",
             )
         except (LabUnavailable, NotBooted) as error:
             failures.append((machine, error))
@@ -140,12 +139,18 @@ def run_on(
     cwd: str,
     tell: Tell = silent,
     verbose: bool = False,
+    instead: str = "",
 ) -> int:
-    """Run `command` on `machine` as `run` does; raise TimeoutError at `deadline`, `NotBooted` for another to try."""
+    """Run `command` on `machine` as `run` does; raise TimeoutError at `deadline`, `NotBooted` for another to try.
+
+    `instead` says why another machine does not run it.
+    """
     for name in modules:
         if not re.fullmatch(r"\w[\w-]*", name):
             raise ParseError(f"not a module name: {name}")
     modules_dir = machine.prepare(tell)
+    if instead:
+        tell(f"{instead}; going on with {machine.name}")
     if verbose:
         tell(machine.describe())
     with contextlib.ExitStack() as stack:

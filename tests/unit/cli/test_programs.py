@@ -141,6 +141,11 @@ def test_the_lab_gets_its_arguments(run: Run, monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
+def test_the_packages_of_the_lab_are_for_apt(run: Run) -> None:
+    assert "user-mode-linux" in run("lab", "--packages").stdout.split()
+    assert "qemu-system-x86" in run("lab", "--packages", "--qemu").stdout.split()
+
+
 def test_a_number_of_cpus_that_is_none(run: Run) -> None:
     assert run("lab", "--qemu", "--cpus", "many") == (1, "", "dpif: not a number of CPUs: many\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ def run_with(monkeypatch: pytest.MonkeyPatch, **outcomes: Exception | int) -> tu
     """Run on machines that end so, in this order; return the status and what is told."""
     told: list[str] = []
 
-    def run_on(machine: Fake, command: list[str], **_: Any) -> int:
+    def run_on(machine: Fake, command: list[str], *, instead: str, **_: Any) -> int:
+        told.extend([instead] if instead else [])
         outcome = outcomes[machine.name]
         if isinstance(outcome, Exception):
             raise outcome
@@ -39,7 +41,27 @@ def test_the_first_that_boots_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("error", [lab.LabUnavailable("no gcc here"), lab.NotBooted("no gcc here")])
 def test_the_next_stands_in_and_a_line_says_why(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    assert run_with(monkeypatch, first=error, second=5) == (5, ["no gcc here; going on with second"])
+    assert run_with(monkeypatch, first=error, second=5) == (5, ["no gcc here"])
+
+
+@pytest.mark.parametrize(("is_there", "said"), [(True, ["no gcc; going on with qemu"]), (False, [])])
+def test_who_stands_in_is_named_once_it_is_there(is_there: bool, said: list[str]) -> None:
+    class Machine(Fake):
+        def prepare(self, tell: object) -> Path:
+            if is_there:
+                return Path("/lib/modules")
+            raise lab.LabUnavailable("not installed")
+
+        def describe(self) -> str:
+            raise KeyboardInterrupt  # far enough
+
+    told: list[str] = []
+    machine: Any = Machine("qemu")
+    with pytest.raises((lab.LabUnavailable, KeyboardInterrupt)):
+        runner.run_on(
+            machine, ["true"], deadline=0, env={}, cwd="/", tell=told.append, verbose=True, instead="no gcc"
+        )
+    assert told == said
 
 
 @pytest.mark.parametrize("error", [lab.LabFailed("it died"), lab.LabTimeout(1)])
