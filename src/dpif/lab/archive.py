@@ -68,16 +68,21 @@ class Suite:
         if not self.name:
             return ()
         home = cache.folder("apt", self.name)
-        settings, fresh = home / "apt.conf", home / "updated"
-        options = ("-c", str(settings))
-        if not fresh.exists() or time.time() - fresh.stat().st_mtime > _DAY:
-            for part in ("state/lists/partial", "cache/archives/partial"):
-                (home / part).mkdir(parents=True, exist_ok=True)
-            settings.write_text(_SETTINGS.format(home=home))
-            (home / "sources.list").write_text(f"deb{_signed_by()} {_mirror()} {self.name} main\n")
-            run("apt-get", *options, "update", "-q", "--error-on=any")
-            fresh.touch()
+        options = ("-c", str(home / "apt.conf"))
+        with cache.locked(home):
+            fresh = home / "updated"
+            if not fresh.exists() or time.time() - fresh.stat().st_mtime > _DAY:
+                _update(home, self.name, options)
+                fresh.touch()
         return options
+
+
+def _update(home: Path, suite: str, options: Sequence[str]) -> None:
+    for part in ("state/lists/partial", "cache/archives/partial"):
+        (home / part).mkdir(parents=True, exist_ok=True)
+    (home / "apt.conf").write_text(_SETTINGS.format(home=home))
+    (home / "sources.list").write_text(f"deb{_signed_by()} {_mirror()} {suite} main\n")
+    run("apt-get", *options, "update", "-q", "--error-on=any")
 
 
 def _mirror() -> str:

@@ -6,13 +6,14 @@ Owns one rule: what appears there is complete, or does not appear. Two labs may 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["folder", "make_file", "make_folder"]
+__all__ = ["folder", "locked", "make_file", "make_folder"]
 
 
 def folder(*names: str) -> Path:
@@ -38,6 +39,14 @@ def make_file(target: Path, write: Callable[[Path], None]) -> None:
         made = Path(partial, "made")
         write(made)
         made.replace(target)
+
+
+@contextlib.contextmanager
+def locked(place: Path) -> Iterator[None]:
+    """Let one process at a time into the block, of all that name the folder `place`; the others wait."""
+    with open(place / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _publish(made: Path, target: Path) -> None:
