@@ -103,7 +103,9 @@ def _signed_by() -> str:
 def run(*argv: str, cwd: Path | None = None) -> str:
     """Run a program and return what it prints; raise `LabUnavailable` with its last words when it fails."""
     program = find(argv[0])
-    done = subprocess.run([program or argv[0], *argv[1:]], capture_output=True, text=True, cwd=cwd, check=False)
+    if program is None:
+        raise LabUnavailable(f"no kernel for the lab: it comes from Debian's archive, and there is no {argv[0]} here")
+    done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, cwd=cwd, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["failed"]
         advice = "; as root: apt-get update" if argv[0].startswith("apt") and "-c" not in argv else ""
