@@ -55,7 +55,7 @@ def parse(argv: Sequence[str]) -> Invocation:
 def find(name: str) -> Command:
     """Return the command of a name; raise `CommandError`."""
     if name not in BY_NAME:
-        raise CommandError(f"unknown command '{name}'{_closest(name, BY_NAME)}; use --help for help")
+        raise CommandError(f"unknown command '{name}'{_did_you_mean(_closest(name, BY_NAME))}; use --help for help")
     return BY_NAME[name]
 
 
@@ -119,7 +119,7 @@ def read(switches: Iterable[Switch], command: Command | None) -> tuple[SimpleNam
     mistakes: list[str] = []
     for flag, value in switches:
         meant = matching(flag, flags)
-        mistake = _mistake(flag, value, meant)
+        mistake = _mistake(flag, value, meant) if meant else _unknown(flag, flags)
         if mistake:
             mistakes.append(mistake)
         else:
@@ -127,12 +127,17 @@ def read(switches: Iterable[Switch], command: Command | None) -> tuple[SimpleNam
     return options, mistakes
 
 
+def _unknown(flag: str, flags: Flags) -> str:
+    """Return what is wrong with an option that is not one of the command's `flags`, and the closest of these."""
+    if not flag.startswith("--"):
+        return f"invalid option -- '{flag[1:]}'"
+    words = {long.removeprefix("--"): long for long in flags if long.startswith("--")}
+    close = _closest(flag.removeprefix("--"), words)
+    return f"unrecognized option '{flag}'{_owner(flag) or _did_you_mean(words.get(close, ''))}"
+
+
 def _mistake(flag: str, value: str | None, meant: Flags) -> str:
     """Return what is wrong with an option, in the words of ``getopt_long``; nothing if it is right."""
-    if not meant and not flag.startswith("--"):
-        return f"invalid option -- '{flag[1:]}'"
-    if not meant:
-        return f"unrecognized option '{flag}'{_owner(flag) or _closest(flag, _BY_FLAG)}"
     if len(meant) > 1:
         return f"option '{flag}' is ambiguous; possibilities: {' '.join(meant)}"
     ((full, option),) = meant.items()
@@ -181,7 +186,10 @@ def _owner(flag: str) -> str:
 
 
 def _closest(text: str, possible: Iterable[str]) -> str:
-    from dpif.odp.spelling import closest
+    from dpif.odp.spelling import closest  # for a mistake alone
 
-    close = closest(text, possible)
+    return closest(text, possible)
+
+
+def _did_you_mean(close: str) -> str:
     return f" (did you mean '{close}'?)" if close else ""

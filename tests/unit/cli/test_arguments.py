@@ -67,6 +67,7 @@ def test_a_value_that_is_missing_is_told() -> None:
         ("show --statistic=5", "option '--statistics' doesn't allow an argument"),
         ("show -t", "option '-t' requires an argument (SECS); see 'dpif show --help'"),
         ("show --staistics", "did you mean '--statistics'"),
+        ("dump-flows --counters", "unrecognized option '--counters'; see 'dpif dump-flows --help'"),
         ("show -sx", "invalid option -- 'x'"),
         ("--n show", "option '--n' is ambiguous; possibilities: --names --no-names --no-syslog"),
         ("del-dp", "'del-dp' command requires at least 1 arguments; usage: dpif del-dp dp"),
