@@ -4,12 +4,13 @@ Run it as root on a machine whose flows nobody needs, best in the lab:
 
     dpif lab --module nlmon -- python tools/capture_golden.py tests/golden/odp
 
-It reads flows.txt and flows-dpif.txt there ("KEY | ACTIONS" lines), makes a datapath, and writes
+It reads flows.txt and flows-dpif.txt there ("KEY | ACTIONS" lines), and actions.txt, makes a datapath, and writes
 
 * requests.jsonl: for each line of flows.txt the attributes that ovs-dpctl sent to install it (hexadecimal), and
   the errno with which the kernel answered;
 * dump.jsonl: for each flow that the kernel then had, its record as dumped, and the line that ovs-dpctl printed for
-  it without an option, with -m, and with --names.
+  it without an option, with -m, and with --names;
+* actions.jsonl: for each line of actions.txt what ovs-dpctl parse-actions printed, null where it refused.
 
 The messages are read off the netlink monitor device; nothing of dpif interprets them on the way.
 """
@@ -156,12 +157,22 @@ def records_of(messages: list[Message], family: int) -> list[str]:
     ]
 
 
-def lines_of(path: Path) -> Iterator[tuple[str, str]]:
+def lines_of(path: Path) -> Iterator[str]:
+    """Yield the lines of a file that are no comments."""
+    yield from (line for line in path.read_text().splitlines() if line and not line.startswith("#"))
+
+
+def flows_of(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the keys and actions of a file."""
-    for line in path.read_text().splitlines():
-        if line and not line.startswith("#"):
-            key, _, actions = line.partition(" | ")
-            yield key, actions
+    for line in lines_of(path):
+        key, _, actions = line.partition(" | ")
+        yield key, actions
+
+
+def parsed(actions: str) -> dict[str, Any]:
+    """Let ovs-dpctl read actions; what it prints of them."""
+    done = subprocess.run(["ovs-dpctl", "parse-actions", "--", actions], capture_output=True, text=True, check=False)
+    return {"actions": actions, "printed": None if done.returncode else done.stdout.removesuffix("\n")}
 
 
 def write(path: Path, entries: list[dict[str, Any]]) -> None:
@@ -176,11 +187,12 @@ def main(directory: Path) -> None:
     for port in PORTS:
         run("ip", "link", "add", port, "type", "veth", "peer", "name", f"{port}p")
         run("ovs-dpctl", "add-if", DATAPATH, port)
+    write(directory / "actions.jsonl", [parsed(actions) for actions in lines_of(directory / "actions.txt")])
     with Connection(KernelSocket) as connection:
         family = connection.family(OVS_FLOW_FAMILY).id
-        requests = [install(monitor, family, key, actions) for key, actions in lines_of(directory / "flows.txt")]
+        requests = [install(monitor, family, key, actions) for key, actions in flows_of(directory / "flows.txt")]
         ifindex = int(Path(f"/sys/class/net/{DATAPATH}/ifindex").read_text())
-        for key, actions in lines_of(directory / "flows-dpif.txt"):
+        for key, actions in flows_of(directory / "flows-dpif.txt"):
             install_own(connection, ifindex, key, actions)
     write(directory / "requests.jsonl", requests)
     write(directory / "dump.jsonl", dump(monitor, family))

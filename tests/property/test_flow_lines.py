@@ -33,10 +33,19 @@ KEYS = st.sampled_from(
                 "recirc_id(0x1),ct_state(+trk-new),ct_label(0x12/0xff),in_port(1),eth(),eth_type(0x8847),mpls(label=3)",
                 "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6),tcp(src=1,dst=2/0xff),tcp_flags(+syn-ack)",
                 "skb_priority(0),in_port(0),eth(dst=ff:ff:ff:ff:ff:ff),eth_type(0/0)",
+                "eth(),eth_type(0/0xffff)",
+                "eth(),eth_type(0x0806),arp(op=1/0xff)",
+                "skb_mark(0/0),eth_type(0/0xffff)",
+                "packet_type(ns=0,id=0/0),eth(),eth_type(0x0800),ipv4(proto=6,frag=no/0x1)",
+                "eth(),packet_type(ns=1,id=0x800),eth_type(0x0800)",
+                "in_port(1),eth(),eth_type(0x894f),nsh(np=1,spi=0x10,si=255)",
+                "eth(),eth_type(0x894f),nsh(mdtype=1,c1=0x1)",
             ],
         )
     ]
 )
+
+ACTIONS = ["", "1", "2,3", "push_vlan(vid=1,pcp=0),7", "clone(1),0", "2,drop", "drop(42)", "action99(07)"]
 
 
 @st.composite
@@ -65,7 +74,7 @@ def records(draw: st.DrawFn) -> FlowRecord:
         dp_ifindex=5,
         key=key.to_bytes(),
         mask=mask.to_bytes(),
-        actions=draw(st.sampled_from(["", "1", "2,3", "push_vlan(vid=1,pcp=0),7", "clone(1),0"]).map(_encode)),
+        actions=draw(st.sampled_from(ACTIONS).map(_encode)),
         stats=draw(st.none() | st.builds(FlowCounters, counters, counters)),
         used=draw(st.none() | st.integers(0, 2 * NOW)),
         tcp_flags=draw(st.none() | st.integers(0, 255)),

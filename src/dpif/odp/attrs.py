@@ -30,10 +30,15 @@ _PAIRS = pattern(r"(?:[0-9a-fA-F]{2})*")
 
 
 class Style(NamedTuple):
-    """How text is shown: `verbose` is ovs-dpctl's ``-m``; `port_names` are shown in place of numbers."""
+    """How text is shown: `verbose` is ovs-dpctl's ``-m``; `port_names` are shown in place of numbers.
+
+    `exact` tells what ovs-dpctl does not, so that the text reads as the very value that it was made of; what no text
+    of its own tells whole is shown as bytes.
+    """
 
     verbose: bool = False
     port_names: Mapping[int, str] | None = None
+    exact: bool = False
 
     def port(self, number: int) -> str:
         """Return the name of port `number` where it is known, else the number."""
@@ -41,6 +46,7 @@ class Style(NamedTuple):
 
 
 PLAIN = Style()
+EXACT = Style(exact=True)
 
 
 class AttrType(Generic[V]):
@@ -170,11 +176,15 @@ class Scalar(AttrType[V]):
 
     def scan(self, scanner: Scanner) -> tuple[Raw, Raw]:
         """Take ``value`` or ``value/mask``."""
+        if self.maskable:
+            return scan_value_and_mask(self.kind, scanner)
+        value = self.kind.scan(scanner)
         start = scanner.position
-        value, mask = scan_value_and_mask(self.kind, scanner)
-        if not self.maskable and mask != self.kind.full:
-            scanner.fail("this field is always matched exactly and takes no mask", position=start)
-        return value, mask
+        if not scanner.take("/"):
+            return value, self.kind.full
+        if self.kind.scan_mask(scanner):
+            scanner.fail("this field takes no mask but /0: it is matched exactly, or not at all", position=start)
+        return value, self.kind.zero
 
 
 class FlagSet(Scalar[F]):
@@ -333,19 +343,20 @@ class Opaque(AttrType[bytes]):
 
     def scan(self, scanner: Scanner) -> tuple[bytes, bytes]:
         """Take what `show` gives."""
-        value = self._scan_bytes(scanner)
-        return value, self._scan_bytes(scanner) if scanner.take("/") else self.full(value)
+        value = scan_bytes(scanner)
+        return value, scan_bytes(scanner) if scanner.take("/") else self.full(value)
 
-    @staticmethod
-    def _scan_bytes(scanner: Scanner) -> bytes:
-        start = end = scanner.position
-        while end < len(scanner.text) and scanner.text[end] in "0123456789abcdefABCDEF ":
-            end += 1
-        scanner.position = end
-        try:
-            return bytes.fromhex(scanner.text[start:end])
-        except ValueError:
-            scanner.fail("expected pairs of hexadecimal digits", position=start)
+
+def scan_bytes(scanner: Scanner) -> bytes:
+    """Take pairs of hexadecimal digits, with spaces between or without."""
+    start = end = scanner.position
+    while end < len(scanner.text) and scanner.text[end] in "0123456789abcdefABCDEF ":
+        end += 1
+    scanner.position = end
+    try:
+        return bytes.fromhex(scanner.text[start:end])
+    except ValueError:
+        scanner.fail("expected pairs of hexadecimal digits", position=start)
 
 
 class Empty(AttrType[bool]):

@@ -205,12 +205,12 @@ class _Pieces:
 
     def _flow_key(self) -> Iterator[Piece]:
         parts = [part for number, kept in self._key.kept() if (part := self._attribute(number, kept))]
-        if self._mask.eth_type is not None and self._key.eth_type is None:
-            parts.append([f"eth_type(0/0x{self._mask.eth_type:04x})"])
         pieces: list[Piece] = []
         for index, part in enumerate(parts):
-            # As in `format_key`: Open vSwitch puts no comma behind an eth() that comes first.
+            # As in `FlowKey.show`: Open vSwitch puts no comma behind an eth() that comes first.
             pieces += ["," if index and not (index == 1 and parts[0] == ["eth()"]) else "", *part]
+        if self._mask.eth_type is not None and self._key.eth_type is None:
+            pieces.append(f",eth_type(0/0x{self._mask.eth_type:04x})")
         return self._metadata_together(pieces)
 
     def _metadata_together(self, pieces: list[Piece]) -> Iterator[Piece]:
@@ -239,8 +239,7 @@ class _Pieces:
         bits = self._mask.get_kept(number)
         wildcarded = bits is None or type_.is_zero(bits)
         if wildcarded and not self._style.verbose and not type_.always_shown:
-            hidden_ethernet = number == KeyAttr.ETHERNET and self._key.packet_type is None
-            return ["eth()"] if hidden_ethernet else []
+            return ["eth()"] if number == KeyAttr.ETHERNET and self._key.shows_ethernet(self._mask) else []
         bits = type_.zero(kept) if bits is None else bits
         start, end = self._inside[number]
         attr = FlowKey.ATTRS.get(number)

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from dpif.odp.nsh import Nsh
     from dpif.odp.tunnel import Tunnel
 
+_EMPTY = "<empty>"
+"""What is shown of a key without attributes."""
+
 
 def _tunnel() -> type[Tunnel]:
     from dpif.odp.tunnel import Tunnel  # many flows have none
@@ -97,7 +100,10 @@ class FlowKey(Nest):
 
     def show(self, mask: Self | None, style: Style = PLAIN) -> str:
         """Return the text; a mask for an EtherType that the key lacks is told behind it (802.2 packets)."""
-        shown = super().show(mask, style)
+        parts = list(self._show_parts(mask, style))
+        if mask is not None and parts[:1] == ["eth()"] and not style.exact:
+            parts[:2] = ["".join(parts[:2])]  # Open vSwitch puts no comma behind an eth() that comes first
+        shown = ",".join(parts)
         if mask is not None and mask.eth_type is not None and len(self) and self.eth_type is None:
             shown += f",eth_type(0/0x{mask.eth_type:04x})"
         return shown
@@ -121,10 +127,19 @@ class FlowKey(Nest):
         """Return the text as `format_key` does."""
         return format_key(self, mask, verbose=verbose, port_names=port_names)
 
-    def _show_wildcarded(self, number: int) -> Iterator[str]:
-        """A wildcarded ``eth()`` still says that this is an Ethernet packet, unless packet_type says so."""
-        if number == KeyAttr.ETHERNET and KeyAttr.PACKET_TYPE not in self._kept:
+    def _show_wildcarded(self, number: int, mask: Self) -> Iterator[str]:
+        if number == KeyAttr.ETHERNET and self.shows_ethernet(mask):
             yield "eth()"
+
+    def shows_ethernet(self, mask: FlowKey) -> bool:
+        """Tell whether a wildcarded ``eth()`` is shown: it says that this is an Ethernet packet.
+
+        A ``packet_type`` that is matched, and stands before it, says so, too.
+        """
+        order = list(self._kept)
+        if KeyAttr.PACKET_TYPE not in order or order.index(KeyAttr.PACKET_TYPE) > order.index(KeyAttr.ETHERNET):
+            return True
+        return mask.packet_type is None or mask.packet_type.is_zero()
 
 
 class FlowMask(FlowKey):
@@ -141,12 +156,13 @@ class FlowMask(FlowKey):
 def parse_match(text: str, port_names: Mapping[str, int] | None = None) -> tuple[FlowKey, FlowMask]:
     """Return key and mask of a flow's text; raise `ParseError`.
 
-    A leading ``ufid:…`` is passed over. `port_names` gives the numbers of names that ``in_port`` may use.
+    A leading ``ufid:…`` is passed over. `port_names` gives the numbers of names that ``in_port`` may use. Any
+    attribute may be given by its number and its bytes: ``key99(00 01/ff ff)``.
     """
     from dpif.odp.scanner import Scanner
     from dpif.odp.ufid import skip_ufid
 
-    scanner = Scanner(text, port_names)
+    scanner = Scanner("" if text == _EMPTY else text, port_names)
     scanner.skip_separators()
     skip_ufid(scanner)
     key, mask = FlowKey.scan(scanner)
@@ -171,10 +187,4 @@ def format_key(
 
     `verbose` is its ``-m``: wildcarded fields are shown too. `port_names` are shown in place of numbers.
     """
-    if not len(key):
-        return "<empty>"
-    shown = key.show(mask, Style(verbose, port_names))
-    # Open vSwitch puts no comma behind an eth() that comes first; equal output matters more than the comma.
-    if mask is None or not shown.startswith("eth(),"):
-        return shown
-    return shown.replace("eth(),", "eth()", 1)
+    return key.show(mask, Style(verbose, port_names)) if len(key) else _EMPTY

@@ -42,7 +42,7 @@ _IPV4 = pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
 _IPV6 = pattern(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9a-fA-F.:])")
 _PREFIX_LENGTH = pattern(r"[0-9]{1,3}(?![0-9a-fA-F.:])")
 _HEXADECIMAL = pattern(r"0x[0-9a-fA-F]+|0")
-_FLAG = pattern(r"[a-z][a-z0-9_]*|\[[0-9a-f]+\]")
+_FLAG = pattern(r"[a-z][a-z0-9_]*|\[[0-9a-f]{1,8}\]")
 
 
 def sharp(number: int) -> str:
@@ -217,14 +217,17 @@ class Port(UInt):
 
 
 class Frag(UInt):
-    """The fragment type: ``no``, ``first`` or ``later``; its mask is all or nothing (``enum ovs_frag_type``)."""
+    """The fragment type: ``no``, ``first`` or ``later``; the number of a value that is none (``enum ovs_frag_type``).
+
+    Its mask is all or nothing, and shown in neither case; that of old dumps, ``no/0xff``, is read.
+    """
 
     __slots__ = ()
     bare = True
     _names = {"no": FragType.NONE, "first": FragType.FIRST, "later": FragType.LATER}
 
     def __init__(self) -> None:
-        super().__init__(8)
+        super().__init__(8, "x")
 
     def value(self, raw: Raw) -> int:
         """Return a `FragType`, or the plain number (masks, bad values)."""
@@ -247,19 +250,21 @@ class Frag(UInt):
         for name, member in self._names.items():
             if member == raw:
                 return name
-        return "<error>"
+        return super().show(raw)
 
     def scan(self, scanner: Scanner) -> Raw:
-        """Take one of the three words."""
+        """Take one of the three words, or a number."""
         start = scanner.position
+        if scanner.at_digit():
+            return super().scan(scanner)
         word = scanner.word("no, first or later")
         if word not in self._names:
             scanner.unknown(word, self._names, "fragment type", start)
         return int(self._names[word])
 
     def scan_mask(self, scanner: Scanner) -> Raw:
-        """A fragment type has no partial mask."""
-        scanner.fail("frag takes no mask", position=scanner.position - 1)
+        """Take a number."""
+        return super().scan(scanner)
 
 
 class MacKind(Kind[Mac]):
@@ -419,7 +424,7 @@ class U128(Kind[int]):
 
 
 class Flags(Kind[F]):
-    """A set of named bits: ``a|b``, ``+a-b``, or a number with or without a mask.
+    """A set of named bits: ``a|b``, ``+a-b``, or a number with or without a mask. A bit without a name is ``[100]``.
 
     ``names`` lists the bits from the lowest up, ``allowed`` is their union; ``full`` is the mask that goes with
     a value written without one, ``exact`` the mask for which none is written.
@@ -466,9 +471,9 @@ class Flags(Kind[F]):
         return "|".join(self.plain(raw)) or "0"
 
     def scan(self, scanner: Scanner) -> Raw:
-        """Take one bit by name, or a number."""
-        if scanner.text[scanner.position : scanner.position + 1].isdigit():
-            return scanner.integer(self.allowed, self.what)
+        """Take one bit by name, or a number, which may have bits that have no name yet."""
+        if scanner.at_digit():
+            return scanner.integer((1 << 8 * self.size) - 1, self.what)
         return self._scan_name(scanner)
 
     def show_masked(self, raw: Raw, mask: Raw | None) -> str:
@@ -477,12 +482,9 @@ class Flags(Kind[F]):
             return self.show(raw)
         if not mask:
             return "0/0"
-        shown = "".join(("+" if raw & bit else "-") + name for name, bit in self.names.items() if mask & bit)
-        for position in range(8 * self.size):
-            bit = 1 << position
-            if mask & bit & ~self.allowed:
-                shown += ("+" if raw & bit else "-") + "[Unknown]"
-        return shown
+        names = {bit: name for name, bit in self.names.items()}
+        bits = [1 << position for position in range(8 * self.size) if mask >> position & 1]
+        return "".join([("+" if raw & bit else "-") + names.get(bit, f"[{bit:x}]") for bit in bits])
 
     def scan_masked(self, scanner: Scanner) -> tuple[Raw, Raw]:
         """Take any of the forms; return value and mask."""
@@ -490,17 +492,18 @@ class Flags(Kind[F]):
             return self._scan_signed(scanner)
         value = self.scan(scanner)
         if scanner.take("/"):
-            return value, scanner.integer(self.full, "a mask")
+            return value, scanner.integer((1 << 8 * self.size) - 1, "a mask")
         while scanner.take("|"):
             value |= self.scan(scanner)
-        return value, self.full
+        return value, self.full | value
 
     def _scan_name(self, scanner: Scanner) -> int:
         start = scanner.position
         word = scanner.require(_FLAG, "a flag")
-        if word not in self.names:
+        bit = self.names.get(word) or (int(word[1:-1], 16) if word.startswith("[") else 0)
+        if bit.bit_count() != 1 or bit >> 8 * self.size:
             scanner.unknown(word, self.names, "flag", start)
-        return self.names[word]
+        return bit
 
     def _scan_signed(self, scanner: Scanner) -> tuple[Raw, Raw]:
         value = mask = 0

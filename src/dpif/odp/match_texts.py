@@ -104,7 +104,8 @@ def _learn(text: bytes) -> Element:
         raise _UnusualError  # the kernel is asked for another attribute in its place
     element = number, key.to_bytes(), mask.to_bytes()
     form = _forms.get(skeleton(text))
-    if form is None and len(_forms) < MAX_FORMS:
+    is_in_bytes = text.startswith(b"key")
+    if form is None and not is_in_bytes and len(_forms) < MAX_FORMS:
         form = compile_form(whole[:-1], number, FlowKey.type_of(number))
         if form is not None:
             _forms[skeleton(text)] = form

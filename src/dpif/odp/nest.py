@@ -16,9 +16,9 @@ from functools import cached_property
 
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, ParseError
 from dpif.netlink.attributes import RawAttr, attribute, walk
-from dpif.odp.attrs import PLAIN, AttrType, Empty, Opaque, Style
+from dpif.odp.attrs import EXACT, PLAIN, AttrType, Empty, Opaque, Style, scan_bytes
 from dpif.odp.kinds import Plain
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-MAX_DEPTH = 32
-"""Nested lists (``encap``, ``clone``, …) may be this deep; Open vSwitch's MAX_ODP_NESTED."""
+MAX_DEPTH = 31
+"""What holds its like (``encap``, ``clone``, …) may be this deep; Open vSwitch refuses 32, its MAX_ODP_NESTED."""
 _NLA_TYPE_MASK = 0x3FFF
 _UNKNOWN = pattern(r"key([0-9]{1,5})")
 
@@ -86,6 +86,12 @@ class Attr(Generic[V]):
 _OPAQUE = Opaque()
 
 
+def numbered_name(name: str) -> int | None:
+    """Return the number in ``key99``, the name of an attribute that has no other; None for any other name."""
+    found = _UNKNOWN.fullmatch(name)
+    return int(found[1]) if found and int(found[1]) <= _NLA_TYPE_MASK else None
+
+
 class Attributes:
     """An immutable, ordered collection of attributes; subclasses list them as `Attr`.
 
@@ -132,10 +138,10 @@ class Attributes:
         attr = cls._by_name.get(name)
         if attr is not None:
             return int(attr.number)
-        unknown = _UNKNOWN.fullmatch(name)
-        if unknown is None or int(unknown[1]) in cls.ATTRS or int(unknown[1]) > _NLA_TYPE_MASK:
+        number = numbered_name(name)
+        if number is None or number in cls.ATTRS:
             raise TypeError(cls._no_attribute(name))
-        return int(unknown[1])
+        return number
 
     @classmethod
     def _no_attribute(cls, name: str) -> str:
@@ -334,19 +340,41 @@ class Nest(Attributes):
                 bits = mask.get_kept(number)
                 wildcarded = bits is None or type_.is_zero(bits)
                 if wildcarded and not style.verbose and not type_.always_shown:
-                    yield from self._show_wildcarded(number)
+                    yield from self._show_wildcarded(number, mask)
                     continue
                 if bits is None:
                     bits = type_.zero(kept)
-            yield from self._show_one(number, kept, bits, style)
+            for text in self._show_one(number, kept, bits, style):
+                if style.exact and not self._reads_as(text, number, kept, bits):
+                    yield _OPAQUE.show_named(*self._in_bytes(number, kept, bits), style)
+                else:
+                    yield text
 
     def _show_one(self, number: int, kept: Any, mask: Any | None, style: Style) -> Iterator[str]:
         """Yield the text of one attribute."""
         yield self.type_of(number).show_named(self._text_name(number), kept, mask, style)
 
-    def _show_wildcarded(self, number: int) -> Iterator[str]:
-        """Yield what stands for a wildcarded attribute in plain text: as a rule nothing."""
+    def _show_wildcarded(self, number: int, mask: Self) -> Iterator[str]:
+        """Yield what stands for an attribute that `mask` wildcards in plain text: as a rule nothing."""
         return iter(())
+
+    @classmethod
+    def _reads_as(cls, text: str, number: int, kept: Any, mask: Any | None) -> bool:
+        """Tell whether `text` is read as this one attribute, and where there is a mask with this one."""
+        from dpif.odp.scanner import Scanner  # who prints never loads it
+
+        scanner = Scanner(text)
+        try:
+            values, masks = cls.scan(scanner)
+        except ParseError:
+            return False
+        return scanner.at_end and values._kept == {number: kept} and (mask is None or masks._kept == {number: mask})
+
+    @classmethod
+    def _in_bytes(cls, number: int, kept: Any, mask: Any | None) -> tuple[str, bytes, bytes | None]:
+        """Return name, value and mask of an attribute that is shown as bytes."""
+        type_ = cls.type_of(number)
+        return f"key{number}", type_.encode(kept), None if mask is None else type_.encode(mask)
 
     @classmethod
     def _text_name(cls, number: int) -> str:
@@ -363,7 +391,6 @@ class Nest(Attributes):
     @classmethod
     def scan(cls, scanner: Scanner) -> tuple[Self, Self]:
         """Take ``name(...)`` elements up to a closing parenthesis, which is left, or the end of the text."""
-        scanner.enter(MAX_DEPTH)
         values: dict[int, Any] = {}
         masks: dict[int, Any] = {}
         while True:
@@ -377,7 +404,6 @@ class Nest(Attributes):
             masks[number] = mask
             if value is not None:
                 values[number] = value
-        scanner.leave()
         return cls.of_kept(values), cls.of_kept(masks)
 
     @classmethod
@@ -391,28 +417,34 @@ class Nest(Attributes):
 
     @classmethod
     def _scan_element(cls, scanner: Scanner) -> tuple[int, Any, Any]:
-        number = cls._scan_number(scanner)
-        value, mask = cls.type_of(number).scan(scanner)
-        scanner.expect(")")
-        return number, value, mask
-
-    @classmethod
-    def _scan_number(cls, scanner: Scanner) -> int:
+        scanner.enter(MAX_DEPTH)
         start = scanner.position
         name = scanner.word(cls._EXPECTED)
         attr = cls._by_text_name.get(name)
-        if attr is None and not (name.startswith("key") and name[3:].isdigit()):
+        number = int(attr.number) if attr else numbered_name(name)
+        if number is None:
             scanner.unknown(name, cls._by_text_name, "field", start)
         scanner.expect("(")
-        if attr is not None:
-            return int(attr.number)
-        number = int(name[3:])
-        if number in cls.ATTRS or number > _NLA_TYPE_MASK:
-            scanner.fail(f"{name} is not an unknown attribute", cls._text_name(number), start)
-        return number
+        value, mask = attr.type.scan(scanner) if attr else cls._scan_bytes(scanner, number)
+        scanner.expect(")")
+        scanner.leave()
+        return number, value, mask
+
+    @classmethod
+    def _scan_bytes(cls, scanner: Scanner, number: int) -> tuple[Any, Any]:
+        """Take the bytes of an attribute, and of its mask; return value and mask."""
+        start = scanner.position
+        type_ = cls.type_of(number)
+        value = scan_bytes(scanner)
+        mask = scan_bytes(scanner) if scanner.take("/") else None
+        try:
+            kept = type_.decode(value)
+            return kept, type_.full(kept) if mask is None else type_.decode(mask)
+        except DecodeError as error:
+            scanner.fail(f"these bytes are no {cls._text_name(number)}: {error.reason}", position=start)
 
     def __str__(self) -> str:
-        return self.show(None)
+        return self.show(None, EXACT)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.show(None) or 'empty'}>"

@@ -63,22 +63,23 @@ class Nsh(Nest):
     md2 = Attr(NshKeyAttr.MD2, Opaque())
 
     def show(self, mask: Self | None, style: Style = PLAIN) -> str:
-        """Return the fields that `mask` matches, whatever the style.
-
-        What `mask` lacks is exact, and so is metadata that the key lacks, whatever `mask` says of it.
-        """
-        base = self.base or NshBase()
-        context = self.md1 or NshContext()
+        """Return the fields that `mask` matches, whatever the style; without a mask all that the key has."""
         if mask is None:
+            base = self.base or NshBase()
+            context = self.md1 or NshContext()
             return f"{base.show()},{context.show()}" if base.mdtype == NSH_M_TYPE1 else base.show()
-        base_mask = (mask.base if self.base else None) or NshBase.full()
-        context_mask = (mask.md1 if self.md1 else None) or NshContext.full()
-        parts = (base.show(base_mask), context.show(context_mask))
+        parts = (
+            "" if self.base is None or mask.base is None else self.base.show(mask.base),
+            "" if self.md1 is None or mask.md1 is None else self.md1.show(mask.md1),
+        )
         return ",".join(part for part in parts if part)
 
     @classmethod
     def scan(cls, scanner: Scanner) -> tuple[Self, Self]:
-        """Take the fields; metadata belongs to the key when ``mdtype`` is 1, and to the mask always."""
+        """Take the fields; key and mask have metadata when ``mdtype`` is 1, as it is where metadata is matched.
+
+        The C tool prints metadata of headers of other types, too, all zero; behind their ``mdtype`` it means nothing.
+        """
         start = scanner.position
         values: dict[str, Raw] = {}
         masks: dict[str, Raw] = {}
@@ -89,12 +90,15 @@ class Nsh(Nest):
                 break
         base, base_mask = with_fields(NshBase(), values), with_fields(NshBase.zero(), masks)
         context, context_mask = with_fields(NshContext(), values), with_fields(NshContext.zero(), masks)
+        if "mdtype" not in values and not context_mask.is_zero():
+            base = base.replace(mdtype=NSH_M_TYPE1)
         kept: dict[int, Any] = {NshKeyAttr.BASE: base}
-        if base.mdtype == NSH_M_TYPE1 or ("mdtype" not in values and not context_mask.is_zero()):
+        bits: dict[int, Any] = {NshKeyAttr.BASE: base_mask}
+        if base.mdtype == NSH_M_TYPE1:
             kept[NshKeyAttr.MD1] = context
+            bits[NshKeyAttr.MD1] = context_mask
         elif not context.is_zero():
             scanner.fail("c1 to c4 go with mdtype=1", position=start)
-        bits: dict[int, Any] = {NshKeyAttr.BASE: base_mask, NshKeyAttr.MD1: context_mask}
         return cls.of_kept(kept), cls.of_kept(bits)
 
 

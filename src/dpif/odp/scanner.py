@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from re import Pattern
 
 _SEPARATORS = pattern(r"[ \t\r\n,]*")
+_ENDS = " \t\r\n,)"
 _DIGITS = {
     0: pattern(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"),
     10: pattern(r"0[xX][0-9a-fA-F]+|[0-9]+"),
@@ -77,6 +78,11 @@ class Scanner:
         """Check that `literal` comes next, without taking it."""
         if not self.looking_at(literal):
             self.expect(literal)
+
+    def expect_end_of(self, what: str) -> None:
+        """Check that one of a list ends here: at a separator, a closing parenthesis or the end of the text."""
+        if not self.at_end and self.text[self.position] not in _ENDS:
+            self.fail(f"expected ',' behind {what}, found {self.found()}")
 
     def match(self, pattern: Pattern[str]) -> str | None:
         """Take what `pattern` matches here and return it, or return None."""
@@ -172,11 +178,11 @@ class Scanner:
         self.fail(f"unknown {what} {shown!r}", hint, position)
 
     def enter(self, deepest: int) -> None:
-        """Note that a nested list starts; a nesting deeper than `deepest` is an error."""
+        """Note that something starts that may hold its like; deeper in one another than `deepest` is an error."""
         self.depth += 1
         if self.depth > deepest:
             self.fail(f"nested more than {deepest} levels deep")
 
     def leave(self) -> None:
-        """Note that a nested list ended."""
+        """Note that it ended."""
         self.depth -= 1

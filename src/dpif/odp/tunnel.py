@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, Self
 from dpif.odp.arguments import scan_argument, show_argument
-from dpif.odp.attrs import PLAIN, Empty, Opaque, Scalar, Style
+from dpif.odp.attrs import PLAIN, Empty, Opaque, Scalar, Style, scan_bytes
 from dpif.odp.constants.key import TunnelFlag, TunnelKeyAttr
 from dpif.odp.kinds import IPV4, IPV6, TUN_ID, TUNNEL_FLAGS, U8, U8X, U16
-from dpif.odp.nest import Attr, Nest, Nested
+from dpif.odp.nest import Attr, Nest, Nested, numbered_name
 from dpif.odp.tunnel_options import ErspanType, GeneveType, GtpuType, VxlanOptions
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _FLAGS = {
     TunnelKeyAttr.OAM: TunnelFlag.OAM,
 }
 """Flags that are attributes, in the order in which the C tool sends them."""
+_MISFIT = pattern(r"key[0-9]{1,5}\(bad key length [0-9]+, expected -?[0-9]+\)\(")
+_MISFIT_MASK = pattern(r"\(bad mask length [0-9]+, expected -?[0-9]+\)\(")
 
 
 class Tunnel(Nest):
@@ -47,7 +50,7 @@ class Tunnel(Nest):
     oam = Attr(TunnelKeyAttr.OAM, Empty())
     geneve = Attr(TunnelKeyAttr.GENEVE_OPTS, GeneveType())
     vxlan = Attr(TunnelKeyAttr.VXLAN_OPTS, Nested(lambda: VxlanOptions))
-    pad = Attr(TunnelKeyAttr.PAD, Opaque())
+    pad = Attr(TunnelKeyAttr.PAD, Opaque(), None)
     erspan = Attr(TunnelKeyAttr.ERSPAN_OPTS, ErspanType())
     gtpu = Attr(TunnelKeyAttr.GTPU_OPTS, GtpuType())
 
@@ -74,9 +77,9 @@ class Tunnel(Nest):
 
     def _show_one(self, number: int, kept: Any, mask: Any | None, style: Style) -> Iterator[str]:
         attr = self.ATTRS.get(number)
-        if attr is None:
+        if attr is None or (style.exact and not attr.told):
             yield from super()._show_one(number, kept, mask, style)
-        elif number not in _FLAGS and number != TunnelKeyAttr.PAD:
+        elif number not in _FLAGS and attr.told:
             yield show_argument(attr, kept, mask, style)
 
     @classmethod
@@ -85,25 +88,24 @@ class Tunnel(Nest):
         values: dict[int, Any] = {}
         masks: dict[int, Any] = {}
         while not scanner.looking_at(")"):
-            start = scanner.position
+            if cls._take_misfit(scanner, values, masks):
+                continue  # Open vSwitch puts no comma behind it
             if scanner.take("flags("):
                 cls._scan_flags(scanner, values, masks)
                 scanner.expect(")")
             else:
-                attr = cls._scan_name(scanner)
-                if attr.number in values:
-                    scanner.fail(f"{attr.text_name} is given twice", position=start)
-                values[int(attr.number)], masks[int(attr.number)] = scan_argument(attr, scanner)
+                cls._scan_argument(scanner, values, masks)
             if not scanner.take(","):
                 break
-        if TunnelKeyAttr.VXLAN_OPTS in masks and cls.vxlan.type.is_zero(masks[TunnelKeyAttr.VXLAN_OPTS]):
-            del masks[TunnelKeyAttr.VXLAN_OPTS]  # as the C tool, which sends no policy without a bit
         return cls.of_kept(values), cls.of_kept(masks)
 
     @classmethod
     def _scan_flags(cls, scanner: Scanner, values: dict[int, Any], masks: dict[int, Any]) -> None:
-        """Take flags; ``key`` changes nothing, since it follows from ``tun_id``."""
-        value, mask = TUNNEL_FLAGS.scan_masked(scanner)
+        """Take flags, ``flags()`` being none; ``key`` changes nothing, since it follows from ``tun_id``."""
+        start = scanner.position
+        value, mask = (0, TUNNEL_FLAGS.full) if scanner.looking_at(")") else TUNNEL_FLAGS.scan_masked(scanner)
+        if (value | mask) & ~TUNNEL_FLAGS.allowed:
+            scanner.fail("a tunnel has no such flags", f"at most {TUNNEL_FLAGS.allowed:#x}", start)
         for number, flag in _FLAGS.items():
             if value & flag:
                 values[number] = True
@@ -111,10 +113,51 @@ class Tunnel(Nest):
                 masks[number] = True
 
     @classmethod
-    def _scan_name(cls, scanner: Scanner) -> Attr[Any]:
+    def _scan_argument(cls, scanner: Scanner, values: dict[int, Any], masks: dict[int, Any]) -> None:
         start = scanner.position
-        possible = [attr.text_name for attr in cls.ATTRS.values() if attr.number not in (*_FLAGS, TunnelKeyAttr.PAD)]
+        possible = [attr.text_name for attr in cls.ATTRS.values() if attr.told and attr.number not in _FLAGS]
         name = scanner.word(f"a field ({', '.join(possible)}, flags)")
-        if name not in possible:
-            scanner.unknown(name, [*possible, "flags"], "tunnel field", start)
-        return cls._by_text_name[name]
+        if name in possible:
+            attr = cls._by_text_name[name]
+            number = int(attr.number)
+            value, mask = scan_argument(attr, scanner)
+            if number == TunnelKeyAttr.VXLAN_OPTS and attr.type.is_zero(mask):
+                mask = None  # as the C tool, which sends no policy without a bit
+        else:
+            numbered = numbered_name(name)
+            if numbered is None:
+                scanner.unknown(name, [*possible, "flags"], "tunnel field", start)
+            number = numbered
+            scanner.expect("(")
+            value, mask = cls._scan_bytes(scanner, number)
+            scanner.expect(")")
+        if number in values:
+            scanner.fail(f"{name} is given twice", position=start)
+        values[number] = value
+        if mask is not None:
+            masks[number] = mask
+
+    @classmethod
+    def _take_misfit(cls, scanner: Scanner, values: dict[int, Any], masks: dict[int, Any]) -> bool:
+        """Take an attribute whose length is not what Open vSwitch expected, if one comes next; tell whether it did.
+
+        Old versions print so the flags that they themselves put into a flow that is offloaded: a byte each.
+        """
+        start = scanner.position
+        name = scanner.match(_MISFIT)
+        if name is None:
+            return False
+        number = int(name[3 : name.index("(")])
+        value = scan_bytes(scanner)
+        mask = value
+        if scanner.take("/"):
+            scanner.match(_MISFIT_MASK)
+            mask = scan_bytes(scanner)
+        scanner.expect(")")
+        if number not in _FLAGS:
+            scanner.fail(f"key{number} has {len(value)} bytes, which is not its length", position=start)
+        if any(value):
+            values[number] = True
+        if any(mask):
+            masks[number] = True
+        return True

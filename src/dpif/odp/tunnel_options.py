@@ -79,7 +79,9 @@ class GtpuType(Opaque):
         return Gtpu.from_bytes(kept).show(None if mask is None else Gtpu.from_bytes(mask), style.verbose)
 
     def scan(self, scanner: Scanner) -> tuple[bytes, bytes]:
-        """Take the fields."""
+        """Take the fields, or bytes; without either it is the kernel's flag."""
+        if not scanner.looking_at("flags=") and not scanner.looking_at("msgtype="):
+            return super().scan(scanner)
         value, mask = Gtpu.scan(scanner)
         return value.to_bytes(), mask.to_bytes()
 
@@ -104,7 +106,7 @@ class Erspan(BitStruct, size=12):
 class ErspanType(Structure[Erspan]):
     """The ERSPAN options of a tunnel key: ``ver=1,idx=…`` or ``ver=2,dir=…,hwid=…``.
 
-    What the text cannot say is zero in a value and matched in a mask, and the version always is.
+    What the text cannot say is zero in a value; in a mask it is matched, and so is the version, where anything is.
     """
 
     _of_version = {1: (Erspan.idx,), 2: (Erspan.dir, Erspan.hwid)}
@@ -130,7 +132,7 @@ class ErspanType(Structure[Erspan]):
         return ",".join(parts)
 
     def scan(self, scanner: Scanner) -> tuple[Erspan, Erspan]:
-        """Take ``ver`` and the fields that go with it."""
+        """Take ``ver`` and the fields that go with it; where nothing is matched ``ver`` may be left out."""
         start = scanner.position
         given: dict[str, tuple[int, int]] = {}
         while not scanner.looking_at(")"):
@@ -139,26 +141,35 @@ class ErspanType(Structure[Erspan]):
             given[name] = scan_value_and_mask(kind, scanner)
             if not scanner.take(","):
                 break
-        ver = given.pop("ver", (0, 0))[0]
+        is_matched = any(mask for _, mask in given.values())
+        ver = given.pop("ver", (0 if is_matched else self._version_with(given), 0))[0]
+        if not ver and not given and not is_matched:
+            return Erspan(), Erspan()
         if ver not in self._of_version:
             scanner.fail("erspan needs ver=1 or ver=2", position=start)
         names = [field.name for field in self._of_version[ver]]
         for name in given:
             if name not in names:
                 scanner.fail(f"{name} does not go with ver={ver}", f"with it go {', '.join(names)}", start)
-        return self._build(scanner, start, ver, {name: given.get(name, (0, 0)) for name in names})
+        try:
+            value = Erspan(ver=ver, **{name: value for name, (value, _) in given.items()})
+        except EncodeError as error:
+            scanner.fail(str(error), position=start)
+        masks = {name: given.get(name, (0, 0))[1] for name in names}
+        return value, self._mask(ver, masks) if is_matched else Erspan()
+
+    def _version_with(self, given: Iterable[str]) -> int:
+        """Return the version that has the fields which are given; 0 where there are none."""
+        of_field = {field.name: ver for ver, fields in self._of_version.items() for field in fields}
+        return next((of_field[name] for name in given if name in of_field), 0)
 
     @staticmethod
-    def _build(scanner: Scanner, start: int, ver: int, fields: dict[str, tuple[int, int]]) -> tuple[Erspan, Erspan]:
-        values = {name: value for name, (value, _) in fields.items()}
-        masks = {name: mask for name, (_, mask) in fields.items()}
+    def _mask(ver: int, masks: dict[str, int]) -> Erspan:
+        """Return the mask: what no text tells of is matched, and the version always is."""
         if ver == 2:
             # The C tool masks four bits, and matches the two above them always.
             masks = {"dir": masks["dir"] & 1, "hwid": masks["hwid"] & 0x3F | 0x30}
-        try:
-            return Erspan(ver=ver, **values), Erspan.full().replace(**masks)
-        except EncodeError as error:
-            scanner.fail(str(error), position=start)
+        return Erspan.full().replace(**masks)
 
 
 def _masked(name: str, value: str, bits: int, mask: Erspan | None) -> str:
@@ -367,6 +378,7 @@ class GeneveType(AttrType[GeneveOptions]):
 
     @staticmethod
     def _scan_one(scanner: Scanner) -> tuple[GeneveOption, GeneveOption]:
+        """Take what stands between the braces; what is left out is zero and matches anything."""
         value, mask = GeneveOption(length=0), GeneveOption(length=0)
         size = 0
         if scanner.take("class="):
@@ -384,9 +396,12 @@ class GeneveType(AttrType[GeneveOptions]):
                 scanner.fail(f"{size} is no length of a Geneve option", "a multiple of 4 up to 124", start)
             value, mask = value._replace(length=size // 4), mask._replace(length=bits & 0x1F)
             scanner.take(",")
-        data, bits = bytes(size), b"\xff" * size
+        full = (1 << 8 * size) - 1
+        data = bits = 0
         if not scanner.looking_at("}"):
-            data = scanner.integer((1 << 8 * size) - 1, "}, or the option's data").to_bytes(size, "big")
-            if scanner.take("/"):
-                bits = scanner.integer((1 << 8 * size) - 1, "a mask of the data").to_bytes(size, "big")
-        return value._replace(data=data, length=None), mask._replace(data=bits)
+            data = scanner.integer(full, "}, or the option's data")
+            bits = scanner.integer(full, "a mask of the data") if scanner.take("/") else full
+        return (
+            value._replace(data=data.to_bytes(size, "big"), length=None),
+            mask._replace(data=bits.to_bytes(size, "big")),
+        )

@@ -1,7 +1,8 @@
 """Unique flow identifiers: up to 16 bytes that name a flow, and their text ``ufid:…``.
 
 The text is that of a UUID whose four 32-bit words are in host order, as Open vSwitch prints it (odp_format_ufid);
-it is not RFC 9562's order of bytes. The kernel takes identifiers of 1 to 16 bytes; the text form has 16.
+it is not RFC 9562's order of bytes. The kernel takes identifiers of 1 to 16 bytes, and Open vSwitch's text form has
+16; fewer are plain hexadecimal digits here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _WORDS = struct.Struct("=4I")
 _UUID = pattern(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_SHORT = pattern(r"(?:[0-9a-fA-F]{2}){1,15}(?![0-9a-zA-Z-])")
 
 
 class Ufid(bytes):
@@ -40,10 +42,7 @@ class Ufid(bytes):
 
     def __str__(self) -> str:
         """Return ``ufid:`` and the identifier; a short one as plain hexadecimal."""
-        if len(self) != 16:
-            return f"ufid:{self.hex()}"
-        digits = "".join([f"{word:08x}" for word in _WORDS.unpack(self)])
-        return f"ufid:{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        return f"ufid:{show_uuid(self) if len(self) == 16 else self.hex()}"
 
     def __repr__(self) -> str:
         return f"Ufid({str(self)!r})"
@@ -63,8 +62,20 @@ def scan_ufid(scanner: Scanner) -> Ufid | None:
     """Take ``ufid:…`` if it comes next."""
     if not scanner.take("ufid:"):
         return None
+    short = scanner.match(_SHORT)
+    return Ufid(scan_uuid(scanner) if short is None else bytes.fromhex(short))
+
+
+def show_uuid(data: bytes) -> str:
+    """Return the text of 16 bytes."""
+    digits = "".join([f"{word:08x}" for word in _WORDS.unpack(data)])
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def scan_uuid(scanner: Scanner) -> bytes:
+    """Take the text of 16 bytes."""
     digits = scanner.require(_UUID, "8-4-4-4-12 hexadecimal digits").replace("-", "")
-    return Ufid(_WORDS.pack(*[int(digits[at : at + 8], 16) for at in range(0, 32, 8)]))
+    return _WORDS.pack(*[int(digits[at : at + 8], 16) for at in range(0, 32, 8)])
 
 
 def skip_ufid(scanner: Scanner) -> None:

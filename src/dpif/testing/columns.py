@@ -25,7 +25,7 @@ def plain_columns(flow: Flow) -> dict[str, Any]:
         "flags": flow.tcp_flags,
     }
     if flow.actions is not None:
-        columns["actions"] = str(flow.actions)
+        columns["actions"] = flow.actions.format()
     if flow.used is not None:
         columns["used"] = flow.used
     if flow.ufid is not None:

@@ -102,7 +102,13 @@ def test_what_is_printed_can_be_read(text: str) -> None:
         ("0x10", "16"),
         ("010", "8"),
         ("1 2,,3\n", "1,2,3"),
-        ("clone(1 2)3", "clone(1,2),3"),
+        ("clone(1 2) 3", "clone(1,2),3"),
+        ("2,drop", "2,drop"),
+        ("drop(10)", "drop(10)"),
+        ("drop,2", "drop,2"),
+        ("psample(group=1),drop", "psample(group=1),drop"),
+        ("check_pkt_len(size=1,gt( drop ),le(,))", "check_pkt_len(size=1,gt(drop),le(drop))"),
+        ("action1(02 00 00 00),action99(07 00),action98", "2,action99(07 00),action98"),
         ("clone()", "clone(drop)"),
         ("recirc(5)", "recirc(0x5)"),
         ("push_vlan(pcp=3,vid=12)", "push_vlan(vid=12,pcp=3)"),
@@ -126,7 +132,7 @@ def test_what_is_printed_can_be_read(text: str) -> None:
     ],
 )
 def test_what_is_read_besides(text: str, printed: str) -> None:
-    assert str(parse_actions(text)) == printed
+    assert parse_actions(text).format() == printed
 
 
 def test_ports_go_by_name_where_names_are_known() -> None:
@@ -217,7 +223,8 @@ def test_repr_and_replace() -> None:
     assert Ct(commit=True).replace(commit=False, force_commit=True) == Ct(force_commit=True)
     assert str(Psample(group=1, cookie=b"\1").replace(cookie=None)) == "psample(group=1)"
     assert str(DecTtl([])) == "dec_ttl(le_1(drop))"
-    assert str(Actions([Output(1), Drop(3)])) == "1,drop"
+    assert Actions([Output(1), Drop(3), Drop()]).format() == "1,drop(3),drop"
+    assert str(Actions([Output(1), Drop(3), Drop()])) == "1,drop(3),drop(0)"
 
 
 @pytest.mark.parametrize(
@@ -227,13 +234,23 @@ def test_repr_and_replace() -> None:
         ("output(1)", 0, "an output is written as its port alone"),
         ("1;2", 1, "found ';'"),
         ("1x", 0, "found '1x'"),
-        ("1, drop", 3, "drop stands alone"),
+        ("1, DROP", 3, "did you mean 'drop'"),
+        ("drop(-1)", 5, "expected a number"),
+        ("meter(1)2", 8, "expected ',' behind an action, found '2'"),
+        ("ct(commit)2", 10, "expected ','"),
+        ("clone(1 2)3", 10, "expected ','"),
+        ("clone(ct(commit)2)", 16, "expected ',' behind an action"),
+        ("sample(sample=50%actions(1))", 17, "expected ',' behind an argument, found 'actions'"),
+        ("ct(nat(src)commit)", 11, "expected ','"),
+        ("action1(02 00 00)", 7, "no action 1: OUTPUT at byte 0: expected 4 bytes, found 3"),
+        ("action99(7)", 9, "pairs of hexadecimal digits"),
+        ("action16384", 11, "at most 16383"),
         ("-1", 0, "found '-'"),
         ("4294967296", 0, "at most 0xffffffff"),
         ("v0", 0, "unknown action 'v0'"),
         (")", 0, "unbalanced"),
         ("clone(1", 7, "found the end of the text"),
-        ("clone(" * 40, 192, "nested more than 32 levels"),
+        ("clone(" * 40, 186, "nested more than 31 levels"),
         ("push_vlan(vid=1)", 15, "push_vlan needs pcp="),
         ("push_vlan(vid=4096,pcp=0)", 14, "at most 0xfff"),
         ("push_vlan(vid=1/1,pcp=0)", 15, "expected ')'"),
@@ -280,7 +297,7 @@ def test_repr_and_replace() -> None:
         ("meter()", 6, "expected a number"),
         ("tnl_pop(v9)", 8, "port names are not known here"),
         ("userspace(pid=1,userdata(" + "00" * 65532 + "))", 0, "too long"),
-        ("1," * 9000, 0, "at most 65531"),
+        ("1," * 9000, 0, "at most 65535"),
     ],
     ids=lambda item: str(item)[:40],
 )

@@ -47,6 +47,16 @@ def shown(text: str, **style: object) -> str:
         ("packet_type(ns=1,id=0x800)", "packet_type(ns=1,id=0x800)"),
         ("nd_ext(nd_reserved=0x0,nd_options_type=2)", "nd_ext(nd_reserved=0x0,nd_options_type=2)"),
         ("skb_mark(0/0)", ""),
+        ("recirc_id(5/0)", ""),
+        ("<empty>", "<empty>"),
+        ("ct_state(new|0x100)", "ct_state(+new-est-rel-rpl-inv-trk-snat-dnat+[100])"),
+        ("ct_state(+new-[100])", "ct_state(+new-[100])"),
+        ("key3(01 00 00 00/ff 00 00 00)", "in_port(1/0xff)"),
+        ("key7(0a000001 00000000 00 00 00 00)", "ipv4(src=10.0.0.1,dst=0.0.0.0,proto=0,tos=0,ttl=0,frag=no)"),
+        ("ipv4(frag=no/0xff)", "ipv4(frag=no)"),
+        ("ipv4(frag=first/0,ttl=1)", "ipv4(ttl=1)"),
+        ("ipv4(frag=7)", "ipv4(frag=0x7)"),
+        ("ipv4(frag=later/0x1)", "ipv4(frag=later/0x1)"),
         ("ufid:00112233-4455-6677-8899-aabbccddeeff,in_port(1)", "in_port(1)"),
         ("ufid:00112233-4455-6677-8899-aabbccddeeff in_port(1)", "in_port(1)"),
     ],
@@ -98,6 +108,25 @@ def test_the_tool_puts_no_comma_behind_an_eth_that_comes_first() -> None:
     assert shown("eth(),eth_type(0x0800)") == "eth()eth_type(0x0800)"
     assert shown("in_port(1),eth(),eth_type(0x0800)") == "in_port(1),eth(),eth_type(0x0800)"
     assert shown("packet_type(ns=0,id=0),eth()") == "packet_type(ns=0,id=0)"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("eth(),eth_type(0/0)", "eth(),eth_type(0/0x0000)"),
+        ("eth(),eth_type(0/0xffff)", "eth(),eth_type(0/0xffff)"),
+        ("skb_mark(0/0),eth_type(0/0xffff)", ",eth_type(0/0xffff)"),
+        ("encap(eth(),eth_type(0x0800))", "encap(eth()eth_type(0x0800))"),
+        ("in_port(1),eth(),packet_type(),eth_type(0x0800)", "in_port(1),eth(),eth_type(0x0800)"),
+        ("packet_type(),eth(),eth_type(0x0800)", "eth()eth_type(0x0800)"),
+        ("packet_type(ns=0,id=0),eth(),eth_type(0x0800)", "packet_type(ns=0,id=0),eth_type(0x0800)"),
+        ("eth(),packet_type(ns=0,id=0),eth_type(0x0800)", "eth()packet_type(ns=0,id=0),eth_type(0x0800)"),
+    ],
+)
+def test_how_the_tool_says_that_a_packet_has_an_ethernet_header(text: str, plain: str) -> None:
+    """As odp_flow_format (lib/odp-util.c) does it."""
+    assert shown(text) == plain
+    assert parse_match(plain)
 
 
 def test_ports_go_by_name_where_names_are_known() -> None:
@@ -167,22 +196,27 @@ def test_a_wildcarded_packet_without_an_ethertype_tells_the_mask_behind() -> Non
         ("ipv4(src=10.0.0.256)", 9, "each part is at most 255"),
         ("ipv4(proto=256)", 11, "at most 0xff"),
         ("ipv4(frag=maybe)", 10, "one of: first, later, no"),
-        ("ipv4(frag=no/0xff)", 12, "frag takes no mask"),
+        ("ipv4(frag=no/yes)", 13, "expected a number"),
+        ("ipv4(frag=256)", 10, "at most 0xff"),
         ("ipv6(src=fe80::1/64)", 17, "/64 is written /ffff:ffff:ffff:ffff::"),
         ("ipv6(src=::g)", 11, "expected ')'"),
         ("ipv6(label=0x100000)", 11, "at most 0xfffff"),
         ("vlan(vid=4096)", 9, "at most 0xfff"),
-        ("recirc_id(1/1)", 10, "takes no mask"),
+        ("recirc_id(1/1)", 11, "takes no mask but /0"),
+        ("recirc_id(0/4294967295)", 11, "takes no mask but /0"),
         ("ct_state(+new+new)", 13, "only once"),
         ("ct_state(foo)", 9, "one of: dnat, est"),
-        ("ct_state(0x100)", 9, "at most 0xff"),
+        ("ct_state(0x100000000)", 9, "at most 0xffffffff"),
+        ("ct_state(+[300])", 10, "unknown flag '[300]'"),
         ("ct_label(0x1ffffffffffffffffffffffffffffffff)", 9, "is too large"),
         ("tcp_flags(syn-ack)", 13, "expected ')'"),
         ("mpls(label=1,label=2,label=3,label=4)", 29, "more than 3 labels"),
-        ("key8(00)", 0, "not an unknown attribute"),
+        ("key8(00)", 5, "these bytes are no ipv6: expected 40 bytes, found 1"),
+        ("key8(0)", 5, "pairs of hexadecimal digits"),
+        ("key16384(00)", 0, "unknown field 'key16384'"),
         ("key99(0)", 6, "pairs of hexadecimal digits"),
-        ("ufid:1234", 5, "8-4-4-4-12"),
-        ("encap(" * 40, 192, "nested more than 32 levels"),
+        ("ufid:123", 5, "8-4-4-4-12"),
+        ("encap(" * 40, 186, "nested more than 31 levels"),
         ("in_port(1);eth()", 10, "found ';'"),
         ("tcp(src=65536)", 8, "at most 0xffff"),
         ("eth_type(0800)", 9, "found '0800'"),

@@ -86,13 +86,14 @@ def test_kinds_show_values_and_masks() -> None:
     assert LABELS.show(bytes(16)) == "0"
     assert LABELS.raw(b"\1" + bytes(15)) == b"\1" + bytes(15)
     assert FRAG.show(2) == "later"
-    assert FRAG.show(3) == "<error>"
+    assert FRAG.show(3) == "0x3"
+    assert FRAG.show_masked(1, 1) == "first/0x1"
     assert FRAG.value(7) == 7
 
 
 def test_sets_of_flags_show_what_has_no_name() -> None:
     assert CT_STATE.show(0x121) == "new|trk|0x100"
-    assert CT_STATE.show_masked(0x20, 0x120) == "+trk-[Unknown]"
+    assert CT_STATE.show_masked(0x20, 0x120) == "+trk-[100]"
     assert CT_STATE.show_masked(0x20, 0) == "0/0"
     assert CT_STATE.value(0x21) == CtState.NEW | CtState.TRACKED
     assert TCP_FLAGS.show(0x202) == "syn|[200]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dpif.errors import DecodeError, EncodeError, ParseError
+from dpif.odp.actions import Actions, Set, parse_actions
 from dpif.odp.constants import TunnelFlag
 from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key, parse_match
 from dpif.odp.tunnel import Tunnel
@@ -72,7 +73,8 @@ def test_padding_is_kept_and_not_shown() -> None:
     data = bytes.fromhex("04000e00 0c000000 0000000000000001")
     tunnel = Tunnel.from_bytes(data)
     assert tunnel.to_bytes() == data
-    assert str(FlowKey(tunnel=tunnel)) == "tunnel(tun_id=0x1,flags(key))"
+    assert FlowKey(tunnel=tunnel).format() == "tunnel(tun_id=0x1,flags(key))"
+    assert str(FlowKey(tunnel=tunnel)) == "tunnel(key14(),tun_id=0x1,flags(key))"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,7 @@ def test_padding_is_kept_and_not_shown() -> None:
         ("flags(0)", [], ["csum", "df", "oam"]),
         ("flags(0x2/0x3)", ["df"], ["df", "oam"]),
         ("flags(key)", [], ["csum", "df", "oam"]),
+        ("flags()", [], ["csum", "df", "oam"]),
         ("flags(+key)", [], []),
     ],
 )
@@ -122,6 +125,69 @@ def test_masks_in_text(text: str, plain: str, verbose: str) -> None:
     assert format_key(key, mask, verbose=True) == f"tunnel({verbose})"
 
 
+def test_what_is_left_out_of_a_geneve_option_matches_anything() -> None:
+    key, mask = parse_match("tunnel(geneve({len=8}{class=1,type=2,len=4}{type=3,len=4,0x1/0xf}))")
+    assert key.tunnel is not None
+    assert mask.tunnel is not None
+    assert list(key.tunnel.geneve) == [
+        GeneveOption(data=bytes(8)),
+        GeneveOption(1, 2, bytes(4)),
+        GeneveOption(0, 3, b"\0\0\0\1"),
+    ]
+    assert list(mask.tunnel.geneve.under(key.tunnel.geneve)) == [
+        GeneveOption(data=bytes(8), length=0x1F),
+        GeneveOption(0xFFFF, 0xFF, bytes(4), 0x1F),
+        GeneveOption(0, 0xFF, b"\0\0\0\x0f", 0x1F),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("dst=1.1.1.1,geneve({class=1,len=4})", "dst=1.1.1.1,geneve({class=0x1,type=0,len=4,0}),flags(0)"),
+        ("vxlan(gbp(id=7)),flags()", "vxlan(gbp(id=7,flags=0)),flags(0)"),
+        ("ttl=1,vxlan(gbp(id=0,flags=0))", "ttl=1,flags(0)"),
+        ("erspan(ver=2,dir=1)", "erspan(ver=2,dir=1,hwid=0),flags(0)"),
+    ],
+)
+def test_a_tunnel_is_set_whole(text: str, whole: str) -> None:
+    (action,) = parse_actions(f"set(tunnel({text}))")
+    assert isinstance(action, Set)
+    assert str(action) == f"set(tunnel({whole}))"
+
+
+def test_policies_of_no_bits_are_kept_where_they_came_in() -> None:
+    action = Set(FlowKey(tunnel=Tunnel(vxlan={"gbp": {"id": 0}})))
+    assert Actions([action]).format() == "set(tunnel(vxlan(gbp(id=0,flags=0)),flags(0)))"
+    assert parse_actions(str(action)) == (action,)
+    assert parse_key("tunnel(vxlan(gbp(id=0)))").tunnel == Tunnel(vxlan={"gbp": {"id": 0}})
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("erspan(ver=1/0,idx=0x5/0)", "erspan(idx=0x5/0)"),
+        ("erspan(idx=0x5/0)", "erspan(idx=0x5/0)"),
+        ("erspan(ver=2/0,dir=1/0,hwid=0x7/0)", "erspan()"),
+        ("erspan()", "erspan()"),
+        ("gtpu()", "gtpu(/)"),
+        ("gtpu(flags=0x30/0)", "gtpu()"),
+        ("geneve()", "geneve()"),
+    ],
+)
+def test_options_that_match_anything_are_read_as_they_are_shown(text: str, plain: str) -> None:
+    assert format_key(*parse_match(f"tunnel({text})")) == f"tunnel({plain})"
+
+
+def test_flags_that_an_old_version_does_not_know_again() -> None:
+    old = "ttl=64,key6(bad key length 1, expected 0)(01)geneve({class=0x102,type=0x80,len=4,0x70006})"
+    assert parse_key(f"tunnel({old},flags(key))") == parse_key(
+        "tunnel(ttl=64,geneve({class=0x102,type=0x80,len=4,0x70006}),flags(csum))"
+    )
+    key, mask = parse_match("tunnel(key5(bad key length 1, expected 0)(00/(bad mask length 1, expected 0)(ff)ttl=1)")
+    assert format_key(key, mask) == "tunnel(ttl=1,flags(-df))"
+
+
 def test_a_mask_without_an_attribute_wildcards_it() -> None:
     key = parse_key("tunnel(tun_id=1,src=1.1.1.1,ttl=64,erspan(ver=1,idx=5),vxlan(gbp(id=1)),flags(df))")
     mask = FlowMask(tunnel=Tunnel(ttl=255))
@@ -151,7 +217,8 @@ def test_masks_of_geneve_options_are_told_apart_by_the_value() -> None:
 
 def test_options_that_are_cut_short_are_shown_as_the_tool_shows_them() -> None:
     key = FlowKey(tunnel=Tunnel(geneve=GeneveOptions.of_raw(bytes.fromhex("00010205"))))
-    assert str(key) == "tunnel(geneve(opt len 24 greater than remaining 4),flags(0))"
+    assert key.format() == "tunnel(geneve(opt len 24 greater than remaining 4),flags(0))"
+    assert str(key) == "tunnel(key8(00 01 02 05),flags(0))"
     mask = FlowMask(tunnel=Tunnel(geneve=GeneveOptions.of_raw(bytes(8))))
     assert format_key(key, mask) == "tunnel(geneve(value len 4 different from mask len 8))"
 
@@ -163,6 +230,10 @@ def test_options_that_are_cut_short_are_shown_as_the_tool_shows_them() -> None:
         ("tunnel(ttl=1,ttl=2)", "given twice"),
         ("tunnel(ttl=1 dst=1.1.1.1)", "expected"),
         ("tunnel(flags(foo))", "unknown flag"),
+        ("tunnel(flags(0x10))", "at most 0xf"),
+        ("tunnel(flags(+[10]))", "at most 0xf"),
+        ("tunnel(key4(0102))", "these bytes are no ttl: expected 1 bytes, found 2"),
+        ("tunnel(key4(bad key length 2, expected 1)(0102))", "key4 has 2 bytes, which is not its length"),
         ("tunnel(erspan(idx=1))", "ver=1 or ver=2"),
         ("tunnel(erspan(ver=3))", "ver=1 or ver=2"),
         ("tunnel(erspan(ver=1,hwid=1))", "hwid does not go with ver=1"),

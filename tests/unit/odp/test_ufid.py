@@ -29,6 +29,8 @@ def test_text_and_bytes() -> None:
 
 def test_short_ones_are_shown_as_they_are() -> None:
     assert str(Ufid(b"\x12\x34")) == "ufid:1234"
+    assert Ufid("ufid:1234") == Ufid("1234") == b"\x12\x34"
+    assert split_ufid("ufid:1234,in_port(1)") == (Ufid("1234"), "in_port(1)")
 
 
 @pytest.mark.parametrize("value", [b"", bytes(17)])
@@ -37,7 +39,7 @@ def test_the_length_has_limits(value: bytes) -> None:
         Ufid(value)
 
 
-@pytest.mark.parametrize("text", ["ufid:", "ufid:1234", TEXT + "0", "00112233445566778899aabbccddeeff"])
+@pytest.mark.parametrize("text", ["ufid:", "ufid:123", "ufid:1234-", TEXT + "0", "00112233445566778899aabbccddeeff"])
 def test_malformed_texts_are_parse_errors(text: str) -> None:
     with pytest.raises(ParseError):
         Ufid(text)

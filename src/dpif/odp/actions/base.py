@@ -18,10 +18,11 @@ from collections.abc import Iterable, Mapping
 
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, ClassVar, Self
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, ParseError
 from dpif.netlink.attributes import attribute, walk
+from dpif.netlink.constants import NLA_TYPE_MASK
 from dpif.odp.arguments import missing, scan_unmasked, show_argument
-from dpif.odp.attrs import PLAIN, AttrType, Style
+from dpif.odp.attrs import EXACT, PLAIN, AttrType, Style, scan_bytes
 from dpif.odp.constants.actions import ActionAttr
 from dpif.odp.kinds import Plain
 from dpif.odp.nest import MAX_DEPTH, Attr, Attributes, nested_decoding
@@ -30,15 +31,13 @@ from dpif.odp.structs import Record
 if TYPE_CHECKING:
     from dpif.odp.scanner import Scanner
 
-MAX_ACTIONS_SIZE = 65531
-"""Bytes of a list of actions: a netlink attribute's length is 16 bits, its header included."""
+MAX_ACTIONS_SIZE = 65535
+"""Bytes of a list of actions that a text may make, as for the C tool; an attribute has room for four less."""
 _MIN_TEXT_PER_BYTE = 8
 """No action has a text shorter than its bytes divided by this."""
-_NO_ACTIONS = {
-    "drop": "drop stands alone: it says that there are no actions",
-    "output": "an output is written as its port alone",
-}
-_DROP = pattern(r"(?i:drop)(?=\))")
+_NUMBERED = pattern(r"action([0-9]{1,5})")
+_NO_ACTIONS = pattern(r"[ \t\r\n,]*(?:(?i:drop)[ \t\r\n,]*)?(?=\)|$)")
+"""All that there is of a list: nothing, or the word for it."""
 
 
 class Action:
@@ -106,7 +105,7 @@ class Action:
         return hash((type(self), self._values()))
 
     def __str__(self) -> str:
-        return self.show(PLAIN)
+        return str(Actions((self,)))
 
     def __repr__(self) -> str:
         shown = (f"{name}={value!r}" for name, value in zip(self.__slots__, self._values(), strict=True))
@@ -148,10 +147,12 @@ class FieldAction(Record, Action):
     """An action whose payload is a fixed structure: its fields, in the order of the wire.
 
     The text is ``word(name=value,…)`` in the order of ``TEXT``. A field with a default may be left out of it, and
-    is where it has its default.
+    is where it has its default. Those that are ``UNTOLD`` stand in exact text alone.
     """
 
     __slots__ = ()
+
+    UNTOLD: ClassVar[tuple[str, ...]] = ()
 
     def show(self, style: Style) -> str:
         """Return ``word(name=value,…)``."""
@@ -159,6 +160,7 @@ class FieldAction(Record, Action):
             field.show(self.raw[field.index], None)
             for field in self.TEXT
             if not (field.optional and self.raw[field.index] == field.default)
+            and (style.exact or field.name not in self.UNTOLD)
         ]
         return f"{self.word}({','.join(shown)})"
 
@@ -184,12 +186,14 @@ class NestAction(Attributes, Action):
     """An action that holds attributes.
 
     The text is ``word(argument,…)``, see `arguments.py`, in the order of ``TEXT`` (names; by default that of the
-    wire). ``REQUIRED`` names the attributes without which the action means nothing.
+    wire). ``REQUIRED`` names the attributes without which the action means nothing. Those that are ``UNTOLD`` stand
+    in exact text alone.
     """
 
     __slots__ = ()
 
     TEXT: ClassVar[tuple[str, ...]] = ()
+    UNTOLD: ClassVar[tuple[str, ...]] = ()
     REQUIRED: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **values: object) -> None:
@@ -233,7 +237,7 @@ class NestAction(Attributes, Action):
         return [
             show_argument(attr, self._kept[attr.number], None, style)
             for attr in attrs
-            if attr.told and attr.number in self._kept
+            if attr.number in self._kept and (style.exact or attr.name not in self.UNTOLD)
         ]
 
     @classmethod
@@ -257,6 +261,7 @@ class NestAction(Attributes, Action):
             if number in kept:
                 scanner.fail(f"{cls.ATTRS[number].text_name} is given twice", position=start)
             kept[number] = value
+            scanner.expect_end_of("an argument")
         scanner.expect_ahead(")")
         for name in cls.REQUIRED:
             if cls.attr(name).number not in kept:
@@ -312,28 +317,45 @@ class Actions(tuple[Action, ...]):
 
     def show(self, style: Style) -> str:
         """Return the text in `style`."""
-        return ",".join([action.show(style) for action in self]) or "drop"
+        shown = [_show_exactly(action) for action in self] if style.exact else [action.show(style) for action in self]
+        return ",".join(shown) or "drop"
 
     @classmethod
     def scan(cls, scanner: Scanner) -> Self:
         """Take actions up to a closing parenthesis, which is left, or the end of the text."""
-        if scanner.match(_DROP):
+        if scanner.match(_NO_ACTIONS) is not None:
             return cls()
-        scanner.enter(MAX_DEPTH)
         actions: list[Action] = []
         while True:
             scanner.skip_separators()
             if scanner.at_end or scanner.looking_at(")"):
                 break
+            scanner.enter(MAX_DEPTH)
             actions.append(_scan_one(scanner))
-        scanner.leave()
+            scanner.leave()
+            scanner.expect_end_of("an action")
         return cls(actions)
 
     def __str__(self) -> str:
-        return self.show(PLAIN)
+        return self.show(EXACT)
 
     def __repr__(self) -> str:
-        return f"<Actions {self}>"
+        return f"<Actions {self.show(PLAIN)}>"
+
+
+def _show_exactly(action: Action) -> str:
+    """Return the text of an action if it is read as this very action, else its number and bytes."""
+    text = action.show(EXACT)
+    if isinstance(action, Unknown) or _reads_as(text, action):
+        return text
+    return Unknown(action.number, action.payload()).show(EXACT)
+
+
+def _reads_as(text: str, action: Action) -> bool:
+    try:
+        return parse_actions(text) == (action,)
+    except ParseError:
+        return False
 
 
 def load_all() -> type[Action]:
@@ -359,8 +381,11 @@ def _scan_one(scanner: Scanner) -> Action:
     start = scanner.position
     word = scanner.word("an action such as a port number or push_vlan(vid=1,pcp=0)")
     cls = Action.by_word.get(word) or load_all().by_word.get(word)
-    if word in _NO_ACTIONS:
-        scanner.fail(f"there is no action {word!r}", _NO_ACTIONS[word], start)
+    numbered = _NUMBERED.fullmatch(word) if cls is None else None
+    if numbered is not None:
+        return _scan_bytes(scanner, int(numbered[1]))
+    if word == "output":
+        scanner.fail("there is no action 'output'", "an output is written as its port alone", start)
     if cls is None:
         ports = sorted(scanner.port_names)
         otherwise = f"the ports are {', '.join(ports)}" if ports else ""
@@ -368,10 +393,26 @@ def _scan_one(scanner: Scanner) -> Action:
     return cls.scan(scanner)
 
 
+def _scan_bytes(scanner: Scanner, number: int) -> Action:
+    """Take the bytes of action `number`, known or not."""
+    start = scanner.position
+    data = b""
+    if scanner.take("("):
+        data = scan_bytes(scanner)
+        scanner.expect(")")
+    if number > NLA_TYPE_MASK:
+        scanner.fail(f"{number} is no number of an action", f"at most {NLA_TYPE_MASK}", start)
+    try:
+        return _decode(number, data, 0)
+    except DecodeError as error:
+        scanner.fail(f"these bytes are no action {number}: {error}", position=start)
+
+
 def parse_actions(text: str, port_names: Mapping[str, int] | None = None) -> Actions:
-    """Return the actions of a text; ``drop`` and the empty text are the empty list. Raise `ParseError`."""
-    if text.strip().lower() == "drop":
-        return Actions()
+    """Return the actions of a text; ``drop`` by itself and the empty text are the empty list. Raise `ParseError`.
+
+    Any action may be given by its number and its bytes: ``action99(00 01)``.
+    """
     from dpif.odp.scanner import Scanner  # who prints never loads it
 
     scanner = Scanner(text, port_names)

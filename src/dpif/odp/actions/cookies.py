@@ -11,14 +11,18 @@ import re
 import struct
 
 from dpif._typing import Any, ClassVar, Self
+from dpif.errors import ParseError
 from dpif.odp.attrs import Opaque, Style
 from dpif.odp.constants import VLAN_CFI, CookieType, SampleDirection, SlowPathReason
 from dpif.odp.kinds import PORT, U16, U32, Flags, OtherOrder, Raw, UInt
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import Field, Record
+from dpif.odp.ufid import scan_uuid, show_uuid
 
 COOKIE_SIZE = 48
 OFPP_NONE = 0xFFFF
+ODPP_NONE = 0xFFFFFFFF
+"""No port, of OpenFlow and of a datapath."""
 _HEADER = struct.Struct("=HxxI16s")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _U16 = UInt(16, radix=10)
@@ -229,7 +233,11 @@ class Controller(
 
 
 class UserData(Opaque):
-    """The user data of a userspace action: bytes, which may be those of a cookie."""
+    """The user data of a userspace action: bytes, which may be those of a cookie.
+
+    Exact text tells also what precedes the part of a cookie's type, where it is not what a text gives:
+    ``slow_path(action),ofp_in_port=1,ofproto_uuid=01234567-…``.
+    """
 
     _least = 8
     """Text gives at least so many bytes, zero behind what it says; kernels before 3.10 wanted them."""
@@ -241,14 +249,38 @@ class UserData(Opaque):
     def show(self, kept: bytes, mask: bytes | None, style: Style) -> str:
         """Return the cookie's text, or ``userdata(hexadecimal)``."""
         cookie = Cookie.from_userdata(kept)
-        return f"userdata({kept.hex()})" if cookie is None else cookie.show(style)
+        if cookie is None:
+            return f"userdata({kept.hex()})"
+        if not style.exact:
+            return cookie.show(style)
+        shown = cookie.show(style) + _show_header(kept)
+        return shown if self._reads_as(shown, kept) else f"userdata({kept.hex()})"
+
+    def _reads_as(self, text: str, kept: bytes) -> bool:
+        scanner = Scanner(text)
+        try:
+            return self.scan_word(scanner.word(), scanner) == kept
+        except ParseError:
+            return False
 
     def scan_word(self, word: str, scanner: Scanner) -> bytes:
         """Take what follows `word`, which is ``userdata`` or a cookie's."""
         scanner.expect("(")
         if word == "userdata":
             userdata = bytes.fromhex(scanner.require(_HEX, "pairs of hexadecimal digits")).ljust(self._least, b"\0")
-        else:
-            userdata = Cookie.by_word[word].scan(scanner).to_userdata()
+            scanner.expect(")")
+            return userdata
+        cookie = Cookie.by_word[word].scan(scanner)
         scanner.expect(")")
-        return userdata
+        return cookie.to_userdata(*_scan_header(scanner))
+
+
+def _show_header(userdata: bytes) -> str:
+    _, port, uuid = _HEADER.unpack_from(userdata)
+    shown = "" if port == OFPP_NONE else f",ofp_in_port={port}"
+    return f"{shown},ofproto_uuid={show_uuid(uuid)}" if any(uuid) else shown
+
+
+def _scan_header(scanner: Scanner) -> tuple[int, bytes]:
+    port = scanner.integer(0xFFFFFFFF, "a port number") if scanner.take(",ofp_in_port=") else OFPP_NONE
+    return port, scan_uuid(scanner) if scanner.take(",ofproto_uuid=") else bytes(16)

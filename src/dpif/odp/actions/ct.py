@@ -9,7 +9,7 @@ from dpif.odp.actions.nat import Nat, NatType
 from dpif.odp.arguments import scan_unmasked
 from dpif.odp.attrs import AttrType, Empty, Scalar, Style
 from dpif.odp.constants import ActionAttr, CtAttr
-from dpif.odp.kinds import LABELS, U32, Kind, Plain, UInt
+from dpif.odp.kinds import LABELS, U32X, Kind, Plain, UInt
 from dpif.odp.nest import Attr
 from dpif.odp.scanner import Scanner
 from dpif.odp.structs import scan_value_and_mask
@@ -130,13 +130,15 @@ class Ct(NestAction, number=ActionAttr.CT, word="ct"):
 
     __slots__ = ()
 
+    UNTOLD = ("eventmask",)
+
     commit = Attr(CtAttr.COMMIT, Empty())
     force_commit = Attr(CtAttr.FORCE_COMMIT, Empty())
     zone = Attr(CtAttr.ZONE, Scalar(_U16, "="))
     mark = Attr(CtAttr.MARK, MaskedType(UInt(32, "x", radix=16), 4, always_mask=True))
     labels = Attr(CtAttr.LABELS, MaskedType(LABELS, 16, always_mask=False), "label")
     helper = Attr(CtAttr.HELPER, NameType(15))
-    eventmask = Attr(CtAttr.EVENTMASK, Scalar(U32, "="), None)
+    eventmask = Attr(CtAttr.EVENTMASK, Scalar(U32X, "="))
     timeout = Attr(CtAttr.TIMEOUT, NameType(31))
     nat = Attr(CtAttr.NAT, NatType())
 

@@ -53,21 +53,23 @@ class AddMpls(
     number=ActionAttr.ADD_MPLS,
     word="add_mpls",
     size=8,
-    text=("label", "tc", "ttl", "bos", "eth_type"),
+    text=("label", "tc", "ttl", "bos", "eth_type", "tun_flags"),
 ):
     """Push an MPLS entry, before the Ethernet header too where ``tun_flags`` lacks ``OVS_MPLS_L3_TUNNEL_FLAG_MASK``.
 
-    The text form does not tell ``tun_flags``.
+    Open vSwitch's text form does not tell ``tun_flags``.
     """
 
     __slots__ = ()
+
+    UNTOLD = ("tun_flags",)
 
     label = Field(UInt(32, bits=20), shift=44)
     tc = Field(UInt(8, bits=3, radix=10), shift=41)
     bos = Field(UInt(8, bits=1, radix=10), shift=40)
     ttl = Field(UInt(8, radix=10), shift=32)
     eth_type = Field(_ETHERTYPE, shift=16)
-    tun_flags = Field(OtherOrder(16), shift=0)
+    tun_flags = Field(OtherOrder(16, "x"), shift=0, default=0)
 
 
 class PopMpls(FieldAction, number=ActionAttr.POP_MPLS, word="pop_mpls"):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 
+from dpif.odp.attrs import Style
 from dpif.odp.scanner import Scanner
 
 _HEX = re.compile(r"0x[0-9a-fA-F]+|0")
 
 
-def show_hex(data: bytes) -> str:
-    """Return `data` as a hexadecimal number: without leading zeros, and a bare ``0`` when all bytes are zero."""
+def show_hex(data: bytes, style: Style) -> str:
+    """Return `data` as a hexadecimal number.
+
+    It has no leading zeros, and is a bare ``0`` when all bytes are zero, unless the style is exact.
+    """
+    if style.exact and data:
+        return f"0x{data.hex()}"
     return f"0x{data.hex().lstrip('0')}" if any(data) else "0"
 
 

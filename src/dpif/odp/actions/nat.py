@@ -109,6 +109,7 @@ class Nat(Attributes):
                 if scanner.take(")"):
                     break
                 cls._scan_one(scanner, kept)
+                scanner.expect_end_of("an argument")
         if NatAttr.SRC in kept and NatAttr.DST in kept:
             scanner.fail("nat translates src or dst, not both", position=start)
         if NatAttr.PROTO_HASH in kept and NatAttr.PROTO_RANDOM in kept:

@@ -26,6 +26,8 @@ from dpif.odp.scanner import Scanner
 
 _PERCENTAGE = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _ALWAYS = 0xFFFFFFFF
+_DECIMALS = 8
+"""So many decimals of a percentage tell every probability."""
 
 
 class _Probability(Kind[int]):
@@ -46,7 +48,12 @@ class _Probability(Kind[int]):
 
     def show(self, raw: Raw) -> str:
         """Format with one decimal."""
-        return f"{100.0 * raw / _ALWAYS:.1f}%"
+        return _percentage(raw, 1)
+
+    def show_exactly(self, raw: Raw) -> str:
+        """Format with as few decimals as tell the probability, at least one."""
+        shown = (_percentage(raw, decimals) for decimals in range(1, _DECIMALS + 1))
+        return next(text for text in shown if probability(float(text[:-1])) == raw)
 
     def plain(self, raw: Raw) -> Plain:
         """A number, which its text rounds."""
@@ -62,9 +69,25 @@ class _Probability(Kind[int]):
         return probability(percentage)
 
 
+def _percentage(raw: Raw, decimals: int) -> str:
+    return f"{100.0 * raw / _ALWAYS:.{decimals}f}%"
+
+
 def probability(percentage: float) -> int:
     """Return the probability of `percentage` (0 to 100) as the datapath counts it, 0 to 2**32 - 1."""
     return min(max(math.floor(_ALWAYS * (percentage / 100.0) + 0.5), 0), _ALWAYS)
+
+
+class _ProbabilityType(Scalar[int]):
+    """A probability as an argument; Open vSwitch rounds it."""
+
+    def __init__(self) -> None:
+        self._probability = _Probability()
+        super().__init__(self._probability, "=")
+
+    def show(self, kept: Raw, mask: Any, style: Style) -> str:
+        """Return a percentage with one decimal, or when the style is exact with more."""
+        return self._probability.show_exactly(kept) if style.exact else self._probability.show(kept)
 
 
 class Sample(NestAction, number=ActionAttr.SAMPLE, word="sample"):
@@ -74,7 +97,7 @@ class Sample(NestAction, number=ActionAttr.SAMPLE, word="sample"):
 
     REQUIRED = ("probability", "actions")
 
-    probability = Attr(SampleAttr.PROBABILITY, Scalar(_Probability(), "="), "sample")
+    probability = Attr(SampleAttr.PROBABILITY, _ProbabilityType(), "sample")
     actions = Attr(SampleAttr.ACTIONS, ActionList())
 
     @classmethod
@@ -151,8 +174,8 @@ class _Cookie(Opaque):
     longest = OVS_PSAMPLE_COOKIE_MAX_SIZE
 
     def show(self, kept: bytes, mask: Any, style: Style) -> str:
-        """Return the bytes behind ``0x``, without leading zeros as Open vSwitch shows them."""
-        return show_hex(kept)
+        """Return the bytes behind ``0x``; Open vSwitch shows them without leading zeros."""
+        return show_hex(kept, style)
 
     def scan(self, scanner: Scanner) -> tuple[bytes, bytes]:
         """Take hexadecimal digits behind ``0x``."""

@@ -21,7 +21,7 @@ NSH_CTX_HDRS_MAX_LEN = 248
 class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
     """Push the network service header ``nsh``: its base, and metadata of type 1 or 2.
 
-    The text shows metadata of type 2 as one number, so that zero bytes at its start are lost, as in the C tool.
+    The C tool's text shows metadata of type 2 as one number, without the zero bytes at its start.
     """
 
     __slots__ = ("nsh",)
@@ -53,7 +53,7 @@ class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
         if base.mdtype == NSH_M_TYPE1:
             metadata = (self.nsh.md1 or NshContext()).show()
         elif base.mdtype == NSH_M_TYPE2:
-            metadata = f"md2={show_hex(self.nsh.md2 or b'')}"
+            metadata = f"md2={show_hex(self.nsh.md2 or b'', style)}"
         else:
             metadata = "<error: unknown mdtype>"
         return f"push_nsh({base.show()},{metadata})"
@@ -74,6 +74,7 @@ class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
             else:
                 field = scan_nsh_name(scanner, "md2")
                 fields[field.name] = field.kind.scan(scanner)
+            scanner.expect_end_of("an argument")
         scanner.expect(")")
         base = with_fields(_DEFAULTS, fields)
         kept: dict[int, Any] = {NshKeyAttr.BASE: base}

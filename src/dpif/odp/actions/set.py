@@ -13,12 +13,10 @@ from dpif.odp.kinds import Plain
 from dpif.odp.nest import Nest, Nested
 
 if TYPE_CHECKING:
-    from dpif.odp.nsh import Nsh
     from dpif.odp.scanner import Scanner
+    from dpif.odp.tunnel import Tunnel
 
 N = TypeVar("N", bound=Nest)
-
-_VERBOSE = Style(verbose=True)
 
 
 class Set(Action, number=ActionAttr.SET, word="set"):
@@ -51,8 +49,8 @@ class Set(Action, number=ActionAttr.SET, word="set"):
         return self.key.plain()
 
     def show(self, style: Style) -> str:
-        """Return ``set(attribute(…))`` with every field."""
-        return f"set({self.key.show(None, _VERBOSE)})"
+        """Return ``set(attribute(…))`` with every field; ports within are not named."""
+        return f"set({self.key.show(None, Style(verbose=True, exact=style.exact))})"
 
     @classmethod
     def scan(cls, scanner: Scanner) -> Action:
@@ -60,13 +58,14 @@ class Set(Action, number=ActionAttr.SET, word="set"):
         scanner.expect("(")
         start = scanner.position
         key, mask = FlowKey.scan_one(scanner)
+        is_masked = "/" in scanner.text[start : scanner.position]
         scanner.expect(")")
-        mask = _same_attributes(key, mask)
-        if mask == key.full_mask():
-            return cls(key)
         if key.tunnel is not None:
-            scanner.fail("a tunnel is set whole, without masks", position=start)
-        return SetMasked(key, FlowMask.of_kept(dict(mask.kept())))
+            if is_masked:
+                scanner.fail("a tunnel is set whole, without masks", position=start)
+            return cls(FlowKey(tunnel=_without_empty_policy(key.tunnel)))
+        mask = _same_attributes(key, mask)
+        return cls(key) if mask == key.full_mask() else SetMasked(key, FlowMask.of_kept(dict(mask.kept())))
 
 
 class SetMasked(Action, number=ActionAttr.SET_MASKED):
@@ -113,10 +112,7 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
 
     def show(self, style: Style) -> str:
         """Return ``set(attribute(…))`` with the fields that are set."""
-        key, mask = self.key, self.mask
-        if key.nsh is not None and mask.nsh is not None:  # a match would be exact where these lack an attribute
-            key, mask = key.replace(nsh=_whole(key.nsh)), mask.replace(nsh=_whole(mask.nsh))
-        return f"set({key.show_masked(mask)})"
+        return f"set({self.key.show_masked(self.mask)})"
 
 
 def _single(key: FlowKey, action: str) -> None:
@@ -124,11 +120,11 @@ def _single(key: FlowKey, action: str) -> None:
         raise EncodeError(f"expected a FlowKey with one attribute, not {key!r}", action)
 
 
-def _whole(nsh: Nsh) -> Nsh:
-    """Return `nsh` with zeros for what it lacks."""
-    from dpif.odp.nsh import Nsh, NshBase, NshContext  # few flows have any
-
-    return Nsh(base=NshBase.zero(), md1=NshContext.zero()).replace(**dict(nsh.items()))
+def _without_empty_policy(tunnel: Tunnel) -> Tunnel:
+    """Return `tunnel` without a VXLAN policy of no bits, which says nothing; the C tool does not send it."""
+    vxlan = tunnel.vxlan
+    says_nothing = vxlan is not None and len(vxlan) == 1 and vxlan.gbp is not None and vxlan.gbp.is_zero()
+    return tunnel.replace(vxlan=None) if says_nothing else tunnel
 
 
 def _same_attributes(key: N, mask: N) -> N:

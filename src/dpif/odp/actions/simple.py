@@ -102,11 +102,11 @@ class Meter(Number, number=ActionAttr.METER, word="meter"):
     __slots__ = ()
 
 
-class Drop(Number, number=ActionAttr.DROP):
+class Drop(Number, number=ActionAttr.DROP, word="drop"):
     """Drop the packet for the reason ``value``, 0 for none in particular; kernels from 6.7 on know it.
 
-    Its text is ``drop`` whatever the reason, as in Open vSwitch. The text ``drop`` is read as no actions at all,
-    which every kernel knows.
+    Open vSwitch shows ``drop`` whatever the reason; here it is told where there is one, ``drop(42)``. By itself
+    ``drop`` is read as no actions at all, which every kernel knows; among others it is the action.
     """
 
     __slots__ = ()
@@ -115,8 +115,13 @@ class Drop(Number, number=ActionAttr.DROP):
         super().__init__(value)
 
     def show(self, style: Style) -> str:
-        """The reason is not told."""
-        return "drop"
+        """Return ``drop``, and the reason if there is one or the style is exact."""
+        return super().show(style) if self.value or style.exact else self.word
+
+    @classmethod
+    def scan(cls, scanner: Scanner) -> Action:
+        """Take the reason in parentheses, where there is one."""
+        return super().scan(scanner) if scanner.looking_at("(") else cls()
 
 
 class LbOutput(Number, number=ActionAttr.LB_OUTPUT, word="lb_output"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dpif._typing import Any
 from dpif.odp.actions.base import NestAction
-from dpif.odp.actions.cookies import COOKIE_SIZE, Cookie, UserData
+from dpif.odp.actions.cookies import COOKIE_SIZE, ODPP_NONE, Cookie, UserData
 from dpif.odp.arguments import scan_unmasked, show_argument
 from dpif.odp.attrs import Empty, PortNumber, Scalar, Style
 from dpif.odp.constants import ActionAttr, UserspaceAttr
@@ -13,6 +13,7 @@ from dpif.odp.nest import Attr
 from dpif.odp.scanner import Scanner
 
 _USERDATA = UserData()
+_NO_USERDATA = "userdata(none)"
 
 
 class Userspace(NestAction, number=ActionAttr.USERSPACE, word="userspace"):
@@ -54,21 +55,28 @@ class Userspace(NestAction, number=ActionAttr.USERSPACE, word="userspace"):
                     if attr is cls.userdata
                     else show_argument(attr, kept, None, style)
                 )
+            elif attr is cls.userdata and style.exact:
+                shown.append(_NO_USERDATA)
         return shown
 
     @classmethod
     def scan_arguments(cls, scanner: Scanner) -> dict[int, Any]:
-        """Take the arguments; without any user data an empty cookie is sent, as by the C tool."""
+        """Take the arguments, as the C tool does: without any user data an empty cookie is sent; no port is none."""
         kept = super().scan_arguments(scanner)
         kept.setdefault(UserspaceAttr.USERDATA, bytes(COOKIE_SIZE))
-        return cls._in_order(kept)
+        without = {number for number, value in kept.items() if value is None}
+        if kept.get(UserspaceAttr.EGRESS_TUN_PORT) == ODPP_NONE:
+            without.add(UserspaceAttr.EGRESS_TUN_PORT)
+        return cls._in_order({number: value for number, value in kept.items() if number not in without})
 
     @classmethod
     def scan_one(cls, scanner: Scanner) -> tuple[int, Any]:
-        """Take one argument; the user data comes under several names."""
+        """Take one argument; the user data comes under several names, ``userdata(none)`` says that there is none."""
         start = scanner.position
         names = {attr.text_name: attr for attr in cls.ATTRS.values()}
         possible = [*names, *Cookie.by_word]
+        if scanner.take(_NO_USERDATA):
+            return int(UserspaceAttr.USERDATA), None
         word = scanner.word(f"an argument ({', '.join(possible)})")
         if word == "userdata" or word in Cookie.by_word:
             return int(UserspaceAttr.USERDATA), _USERDATA.scan_word(word, scanner)
