@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from dpif._typing import Any
-from dpif.odp.actions import Output, load_all
+from dpif.odp.actions import Drop, Output, load_all
 from dpif.odp.filter_fields import Asked, FlowLike, Subject, Test, all_actions, scan_field
 from dpif.odp.filter_openflow import is_openflow, scan_openflow
 from dpif.odp.filter_values import SECONDS, number, scan_bits, scan_literal
@@ -132,13 +132,17 @@ def _scan_has(scanner: Scanner) -> Test:
     _skip(scanner)
     start = scanner.position
     word = scanner.word("an action such as push_vlan")
-    if word == "drop":
-        return lambda subject: not subject.flow.actions
-    known = load_all().by_word
-    if word not in known and word != "output":
-        scanner.unknown(word, [*known, "output", "drop"], "action", start)
-    wanted = Output if word == "output" else known[word]
-    return lambda subject: any(isinstance(action, wanted) for action in all_actions(subject.flow.actions or ()))
+    known = load_all().by_word | {"output": Output}
+    if word not in known:
+        scanner.unknown(word, known, "action", start)
+    wanted = known[word]
+
+    def test(subject: Subject) -> bool:
+        actions = subject.flow.actions or ()
+        found = any(isinstance(action, wanted) for action in all_actions(actions))
+        return found or (wanted is Drop and not actions)
+
+    return test
 
 
 def _scan_comparison(scanner: Scanner) -> Test:

@@ -13,15 +13,19 @@ import re
 from dpif._typing import NamedTuple, NoReturn
 from dpif.odp.filter_fields import NAMES, Asked, Pair, Subject, Test, scan_field
 from dpif.odp.filter_values import number, scan_bits, scan_literal
-from dpif.odp.kinds import Flags
-from dpif.odp.openflow_fields import FIELDS, PROTOCOLS, READERS, TPID, OpenFlowField
+from dpif.odp.kinds import Flags, Port
+from dpif.odp.openflow_fields import FIELDS, PROTOCOLS, READERS, RESERVED_PORTS, TPID, OpenFlowField
 from dpif.odp.scanner import Scanner
 
-_ITEM = r"(?!(?:and|or|not|in|has)\b)[A-Za-z_][A-Za-z0-9_]*(?:[=:][^=\s,][^\s,]*|\([^()]*\))?"
+_ITEM = r"(?!(?:and|or|not|in|has)\b)[A-Za-z_][A-Za-z0-9_]*(?:[=:](?:\([^()\s]*\)|[^=\s,][^\s,]*)|\([^()]*\))?"
 _LIST = re.compile(rf"[\s,]*{_ITEM}(?:[\s,]+{_ITEM})*[\s,]*")
 _SIGN = re.compile(r"[=:(,]")
+_OTHER = re.compile(r"==|!=|[<>]|\b(?:and|or|not|in|has)\b")
+"""What only the other language has."""
+_FIRST = re.compile(r"[\s,]*(\w+)")
+_PORT_WORD = re.compile(r"[A-Za-z_]+(?![^,) \t\r\n])")
 _ELSEWHERE = re.compile(
-    r"x{0,2}reg\d+|metadata|conj_id|actset_output|packet_type|tun_(?:flags|metadata\d+|erspan_\w+|gtpu_\w+)|nd_(?:reserved|options_type)"
+    r"x{0,2}reg\d+|metadata|conj_id|actset_output|tun_(?:flags|metadata\d+|erspan_\w+|gtpu_\w+)|nd_(?:reserved|options_type)"
 )
 """Fields of OpenFlow that no filter takes."""
 
@@ -36,8 +40,15 @@ class _Setting(NamedTuple):
 
 
 def is_openflow(text: str) -> bool:
-    """Tell whether a filter is of this form: a list of words and of ``field=value``, or one word of a protocol."""
-    return text.strip() in PROTOCOLS or bool(_SIGN.search(text) and _LIST.fullmatch(text))
+    """Tell whether a filter is of this form: a list of words and of ``field=value``, or one word of a protocol.
+
+    So is a list with a mistake in it: one with commas, or with a word in front that only OpenFlow knows.
+    """
+    if text.strip() in PROTOCOLS or (_SIGN.search(text) and _LIST.fullmatch(text)):
+        return True
+    first = _FIRST.match(text)
+    is_known = first is not None and first[1] in {*PROTOCOLS, *FIELDS} - {*NAMES}
+    return not _OTHER.search(text) and (is_known or "," in text)
 
 
 def scan_openflow(scanner: Scanner) -> Test:
@@ -97,15 +108,33 @@ def _scan_setting(scanner: Scanner, name: str, field: OpenFlowField, position: i
 
 def _scan_value(scanner: Scanner, field: OpenFlowField) -> tuple[int, int]:
     """Take a value; return it and its mask as they stand in the field's place."""
+    if field.name == "packet_type":
+        return _scan_packet_type(scanner), field.mask
     if field.bits:
         return _scan_part(scanner, field)
     kind = _places(field)[0].kind
     assert kind is not None  # the table has fields with values only
+    if isinstance(kind, Port):
+        reserved = _PORT_WORD.match(scanner.text, scanner.position)
+        if reserved is not None and reserved[0].upper() in RESERVED_PORTS:
+            scanner.position = reserved.end()
+            return RESERVED_PORTS[reserved[0].upper()], kind.full
     if isinstance(kind, Flags):
         value, mask = kind.scan_masked(scanner)
         return value, mask & kind.allowed
     value = int(scan_literal(scanner, kind))
     return value, scan_bits(scanner, kind) if scanner.take("/") else int(number(kind, kind.full))
+
+
+def _scan_packet_type(scanner: Scanner) -> int:
+    """Take ``(name space,type)``."""
+    if not scanner.take("("):
+        scanner.fail(f"expected a packet type such as (0,0) or (1,0x800), found {scanner.found()}")
+    name_space = scanner.integer(0xFFFF, "a name space")
+    scanner.expect(",")
+    type_ = scanner.integer(0xFFFF, "a type")
+    scanner.expect(")")
+    return name_space << 16 | type_
 
 
 def _scan_part(scanner: Scanner, field: OpenFlowField) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 Names are those of ``ovs-fields(7)``. A field is found under the names of `filter_fields`, with exceptions that
 Open vSwitch (odp_flow_key_to_flow) sees otherwise than the key is laid out: ``vlan`` is the outer tag with its TPID,
 "no tag" included, ``dl_type`` what is within the tags, ``recirc_id`` is matched exactly where a mask lacks it, and
-what a tunnel lacks is 0.
+what a tunnel lacks is 0. ``packet_type`` follows from the Ethernet header that a flow has, or lacks; Open vSwitch
+passes over it where a flow has no attribute of that name.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dpif.odp.filter_fields import Pair, Subject
 from dpif.odp.filter_values import number
 from dpif.odp.key import FlowKey
 from dpif.odp.kinds import Kind
+from dpif.odp.layers import PacketType
 from dpif.odp.nest import Attr
 from dpif.odp.tunnel import Tunnel
 from dpif.packet.constants import (
@@ -42,6 +44,21 @@ TPID = ETH_P_8021Q << 16
 """The TPID above a TCI. Of the TPID of a flow OpenFlow compares these bits alone."""
 _NO_DL_TYPE = 0x5FF
 """Stands for the EtherType of a packet that has none (FLOW_DL_TYPE_NONE)."""
+OFPHTN_ETHERTYPE = 1
+"""The name space of packet types that are EtherTypes."""
+RESERVED_PORTS = {
+    "UNSET": 0xFFF7,
+    "IN_PORT": 0xFFF8,
+    "TABLE": 0xFFF9,
+    "NORMAL": 0xFFFA,
+    "FLOOD": 0xFFFB,
+    "ALL": 0xFFFC,
+    "CONTROLLER": 0xFFFD,
+    "LOCAL": 0xFFFE,
+    "ANY": 0xFFFF,
+    "NONE": 0xFFFF,
+}
+"""Ports of OpenFlow by their names (OFPP_*). No port of a datapath has these numbers."""
 
 
 class Needed(NamedTuple):
@@ -102,6 +119,7 @@ _ICMPV6 = Needed(_IPV6.types, (IPPROTO_ICMPV6,), "icmp6")
 
 _FIELDS = (
     OpenFlowField("in_port in_port_oxm", "in_port"),
+    OpenFlowField("packet_type", "packet_type", bits=32),
     OpenFlowField("recirc_id", "recirc_id"),
     OpenFlowField("dp_hash", "dp_hash"),
     OpenFlowField("skb_priority", "skb_priority"),
@@ -236,6 +254,17 @@ def read_dl_type(subject: Subject) -> Pair:
     return _NO_DL_TYPE if key.eth_type is None else key.eth_type, 0xFFFF if must_match else 0
 
 
+def read_packet_type(subject: Subject) -> Pair:
+    """Return name space and type: (0, 0) for an Ethernet packet, (1, EtherType) for another."""
+    key, mask = subject.key, subject.mask
+    if key.packet_type is not None:
+        bits = PacketType() if mask.packet_type is None else mask.packet_type
+        return key.packet_type.ns << 16 | key.packet_type.id, bits.ns << 16 | bits.id
+    if key.eth is not None:
+        return 0, 0xFFFFFFFF
+    return OFPHTN_ETHERTYPE << 16 | (key.eth_type or 0), 0xFFFF0000 | (mask.eth_type or 0)
+
+
 def read_recirc_id(subject: Subject) -> Pair:
     """Return the recirculation id."""
     bits = subject.mask.recirc_id
@@ -256,6 +285,7 @@ def _tunnel_reader(attr: Attr[Any], kind: Kind[Any]) -> Callable[[Subject], Pair
 READERS: dict[str, Callable[[Subject], Pair]] = {
     "vlan": read_vlan,
     "dl_type": read_dl_type,
+    "packet_type": read_packet_type,
     "recirc_id": read_recirc_id,
     **{
         f"tunnel.{attr.name}": _tunnel_reader(attr, attr.type.kind)

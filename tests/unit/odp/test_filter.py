@@ -108,6 +108,12 @@ def test_within_a_tag() -> None:
     assert not parse_filter("used >= 0 or ipv4 or encap.ipv4.dst").matches(TAGGED)
 
 
+@pytest.mark.parametrize("actions", ["drop", "drop(42)", "2,drop", "clone(drop(1)),2"])
+def test_packets_are_dropped_by_no_action_or_one(actions: str) -> None:
+    assert parse_filter("actions has drop").matches(flow("in_port(1)", actions))
+    assert not parse_filter("actions has drop").matches(flow("in_port(1)", "clone(drop),2"))
+
+
 def test_tunnels_and_labels() -> None:
     assert parse_filter("tunnel.tun_id == 7 and tunnel.src in 1.2.3.4 and mpls.label == 9").matches(TUNNEL)
     assert not parse_filter("mpls.label > 9 or tunnel.ipv6_src").matches(TUNNEL)
@@ -139,7 +145,7 @@ def test_without_key_or_mask() -> None:
         ("tcp.dst == 65536", 11, "at most 0xffff"),
         ("used in 3", 5, "does not apply"),
         ("in_port == nosuch", 11, "a port number"),
-        ("((" * 20, 32, "levels deep"),
+        ("((" * 20, 31, "levels deep"),
     ],
 )
 def test_mistakes(text: str, position: int, message: str) -> None:

@@ -42,11 +42,12 @@ FLOWS = {
         "open tag": "eth(),eth_type(0x8100),vlan(vid=5/0,pcp=3),encap(eth_type(0x0800/0))",
         "tunnel": "recirc_id(7),tunnel(tun_id=0x7,src=1.2.3.4,ttl=64),in_port(9),"
         "eth(),eth_type(0x8847),mpls(label=9)",
+        "routed": "in_port(3),eth_type(0x0800),ipv4(proto=17)",
         "tracked": "ct_state(+trk+est-new),ct_mark(0x10/0xf0),eth(),eth_type(0x0800)",
     }.items()
 }
-UNTAGGED = {"web", "web6", "dns", "any", "arp", "tunnel", "tracked"}
-IP = {"web", "dns", "any", "tagged", "open tag", "tracked"}
+UNTAGGED = {"web", "web6", "dns", "any", "arp", "tunnel", "routed", "tracked"}
+IP = {"web", "dns", "any", "tagged", "open tag", "routed", "tracked"}
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,9 @@ IP = {"web", "dns", "any", "tagged", "open tag", "tracked"}
     [
         ("", set(FLOWS)),
         ("ip", IP),
-        ("tcp", IP - {"dns"}),
-        ("tcp,tp_dst=80", IP - {"dns", "tagged"}),
-        ("tcp tp_dst=81", IP - {"dns", "tagged", "web"}),
+        ("tcp", IP - {"dns", "routed"}),
+        ("tcp,tp_dst=80", IP - {"dns", "routed", "tagged"}),
+        ("tcp tp_dst=81", IP - {"dns", "routed", "tagged", "web"}),
         ("tcp6,tcp_dst=80", {"web6", "any", "tags", "open tag"}),
         ("ip,nw_dst=10.1.2.3", IP),
         ("ip,nw_dst=10.2.2.3", IP - {"web"}),
@@ -86,6 +87,12 @@ IP = {"web", "dns", "any", "tagged", "open tag", "tracked"}
         ("ct_state=+new", set(FLOWS) - {"tracked"}),
         ("ct_mark=0x20", set(FLOWS) - {"tracked"}),
         ("ip,ip_frag=later", IP - {"web", "dns"}),
+        ("packet_type=(0,0)", set(FLOWS) - {"routed"}),
+        ("ip, packet_type=(1,0x800)", {"routed"}),
+        ("packet_type=(1,0x86dd)", set()),
+        ("in_port=LOCAL,ip", IP - {"web", "dns", "routed"}),
+        ("in_port=none,ip", IP - {"web", "dns", "routed"}),
+        ("in_port=CONTROLLER", set(FLOWS) - {"web", "web6", "dns", "arp", "tunnel", "routed"}),
     ],
 )
 def test_what_agrees(text: str, picked: set[str]) -> None:
@@ -149,6 +156,12 @@ def test_what_is_not(text: str) -> None:
         ("dl_vlan=4096", 8, "at most 4095"),
         ("ip,nw_dst=10.0.0.0/33", 19, "at most /32"),
         ("in_port=nosuch,tcp", 8, "a port number"),
+        ("ip, packet_type=(0,0", 20, "expected ')'"),
+        ("ip, packet_type=0", 16, "expected a packet type such as (0,0)"),
+        ("ip, packet_typ=(0,0)", 4, "did you mean 'packet_type'"),
+        ("ip, tp_dst = 80", 10, "expected tp_dst=VALUE, found ' '"),
+        ("tcp6 tp_dst = 80", 11, "expected tp_dst=VALUE"),
+        ("ip, packets=5", 4, "write 'packets == VALUE'"),
         ("tcp,in_port", 11, "expected in_port=VALUE, found the end"),
         ("in_port(1,tcp)", 9, "expected ')'"),
         ("ip,ip_frag=yes", 11, "one of: first, later, no"),
