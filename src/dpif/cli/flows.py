@@ -12,7 +12,7 @@ from dpif.cli.errors import CommandError, UsageError, describe, syntax
 from dpif.cli.flow_views import CounterLine, FlowLine, port_names
 from dpif.client.operations import Delete, Put
 from dpif.client.values import Match, encode_match
-from dpif.errors import NoSuchObject, ParseError
+from dpif.errors import EncodeError, NoSuchObject, ParseError
 from dpif.odp.actions import Actions, parse_actions
 from dpif.odp.key import FlowKey, FlowMask, parse_match
 from dpif.odp.match_texts import encode_match_text
@@ -61,15 +61,11 @@ class FlowReader:
     def put(self, text: str, actions: str, *, create: bool, modify: bool, clear: bool = False) -> Put:
         """Return the operation that adds or changes a flow; raise `CommandError`."""
         match = self._encoded(text, "parsing flow key ({})")
-        return Put(
-            match.key,
-            self._encoded_actions(actions),
-            match.mask,
-            ufid=match.ufid,
-            create=create,
-            modify=modify,
-            clear=clear,
-        )
+        encoded = self._encoded_actions(actions)
+        try:
+            return Put(match.key, encoded, match.mask, ufid=match.ufid, create=create, modify=modify, clear=clear)
+        except EncodeError as error:  # actions that no message has room for
+            raise CommandError(describe("updating flow table", error)) from None
 
     def _encoded_actions(self, text: str) -> bytes:
         """Return a text's actions, in which names may stand for ports; these are asked for when it needs them."""

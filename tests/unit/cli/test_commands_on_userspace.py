@@ -322,6 +322,17 @@ def test_each_line_of_a_file_that_fails_is_told(br0: str, run: Run, file: Path) 
     assert run("dump-flows").stdout == ""
 
 
+def test_actions_that_no_message_has_room_for_fail_by_themselves(br0: str, run: Run, file: Path) -> None:
+    file.write_text(f"{ARP} {'pop_vlan,' * 16383}\n{ARP} 2\n")
+    ran = run("add-flows", br0, str(file))
+    assert ran.stderr == (
+        f"dpif: {file}:1: updating flow table (Invalid argument): 65532 bytes are too long for an attribute, "
+        "which holds up to 65531\n"
+    )
+    assert run("dump-flows").stdout.endswith("actions:2\n")
+    assert run("parse-actions", "pop_vlan," * 16383).status == 0
+
+
 def test_statistics_of_the_flows_of_a_file(br0: str, run: Run, file: Path) -> None:
     file.write_text(f"{ARP} 2\nmod {ARP} 1\n")
     assert run("-s", "add-flows", str(file)).stdout == "packets:0, bytes:0, used:never\n" * 2
