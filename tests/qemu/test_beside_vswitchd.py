@@ -17,7 +17,9 @@ import pytest
 from dpif import Datapath, open
 from dpif.cli.commands import COMMANDS
 from dpif.cli.entry import main
+from dpif.odp.actions import parse_actions
 from dpif.odp.constants import DatapathFeature
+from dpif.odp.key import parse_match
 from dpif.testing import netns, traffic, vswitchd
 from dpif.testing.waiting import eventually
 
@@ -95,6 +97,19 @@ def test_it_forwards_and_dispatches_per_cpu(switch: Switch) -> None:
     pids = switch.dp.read().per_cpu_pids
     assert pids is not None
     assert len(set(pids)) >= 2
+
+
+@pytest.mark.parametrize("options", [(), ("-m",)])
+def test_every_line_of_its_flows_is_read(switch: Switch, options: tuple[str, ...]) -> None:
+    first, second = switch.hosts
+    numbers = {name: number for number, name in switch.dp.ports.names().items()}
+    assert traffic.ping(first, second, count=3) == (3, 3)
+    lines = netns.run("ovs-dpctl", *options, "dump-flows", vswitchd.DATAPATH, timeout=60).splitlines()
+    assert lines
+    for line in lines:
+        match, _, rest = line.partition(", packets:")
+        assert len(parse_match(match, numbers)[0])
+        assert parse_actions(rest.partition(", actions:")[2], numbers)
 
 
 def test_readers_leave_it_alone(switch: Switch) -> None:
