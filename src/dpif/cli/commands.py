@@ -84,7 +84,8 @@ datapath, tx_pcap=FILE records what it sends there)."""
 _FLOW = """\
 A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
 matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as
-1,2 or push_vlan(vid=5,pcp=0),3; drop drops. Ports are numbers, or names of ports.
+1,2 or push_vlan(vid=5,pcp=0),3; drop drops. Ports are numbers, or names of ports. What dpif does not know is
+written by number and bytes, as it is shown: key99(00 01), action99(07 00).
 
 What packets of the type have must be there, at least empty: eth_type(0x0800) needs ipv4(), ipv4(proto=17) needs
 udp(), ipv4(proto=6) needs tcp() and tcp_flags(0/0). The syntax is that of dump-flows, not that of ovs-ofctl; for many
