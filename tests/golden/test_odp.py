@@ -35,16 +35,7 @@ OTHER_MEANING = {
 AMBIGUOUS_LINES = {
     "ttl=64,flags(+key))": "a wildcarded tun_id is told by its flag alone, which is no attribute",
 }
-SHOWN_OTHERWISE = [
-    (
-        "hwid=0x17/0x3f",
-        "hwid=0x7/0xf",
-    ),  # the tool shows four of six bits, ours shows 0x17 where that is in the kernel
-    *[
-        (f",nsh({base})", f",nsh({base},c1=0x0,c2=0x0,c3=0x0,c4=0x0)".replace("(,", "("))
-        for base in ("", "ttl=1", "mdtype=2,spi=0x5", "np=1,spi=0x10,si=255")
-    ],  # the tool shows metadata that key and mask have not
-]
+SHOWN_OTHERWISE: list[tuple[str, str]] = json.loads((DIRECTORY / "shown_otherwise.json").read_text())
 """How lines of ours differ from the tool's, each as ours and as the tool's."""
 
 
