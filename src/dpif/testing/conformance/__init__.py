@@ -31,7 +31,7 @@ from dpif.testing.conformance.headers import Labels, ServiceHeaders, WithoutEthe
 from dpif.testing.conformance.looks import Looks
 from dpif.testing.conformance.meters import Meters
 from dpif.testing.conformance.notifications import Notifications
-from dpif.testing.conformance.packets import Forwarding, PacketActions
+from dpif.testing.conformance.packets import Depth, Forwarding, PacketActions
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
 from dpif.testing.conformance.tunnels import TunnelInput, TunnelOutput, TunnelPorts
 from dpif.testing.conformance.upcalls import UpcallDelivery
@@ -45,6 +45,7 @@ SUITE = (
     ConntrackNat,
     ConntrackTimeouts,
     Datapaths,
+    Depth,
     FlowColumns,
     FlowErrors,
     FlowTable,

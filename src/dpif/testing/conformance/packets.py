@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import re
+
+import pytest
 
 import dpif
+from dpif._typing import Self
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
 
@@ -104,6 +109,61 @@ class Forwarding:
         counts = [flow.packets for flow in dp.flows if flow.key and flow.key.recirc_id == 7]
         assert sum(counts) == 20
         assert 0 not in counts
+
+
+class Depth:
+    """Actions within others, on copies of a packet that has been recirculated."""
+
+    CHANGE = "set(eth(src=02:00:00:00:00:09))"
+    FAIL = "set(ct_mark(0x1))"
+    """An action that is taken and cannot be carried out."""
+
+    @pytest.mark.parametrize("change", [CHANGE, ""])
+    @pytest.mark.parametrize(
+        "outer", ["clone({})", "sample(sample=100%,actions({}))", "check_pkt_len(size=1,gt({}),le(drop))"]
+    )
+    def test_what_is_deep_waits(self, harness: Harness, outer: str, change: str) -> None:
+        """If it changes the packet; what does not is done at once."""
+        with _Looking(harness) as looking:
+            actions = f"{outer.format(f'{change},look(1)'.strip(','))},look(2)"
+            told = [looking.deep(depth, actions) for depth in range(4)]
+        assert told == [[1, 2], [1, 2], [1, 2], [2, 1] if change else [1, 2]]
+
+    def test_what_is_deep_fails_unseen(self, harness: Harness) -> None:
+        with _Looking(harness) as looking:
+            actions = f"clone({self.FAIL},look(1)),look(2)"
+            for depth in range(3):
+                with contextlib.nullcontext() if depth else refused(errno.EINVAL):
+                    assert looking.deep(depth, actions) == []
+            assert looking.deep(3, actions) == [2]
+
+
+class _Looking:
+    """Sends packets through actions some recirculations deep, and tells which of their ``look(…)`` saw them."""
+
+    def __init__(self, harness: Harness) -> None:
+        self._dp, _, _ = two_ports(harness)
+        self._upcalls = self._dp.upcalls(miss=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._upcalls.close()
+
+    def deep(self, depth: int, actions: str) -> list[int]:
+        """Return the numbers of those that did, in their order."""
+        look = rf"userspace(pid={self._upcalls.port_id},userdata(0\1))"
+        text = re.sub(r"look\((.)\)", look, actions)
+        for number in range(1, depth + 1):
+            self._dp.flows.put(
+                f"recirc_id({number}),{UDP4_FLOW}", text if number == depth else f"recirc({number + 1})"
+            )
+        self._dp.execute(UDP4, "recirc(1)" if depth else text, dpif.FlowKey(in_port=1))
+        found: list[int] = []
+        while upcalls := self._upcalls.poll(0.0):
+            found += [(upcall.userdata or b"")[0] for upcall in upcalls]
+        return found
 
 
 class PacketActions:

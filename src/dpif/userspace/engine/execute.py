@@ -178,12 +178,19 @@ def _ct(action: Ct, place: _Place) -> Step:
     return make_ct(action, namespace.tracker, namespace.translator, namespace.fragments)
 
 
+_CHANGE_NOTHING: Final = (Output, Recirc, Trunc, Userspace)
+"""Actions that leave a packet's key as it is (actions_may_change_flow)."""
+
+
 def _branch(actions: Actions, place: _Place) -> Step:
     """Return the step that does `actions` and undoes behind them what they changed."""
     steps = compile_actions(actions, place.datapath)
     if place.is_last:
         return lambda frame: run(steps, frame)
-    return lambda frame: run(steps, frame.clone())
+    if all(isinstance(action, _CHANGE_NOTHING) for action in actions):
+        return lambda frame: run(steps, frame.clone())
+    branch = place.datapath.processor.branch
+    return lambda frame: branch(steps, frame.clone())
 
 
 def _clone(action: Clone, place: _Place) -> Step:

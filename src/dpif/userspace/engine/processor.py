@@ -3,13 +3,14 @@
 There is one processor. A packet is carried through all that happens to it before the next one starts: a packet
 that a device hands over meanwhile (a program answering at once, two datapaths wired together) waits its turn.
 
-``recirc`` sends a packet back to the flow table. The kernel does that at once up to a depth, puts off what is
-deeper until the packet in hand is done, and drops what there is no room for; so a recirculation loop ends. The
-limits and the order are those of net/openvswitch/actions.c.
+``recirc`` sends a packet back to the flow table, ``clone`` and its like do actions on a copy. The kernel does that at
+once up to a depth, puts off what is deeper until the packet in hand is done, and drops what there is no room for; so
+a recirculation loop ends. The limits and the order are those of net/openvswitch/actions.c.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from errno import EINVAL, ENETDOWN
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 OVS_RECURSION_LIMIT: Final = 5
 OVS_DEFERRED_ACTION_THRESHOLD: Final = OVS_RECURSION_LIMIT - 2
 DEFERRED_ACTIONS: Final = 9
-"""How many recirculations of one packet may be put off (DEFERRED_ACTION_FIFO_SIZE, whose last place is not used)."""
+"""How often something may be put off for one packet (DEFERRED_ACTION_FIFO_SIZE, whose last place is not used)."""
 
 Step: TypeAlias = Callable[[Frame], "bool | None"]
 """One action, ready to be carried out. True says that the actions behind it are not to be."""
@@ -47,7 +48,7 @@ class Processor:
         self._waiting: deque[tuple[Port, bytes, int]] = deque()
         self._is_busy = False
         self._level = 0
-        self._deferred: list[tuple[Datapath, Frame]] = []
+        self._deferred: list[Callable[[], object]] = []
 
     def receive(self, port: Port, packet: bytes, tunnel: int = 0) -> None:
         """Carry a packet that came in through `port`, with a tunnel key: now, or when what is in hand is done."""
@@ -97,8 +98,6 @@ class Processor:
             if self._level > OVS_RECURSION_LIMIT:
                 raise ActionError(ENETDOWN)
             run(steps, frame)
-        except DecodeError:  # the packet is too short for a change, or has no such header
-            raise ActionError(EINVAL) from None
         finally:
             if self._level == 1 and self._deferred:
                 self._work_off_deferred()
@@ -108,17 +107,36 @@ class Processor:
         """Look a packet up again: now, too deep later, too often not at all."""
         if self._level <= OVS_DEFERRED_ACTION_THRESHOLD:
             datapath.process(frame)
-        elif len(self._deferred) < DEFERRED_ACTIONS:
-            self._deferred.append((datapath, frame))
+        else:
+            self._defer(lambda: datapath.process(frame))
+
+    def branch(self, steps: Iterable[Step], frame: Frame) -> None:
+        """Carry out actions on a copy of a packet: now, too deep later, too often not at all (clone_execute)."""
+        if self._level <= OVS_DEFERRED_ACTION_THRESHOLD:
+            self._level += 1
+            try:
+                run(steps, frame)
+            finally:
+                self._level -= 1
+        else:
+            self._defer(lambda: run(steps, frame))
+
+    def _defer(self, work: Callable[[], object]) -> None:
+        if len(self._deferred) < DEFERRED_ACTIONS:
+            self._deferred.append(work)
 
     def _work_off_deferred(self) -> None:
-        for datapath, frame in self._deferred:  # which grows meanwhile
-            datapath.process(frame)
+        for work in self._deferred:  # which grows meanwhile
+            with contextlib.suppress(ActionError):
+                work()
         self._deferred.clear()
 
 
 def run(steps: Iterable[Step], frame: Frame) -> None:
-    """Carry out actions, those of a flow or those within another action."""
-    for step in steps:
-        if step(frame):
-            return
+    """Carry out actions, those of a flow or those within another action; raise `ActionError`."""
+    try:
+        for step in steps:
+            if step(frame):
+                return
+    except DecodeError:  # the packet is too short for a change, or has no such header
+        raise ActionError(EINVAL) from None
