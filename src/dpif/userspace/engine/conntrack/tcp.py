@@ -148,7 +148,7 @@ class Tcp:
             return Verdict.ACCEPT
         new = self._open_from_both_ends(new, kind, is_reply)
         judgement, new = self._judge(connection, segment, kind, is_reply, new)
-        if judgement == Judgement.ACCEPT:
+        if judgement in (Judgement.ACCEPT, Judgement.TOLERATE):
             self._enter(new, kind, is_reply)
             return self._renew(connection, old, kind, now)
         return Verdict.ACCEPT if judgement == Judgement.IGNORE else Verdict.INVALID
@@ -271,7 +271,7 @@ class Tcp:
                 seconds = min(seconds, connection.lifetimes[TcpTimeout.UNACK])
         elif self.state == TcpState.ESTABLISHED and old in (TcpState.SYN_RECV, TcpState.ESTABLISHED):
             connection.is_assured = True
-        connection.expires = now + seconds
+        connection.live_until(now + seconds)
         return Verdict.ACCEPT
 
     def _seconds(self, lifetimes: Mapping[int, int], kind: int) -> int:

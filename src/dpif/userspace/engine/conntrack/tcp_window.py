@@ -36,6 +36,8 @@ class Judgement(Enum):
     """What windows say about a segment."""
 
     ACCEPT = auto()
+    TOLERATE = auto()
+    """It does not fit, but that is not heeded; it changes no window."""
     IGNORE = auto()
     """It is let through, and changes nothing: it was acknowledged before, or comes very late."""
     INVALID = auto()
@@ -109,7 +111,7 @@ def judge(sender: End, receiver: End, segment: Segment, *, is_reply: bool, state
         seq = end = sender.end
     found = _compare(sender, receiver, seq, end, sack)
     if found != Judgement.ACCEPT:
-        return Judgement.ACCEPT if sender.flags & TcpFlag.BE_LIBERAL else found
+        return Judgement.TOLERATE if sender.flags & TcpFlag.BE_LIBERAL else found
     _advance(sender, receiver, segment, end, ack, sack)
     return found
 
