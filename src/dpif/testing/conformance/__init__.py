@@ -21,7 +21,8 @@ from __future__ import annotations
 from dpif.testing.conformance.batches import Batches
 from dpif.testing.conformance.columns import FlowColumns
 from dpif.testing.conformance.connections import ConntrackEntries, ConntrackFlush, ConntrackTimeouts
-from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits, ConntrackNat
+from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits
+from dpif.testing.conformance.copies import ConntrackClashes, ConntrackCopies
 from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
@@ -30,6 +31,7 @@ from dpif.testing.conformance.harness import Harness, Host, Wire
 from dpif.testing.conformance.headers import Labels, ServiceHeaders, WithoutEthernet
 from dpif.testing.conformance.looks import Looks
 from dpif.testing.conformance.meters import Meters
+from dpif.testing.conformance.nat import ConntrackNat
 from dpif.testing.conformance.notifications import Notifications
 from dpif.testing.conformance.packets import Depth, Forwarding, PacketActions
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
@@ -39,6 +41,8 @@ from dpif.testing.conformance.upcalls import UpcallDelivery
 SUITE = (
     Batches,
     Conntrack,
+    ConntrackClashes,
+    ConntrackCopies,
     ConntrackEntries,
     ConntrackFlush,
     ConntrackLimits,

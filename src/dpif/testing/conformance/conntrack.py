@@ -1,4 +1,4 @@
-"""Connection tracking: states, marks and labels, zones, translation."""
+"""Connection tracking: states, marks and labels, zones."""
 
 from __future__ import annotations
 
@@ -82,6 +82,15 @@ class Tracking:
         """Return what comes up when a packet has been through `actions`."""
         self.dp.execute(frame, f"{actions},recirc(0x1)", key or dpif.FlowKey(in_port=1))
         return self.come_up()
+
+    def looks(self, frame: bytes, actions: str) -> list[Upcall]:
+        """Return what comes up from each ``look`` among `actions`."""
+        look = f"userspace(pid={self._upcalls.pid_of(1)})"
+        self.dp.execute(frame, actions.replace("look", look), dpif.FlowKey(in_port=1))
+        found: list[Upcall] = []
+        while upcalls := self._upcalls.poll(0.0):
+            found += upcalls
+        return found
 
     def come_up(self) -> Upcall:
         """Wait for the next packet that comes up; return it."""
@@ -258,77 +267,6 @@ class Conntrack(OnTracking):
     def test_what_conntrack_refuses(self, tracking: Tracking) -> None:
         with refused(errno.EINVAL, "a helper that is not there"):
             tracking.dp.flows.add("eth(),eth_type(0x0800),ipv4(proto=17)", "ct(commit,helper=nosuch)")
-
-
-class ConntrackNat(OnTracking):
-    """The action ``ct`` with ``nat``: what a packet looks like behind it."""
-
-    @pytest.mark.parametrize(
-        ("client", "server", "outside"), [(CLIENT, SERVER, OUTSIDE), (CLIENT6, SERVER6, OUTSIDE6)]
-    )
-    @pytest.mark.parametrize("make", [udp, handshake])
-    def test_source(self, tracking: Tracking, client: str, server: str, outside: str, make: Make) -> None:
-        up = tracking.go(make(client, server, 1000, 53), f"ct(commit,nat(src={outside}))")
-        assert up.packet == make(outside, server, 1000, 53)
-        assert up.key.ct_state == TRK | NEW | SNAT
-        up = tracking.go(make(server, outside, 53, 1000))
-        assert up.packet == make(server, client, 53, 1000)
-        assert up.key.ct_state == TRK | EST | RPL | DNAT
-
-    def test_a_source_port_out_of_a_range(self, tracking: Tracking) -> None:
-        action = f"ct(commit,nat(src={OUTSIDE}:5000-5001))"
-        seen = set()
-        for port in (1000, 1001):
-            up = tracking.go(udp(CLIENT, SERVER, port, 53), action)
-            chosen = up.key.udp.src if up.key.udp else 0
-            seen.add(chosen)
-            assert up.packet == udp(OUTSIDE, SERVER, chosen, 53)
-            assert tracking.go(udp(SERVER, OUTSIDE, 53, chosen)).packet == udp(SERVER, CLIENT, 53, port)
-        assert seen == {5000, 5001}
-        with refused(errno.EINVAL, "a third where there are two"):
-            tracking.go(udp(CLIENT, SERVER, 1002, 53), action)
-
-    def test_a_range_of_addresses(self, tracking: Tracking) -> None:
-        up = tracking.go(udp(CLIENT, SERVER, 1000, 53), "ct(commit,nat(src=192.0.2.16-192.0.2.31))")
-        assert up.key.ipv4 is not None
-        assert str(up.key.ipv4.src).startswith("192.0.2.")
-        assert 16 <= up.key.ipv4.src.packed[3] <= 31
-
-    def test_destination(self, tracking: Tracking) -> None:
-        up = tracking.go(udp(OUTSIDE, CLIENT, 1000, 53), f"ct(commit,nat(dst={SERVER}:5353))")
-        assert up.packet == udp(OUTSIDE, SERVER, 1000, 5353)
-        assert int(up.key.ct_state or 0) & DNAT
-        up = tracking.go(udp(SERVER, OUTSIDE, 5353, 1000))
-        assert up.packet == udp(CLIENT, OUTSIDE, 53, 1000)
-        assert int(up.key.ct_state or 0) & (EST | RPL | SNAT) == EST | RPL | SNAT
-
-    def test_a_port_that_is_taken_is_left_to_the_first(self, tracking: Tracking) -> None:
-        action = f"ct(commit,nat(src={OUTSIDE}))"
-        assert tracking.go(udp(CLIENT, SERVER, 2000, 53), action).packet == udp(OUTSIDE, SERVER, 2000, 53)
-        up = tracking.go(udp("10.7.0.9", SERVER, 2000, 53), action)
-        assert up.key.udp is not None
-        assert up.key.udp.src != 2000
-        assert up.packet == udp(OUTSIDE, SERVER, up.key.udp.src, 53)
-
-    def test_ping(self, tracking: Tracking) -> None:
-        request = build.ethernet(A, B, build.echo(CLIENT, SERVER))
-        up = tracking.go(request, f"ct(commit,nat(src={OUTSIDE}))")
-        assert up.packet == build.ethernet(A, B, build.echo(OUTSIDE, SERVER))
-        up = tracking.go(build.ethernet(A, B, build.echo(SERVER, OUTSIDE, reply=True)))
-        assert up.packet == build.ethernet(A, B, build.echo(SERVER, CLIENT, reply=True))
-
-    @pytest.mark.parametrize("make", [udp, handshake])
-    def test_an_icmp_error_is_translated_with_what_it_quotes(self, tracking: Tracking, make: Make) -> None:
-        query = make(CLIENT, SERVER, 1000, 53)
-        outside = tracking.go(query, f"ct(commit,nat(src={OUTSIDE}))").packet
-        up = tracking.go(unreachable(SERVER, OUTSIDE, outside))
-        assert up.packet == unreachable(SERVER, CLIENT, query)
-        assert int(up.key.ct_state or 0) & (REL | RPL) == REL | RPL
-
-    def test_what_was_not_translated_stays(self, tracking: Tracking) -> None:
-        query = udp(CLIENT, SERVER, 1000, 53)
-        tracking.go(query, "ct(commit)")
-        assert tracking.go(query).packet == query
 
 
 class ConntrackLimits(OnTracking):

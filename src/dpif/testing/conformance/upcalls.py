@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 import dpif
 from dpif.client import Upcall
-from dpif.odp.actions import Trunc, Userspace
+from dpif.odp.actions import Trunc, Userspace, parse_actions
+from dpif.odp.constants import PacketCmd
 from dpif.odp.extraction import extract
+from dpif.odp.messages import PacketRecord
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
 from dpif.testing.conformance.misses import flood, let_miss
@@ -41,6 +45,37 @@ class UpcallDelivery:
                 assert upcall.packet == frame
                 # A kernel built without conntrack zones leaves their field out.
                 assert upcall.key.replace(ct_zone=None) == extract(frame, 1).replace(ct_zone=None)
+
+    @pytest.mark.parametrize(
+        ("actions", "stays"),
+        [
+            ("set(eth(src=02:00:00:00:00:09))", True),
+            ("set(ipv4(tos=4,ttl=3))", True),
+            ("set(ipv4(src=10.0.0.1))", True),
+            ("set(ipv4(src=10.0.0.9))", False),
+            ("set(udp(src=1000))", False),
+            ("set(udp(src=1001))", False),
+            ("push_vlan(vid=1,pcp=0)", True),
+            ("ct(commit,nat(src=192.0.2.7))", True),
+        ],
+    )
+    def test_a_hash_comes_up_as_it_came_down(self, harness: Harness, actions: str, stays: bool) -> None:
+        """Unless addresses were changed by ``set``, or ports were set at all."""
+        dp, _, _ = two_ports(harness)
+        dp.conntrack.flush()
+        given = 1 << 33 | 0x12345678
+        with dp.upcalls(miss=False) as upcalls:
+            record = PacketRecord(
+                command=PacketCmd.EXECUTE,
+                dp_ifindex=dp.ifindex,
+                packet=UDP4,
+                key=dpif.FlowKey(in_port=1).to_bytes(),
+                actions=parse_actions(f"{actions},userspace(pid={upcalls.port_id})").to_bytes(),
+                hash=given,
+            )
+            dp.connection.transact(record.request("executing"))
+            (upcall,) = upcalls.poll(2)
+        assert (upcall.hash == given) == stays
 
     def test_misses_are_counted_and_without_a_listener_lost(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)

@@ -54,6 +54,7 @@ def _set_ethernet(packet: bytearray, layout: Layout, **fields: edit.Bits) -> Non
 
 _ENDS: Final = {"src": "src", "dst": "dst"}
 _PORTS: Final = ("tp.src", "tp.dst")
+_ENDS_OF_FLOWS: Final = bits("ipv4.addr.src", "ipv4.addr.dst", "ipv6.addr.src", "ipv6.addr.dst", *_PORTS)
 _HEADERS: Final[Mapping[int, _Header]] = {
     KeyAttr.ETHERNET: _Header(_set_ethernet, _ENDS, ("eth.src", "eth.dst")),
     KeyAttr.IPV4: _Header(
@@ -100,11 +101,17 @@ def _make_set_header(header: _Header, number: int, value: Any, mask: Any) -> Ste
     change = partial(header.change, **{argument: raw[name] for name, argument in header.arguments.items()})
     chosen = PLACES[number].flat(mask) & bits(*header.fields)
     keep, new = ~chosen, PLACES[number].flat(value) & chosen
+    ends = chosen & _ENDS_OF_FLOWS
+    has_ports = header.fields == _PORTS
 
     def set_header(frame: Frame) -> None:
         change(frame.writable(), frame.layout)
+        is_other_flow = frame.key & ends != new & ends
+        if is_other_flow:
+            frame.tracked = None
+        if is_other_flow or has_ports:
+            frame.hash = 0
         frame.key = frame.key & keep | new
-        frame.hash = 0
 
     return set_header
 

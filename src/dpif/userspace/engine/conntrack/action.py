@@ -147,8 +147,7 @@ class _CtStep:
                 self._tracker.remove(connection)
             frame.tracked = None
             return False
-        # A copy of the packet may have committed the connection meanwhile.
-        return is_tracked and (connection.is_confirmed or not self._commits)
+        return is_tracked
 
     def _policy_for(self, frame: Frame) -> Policy | None:
         """Return the action's timeout policy if it is for packets like this one."""
@@ -181,32 +180,31 @@ class _CtStep:
         """Translate one end of a packet; decide what to before, when the connection is new (ovs_ct_nat_execute)."""
         connection, info = tracked
         is_decided = connection.source_set if is_source else connection.destination_set
-        if (
-            info == Info.NEW
-            and not is_decided
-            and not self._translator.decide(connection, range_, is_source=is_source)
-        ):
-            raise ActionError(EINVAL)
-        if translate(frame.writable(), frame.layout, tracked, is_source=is_source):
-            frame.hash = 0
+        if info == Info.NEW and not is_decided:
+            self._translator.decide(connection, range_, is_source=is_source)
+        translate(frame.writable(), frame.layout, tracked, is_source=is_source)
         _update_end(frame, is_source=is_source)
 
     # Committing.
 
     def _commit(self, frame: Frame, tracked: Tracked) -> None:
-        """Enter the connection into the table, and set its mark and labels (ovs_ct_commit)."""
+        """Set the connection's mark and labels, and enter it into the table (ovs_ct_commit)."""
         connection, info = tracked
         if not connection.is_confirmed and not self._tracker.admits(connection):
             raise ActionError(ENOMEM)
-        if self._mark.mask:
-            connection.mark = self._mark.value | connection.mark & ~self._mark.mask
-            frame.key = put(frame.key, "ct.mark", connection.mark)
+        mark = self._mark.value | connection.mark & ~self._mark.mask
+        if mark != connection.mark:  # else a packet's key may keep an older one that a copy has changed
+            connection.mark = mark
+            frame.key = put(frame.key, "ct.mark", mark)
         if self._labels.mask:
             kept = connection.labels & ~self._labels.mask
             connection.labels = kept | self._labels.value & self._labels.mask
             frame.key = put(frame.key, "ct.labels", connection.labels)
-        if not connection.is_confirmed and not info.is_reply and not self._tracker.confirm(connection):
-            raise ActionError(EINVAL)
+        if not connection.is_confirmed and not info.is_reply:
+            confirmed = self._tracker.confirm(connection)
+            if confirmed is None:
+                raise ActionError(EINVAL)
+            frame.tracked = Tracked(confirmed, info)
 
 
 def _be_liberal(connection: Connection) -> None:

@@ -45,9 +45,11 @@ class Connection:
     """A connection. ``original`` and ``reply`` name its directions, translated addresses included.
 
     ``source_set`` and ``destination_set`` say that a translation was decided on, ``source_translated`` and
-    ``destination_translated`` that it changes something. ``is_counted`` says that a limit counts it,
-    ``is_assured`` that traffic went both ways. ``expires`` is a time of the namespace's clock; ``policy`` says how
-    that is set, where it is not the default. ``protocol_state`` is what TCP and SCTP know of it.
+    ``destination_translated`` that it changes something; neither these nor the names change once it is confirmed.
+    ``is_counted`` says that a limit counts it, ``is_assured`` that traffic went both ways, ``is_hidden`` that it is
+    found by its answers alone and lives for a moment (``IPS_NAT_CLASH``). ``expires`` is a time of the namespace's
+    clock; ``policy`` says how that is set, where it is not the default. ``protocol_state`` is what TCP and SCTP know
+    of it.
     """
 
     __slots__ = (
@@ -59,6 +61,7 @@ class Connection:
         "is_assured",
         "is_confirmed",
         "is_counted",
+        "is_hidden",
         "labels",
         "mark",
         "original",
@@ -79,6 +82,7 @@ class Connection:
         self.started = self.expires = now
         self.mark = self.labels = 0
         self.is_confirmed = self.has_reply = self.is_counted = self.is_assured = False
+        self.is_hidden = False
         self.source_set = self.destination_set = False
         self.source_translated = self.destination_translated = False
         self.policy: Policy | None = None
@@ -87,6 +91,11 @@ class Connection:
     def names(self, *, is_reply: bool) -> Tuple:
         """Return the tuple of one direction."""
         return self.reply if is_reply else self.original
+
+    def live_until(self, time: float) -> None:
+        """Give it another time to end, unless that is fixed."""
+        if not self.is_hidden:
+            self.expires = time
 
     @property
     def lifetimes(self) -> Mapping[int, int]:

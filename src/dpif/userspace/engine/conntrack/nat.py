@@ -36,13 +36,15 @@ _PORT_BITS: Final = 0xFFFF
 class Range(NamedTuple):
     """The addresses and ports to choose from; ports None: any that are not in use, the present one first.
 
-    ``is_persistent`` says that a host has the same address with all its connections.
+    ``is_persistent`` says that a host has the same address with all its connections, ``is_random`` that the port
+    is chosen anew for each, whether or not the present one is free.
     """
 
     first: int
     last: int
     ports: tuple[int, int] | None = None
     is_persistent: bool = False
+    is_random: bool = False
 
     @classmethod
     def of_action(cls, nat: Nat) -> Self | None:
@@ -51,7 +53,8 @@ class Range(NamedTuple):
             return None
         ports = None if nat.proto_min is None else (nat.proto_min, nat.proto_max or nat.proto_min)
         first = int(nat.ip_min)
-        return cls(first, first if nat.ip_max is None else int(nat.ip_max), ports, bool(nat.persistent))
+        last = first if nat.ip_max is None else int(nat.ip_max)
+        return cls(first, last, ports, bool(nat.persistent), bool(nat.proto_hash or nat.proto_random))
 
 
 class Translator:
@@ -61,20 +64,20 @@ class Translator:
         self._tracker = tracker
         self._random = random
 
-    def decide(self, connection: Connection, range_: Range | None, *, is_source: bool) -> bool:
+    def decide(self, connection: Connection, range_: Range | None, *, is_source: bool) -> None:
         """Choose what source or destination become, once for each connection (nf_nat_setup_info).
 
-        Without a range the addresses stay, and a source port changes only where it must. False when nothing is
-        free.
+        Without a range the addresses stay, and a source port changes only where it must. A connection that is
+        confirmed stays as it is. When nothing is free, something else is chosen, which cannot be confirmed.
         """
+        if connection.is_confirmed:
+            return
         present = connection.reply.inverse()
         assert present is not None, "a reply has an inverse as its connection had"
         if range_ is None:
             address = present.src if is_source else present.dst
             range_ = Range(address, address)
         chosen = self._choose(connection, present, range_, is_source=is_source)
-        if chosen is None:
-            return False
         reply = chosen.inverse()
         assert reply is not None, "only addresses and ports have changed"
         connection.reply = reply
@@ -84,23 +87,39 @@ class Translator:
         else:
             connection.destination_set = True
             connection.destination_translated |= chosen != present
-        return True
 
-    def _choose(self, connection: Connection, present: Tuple, range_: Range, *, is_source: bool) -> Tuple | None:
-        if is_source and _is_within(present, range_) and self._is_free(connection, present):
-            return present
+    def _choose(self, connection: Connection, present: Tuple, range_: Range, *, is_source: bool) -> Tuple:
+        """Return the tuple of packets that have been translated (get_unique_tuple)."""
+        if is_source and not range_.is_random:
+            kept = present if _is_within(present, range_) else self._translated_before(connection, present, range_)
+            if kept is not None and self._is_free(connection, kept):
+                return kept
         address = _pick_address(present, range_, is_source=is_source)
-        start = present._replace(src=address) if is_source else present._replace(dst=address)
-        if _has_port_within(start, range_, is_source=is_source) and self._is_free(connection, start):
-            return start
-        for candidate in self._with_other_ports(start, range_, is_source=is_source):
-            if self._is_free(connection, candidate):
-                return candidate
+        names = present._replace(src=address) if is_source else present._replace(dst=address)
+        is_usable = not range_.is_random and _has_port_within(names, range_, is_source=is_source)
+        if is_usable and self._is_free(connection, names):
+            return names
+        for candidate in self._with_other_ports(names, range_, is_source=is_source):
+            names = candidate
+            if self._is_free(connection, names):
+                break
+        return names
+
+    def _translated_before(self, connection: Connection, present: Tuple, range_: Range) -> Tuple | None:
+        """Return `present` with the source that its own stands for in another connection (find_appropriate_src)."""
+        for other in self._tracker.index.with_source(connection.zone, present):
+            source = other.reply.inverse()
+            assert source is not None, "a reply has an inverse as its connection had"
+            names = present._replace(src=source.src, src_port=source.src_port)
+            if _is_within(names, range_):
+                return names
         return None
 
     def _is_free(self, connection: Connection, names: Tuple) -> bool:
+        """Tell whether no other connection has the answers to `names`; if one began alike, that is found later."""
         answer = names.inverse()
-        return answer is not None and self._tracker.find(connection.zone, answer) is None
+        found = None if answer is None else self._tracker.find(connection.zone, answer)
+        return found is None or found[0].original == connection.original
 
     def _with_other_ports(self, names: Tuple, range_: Range, *, is_source: bool) -> Iterator[Tuple]:
         """Yield `names` with each port that may be; a destination keeps its port unless a range is given."""
@@ -112,7 +131,7 @@ class Translator:
         else:
             first, last = range_.ports or _usual_ports(names.src_port)
         size = last - first + 1
-        start = self._random.randrange(size) if is_source else 0
+        start = self._random.randrange(size) if is_source or range_.is_random else 0
         for step in range(size):
             port = first + (start + step) % size
             yield names._replace(src_port=port) if is_source else names._replace(dst_port=port)
@@ -149,12 +168,12 @@ def _pick_address(names: Tuple, range_: Range, *, is_source: bool) -> int:
 # Packets.
 
 
-def translate(packet: bytearray, layout: Layout, tracked: Tracked, *, is_source: bool) -> bool:
-    """Rewrite the source or destination of a packet as its connection has it; False: there is nothing to do."""
+def translate(packet: bytearray, layout: Layout, tracked: Tracked, *, is_source: bool) -> None:
+    """Rewrite the source or destination of a packet as its connection has it, if that is translated."""
     connection, info = tracked
     on_source = is_source != info.is_reply
     if not (connection.source_translated if on_source else connection.destination_translated):
-        return False
+        return
     other = connection.names(is_reply=not info.is_reply)
     target = other.inverse()
     assert target is not None, "both directions of a connection have an inverse"
@@ -165,7 +184,6 @@ def translate(packet: bytearray, layout: Layout, tracked: Tracked, *, is_source:
     else:
         _set_address(packet, layout, target, is_source=is_source)
         _set_port(packet, layout, target, is_source=is_source)
-    return True
 
 
 def _set_address(packet: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:

@@ -33,7 +33,7 @@ def take_note(connection: Connection, is_reply: bool, packet: Buffer, layout: La
         is_stream = connection.has_reply and now > connection.started + _STREAM_AFTER
         connection.is_assured |= is_stream
         kind = UdpTimeout.REPLIED if is_stream else UdpTimeout.UNREPLIED
-    connection.expires = now + connection.lifetimes[kind]
+    connection.live_until(now + connection.lifetimes[kind])
     return Verdict.ACCEPT
 
 

@@ -171,7 +171,7 @@ class Sctp:
             self.state = new
             connection.is_assured |= old != new == SctpState.ESTABLISHED
         if is_renewed:
-            connection.expires = now + connection.lifetimes[self.state]
+            connection.live_until(now + connection.lifetimes[self.state])
         return Verdict.ACCEPT
 
     def _next(self, kind: int, is_reply: bool) -> int:

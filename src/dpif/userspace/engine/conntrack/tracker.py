@@ -1,8 +1,8 @@
 """The connections of a namespace (`Tracker`): found, added, removed, limited.
 
-The rules are those of nf_conntrack_in and nf_conntrack_confirm. A connection is in the table, under the tuples of
-both its directions, only once it was confirmed, that is: committed. Connections end by the clock: one whose time
-is over is gone for whoever looks, and is swept away now and then.
+The rules are those of nf_conntrack_in and nf_conntrack_confirm. A connection is in the table only once it was
+confirmed, that is: committed. Connections end by the clock: one whose time is over is gone for whoever looks, and is
+swept away now and then.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 
 from dpif._typing import Final
 from dpif.packet.checksum import Buffer
+from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP
 from dpif.packet.layout import Layout
 from dpif.userspace.engine.conntrack.connection import Connection, Info, Tracked, Verdict
+from dpif.userspace.engine.conntrack.index import Found, Index
 from dpif.userspace.engine.conntrack.protocols import take_note
 from dpif.userspace.engine.conntrack.timeouts import Policies, Policy
 from dpif.userspace.engine.conntrack.tuples import Tuple, read_inner, read_tuple
@@ -22,6 +24,10 @@ MAX_CONNECTIONS: Final = 65536
 """How many there may be; beyond, packets that begin another are dropped (nf_conntrack_max)."""
 _SWEEP_AFTER: Final = 256
 """Connections that are made between two sweeps."""
+_NEVER_TWICE: Final = frozenset({IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP})
+"""Protocols of which two packets cannot begin one connection at the same time (not ``allow_clash``)."""
+_HIDDEN_FOR: Final = 1.0
+"""Seconds that a hidden connection lives, whatever comes."""
 
 
 class TableFull(Exception):
@@ -37,32 +43,31 @@ class Tracker:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self._directions: dict[tuple[int, Tuple], tuple[Connection, bool]] = {}
+        self.index = Index()
         self._made = 0
         self.limits: dict[int, int] = {}
         self.default_limit = 0
         self.policies = Policies()
 
     def __iter__(self) -> Iterator[Connection]:
-        """Iterate over the connections that there are now; those that end meanwhile are left out."""
-        for connection, is_reply in tuple(self._directions.values()):
-            if not is_reply and self.has(connection):
+        """Iterate over the connections that there are now, but for hidden ones and those that end meanwhile."""
+        for connection in self.index:
+            if not connection.is_hidden and self.has(connection):
                 yield connection
 
     def __len__(self) -> int:
         self._sweep()
-        return len(self._directions) // 2
+        return len(self.index)
 
     # Finding, adding, removing.
 
     def has(self, connection: Connection) -> bool:
         """Tell whether a connection is in the table, and its time not over."""
-        found = self._directions.get((connection.zone, connection.original))
-        return found is not None and found[0] is connection and connection.expires > self.clock()
+        return connection in self.index and connection.expires > self.clock()
 
-    def find(self, zone: int, names: Tuple) -> tuple[Connection, bool] | None:
+    def find(self, zone: int, names: Tuple) -> Found | None:
         """Return the connection that has `names` in one direction, and whether that is the reply's."""
-        found = self._directions.get((zone, names))
+        found = self.index.find(zone, names)
         if found is not None and found[0].expires <= self.clock():
             self.remove(found[0])
             return None
@@ -79,23 +84,45 @@ class Tracker:
         connection, is_reply = found
         return Tracked(connection, _info(connection, is_reply=is_reply != is_translated))
 
-    def confirm(self, connection: Connection) -> bool:
-        """Put a connection into the table; False when another one has a tuple of it."""
-        keys = [(connection.zone, connection.original), (connection.zone, connection.reply)]
-        if any(self.find(*key) for key in keys):
-            return False
-        for key, is_reply in zip(keys, (False, True), strict=True):
-            self._directions[key] = (connection, is_reply)
+    def confirm(self, connection: Connection) -> Connection | None:
+        """Put a connection into the table; return the one that its packet has from now on, None to drop that.
+
+        It is another one when that has a tuple of it already.
+        """
+        found = self.find(connection.zone, connection.original) or self.find(connection.zone, connection.reply)
+        if found is not None:
+            return self._resolve_clash(connection, found[0])
+        self._add(connection)
+        return connection
+
+    def _resolve_clash(self, late: Connection, first: Connection) -> Connection | None:
+        """Two packets that began one connection at the same time may both pass (nf_ct_resolve_clash).
+
+        The second becomes one of the first connection; if that is translated otherwise, its own is hidden in the
+        table for a moment, so that its answer is known.
+        """
+        if late.original.protocol in _NEVER_TWICE:
+            return None
+        is_set = first.source_set or first.destination_set
+        if not is_set or (first.original, first.reply) == (late.original, late.reply):
+            return first
+        if self.find(late.zone, late.reply) is not None:
+            return None
+        late.is_hidden = True
+        late.expires = self.clock() + _HIDDEN_FOR
+        self._add(late)
+        return late
+
+    def _add(self, connection: Connection) -> None:
         connection.is_confirmed = True
+        self.index.add(connection)
         self._made += 1
         if self._made % _SWEEP_AFTER == 0:
             self._sweep()
-        return True
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that was confirmed."""
-        for names in (connection.original, connection.reply):
-            self._directions.pop((connection.zone, names), None)
+        self.index.remove(connection)
 
     def remove_policy(self, name: str) -> None:
         """Take a timeout policy away, also from the connections that have it; errors as of `Policies.remove`."""
@@ -106,9 +133,9 @@ class Tracker:
 
     def _sweep(self) -> None:
         now = self.clock()
-        ended = [one for one, is_reply in self._directions.values() if not is_reply and one.expires <= now]
-        for connection in ended:
-            self.remove(connection)
+        for connection in self.index:
+            if connection.expires <= now:
+                self.remove(connection)
 
     # Limits.
 
@@ -119,8 +146,7 @@ class Tracker:
     def count(self, zone: int) -> int:
         """Return how many connections of a zone were made while it had a limit, and still are."""
         self._sweep()
-        connections = self._directions.values()
-        return sum(one.is_counted and one.zone == zone for one, is_reply in connections if not is_reply)
+        return sum(one.is_counted and one.zone == zone for one in self.index)
 
     def admits(self, connection: Connection) -> bool:
         """Tell whether the limit of its zone has room for another connection; it is counted if there is a limit."""
@@ -170,14 +196,12 @@ class Tracker:
             return None
         return Tracked(connection, Info.RELATED_REPLY if is_reply else Info.RELATED)
 
-    def _begin(self, zone: int, names: Tuple, policy: Policy | None) -> tuple[Connection, bool] | None:
+    def _begin(self, zone: int, names: Tuple, policy: Policy | None) -> Found | None:
         reply = names.inverse()
         if reply is None:
             return None
-        if len(self._directions) >= 2 * MAX_CONNECTIONS:
-            self._sweep()
-            if len(self._directions) >= 2 * MAX_CONNECTIONS:
-                raise TableFull
+        if len(self.index) >= MAX_CONNECTIONS and len(self) >= MAX_CONNECTIONS:
+            raise TableFull
         connection = Connection(zone, names, reply, self.clock())
         connection.policy = policy
         return connection, False
