@@ -50,6 +50,7 @@ __all__ = [
     "echo",
     "ethernet",
     "fragment_header",
+    "icmpv6",
     "ip",
     "mpls",
     "neighbour_advert",
@@ -253,6 +254,11 @@ def echo(
         protocol, kind = IPPROTO_ICMPV6, ICMPV6_ECHO_REPLY if reply else ICMPV6_ECHO_REQUEST
     segment = Icmp(kind, 0, rest=ident << 16 | seq).pack() + payload
     return _transport(src, dst, protocol, segment, tos=tos, ttl=ttl)
+
+
+def icmpv6(src: IpAddress, dst: IpAddress, kind: int, code: int, body: bytes) -> Layer:
+    """Return an ICMPv6 message; `body` is what follows the checksum, 4 bytes or more."""
+    return _transport(src, dst, IPPROTO_ICMPV6, bytes((kind, code, 0, 0)) + body, tos=0, ttl=64)
 
 
 # --- Neighbour discovery (RFC 4861) ---------------------------------------------------------------------------
