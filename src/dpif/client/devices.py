@@ -38,5 +38,5 @@ def _ethtool(name: str, command: int, flags: int = 0) -> int:
     value = array.array("I", (command, flags))
     address, _ = value.buffer_info()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, _SIOCETHTOOL, _IFREQ.pack(name.encode(), address))
+        fcntl.ioctl(control, _SIOCETHTOOL, _IFREQ.pack(name.encode("utf-8", "surrogateescape"), address))
     return value[1]

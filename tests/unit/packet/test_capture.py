@@ -179,3 +179,60 @@ def test_scapy_is_loaded_late_and_no_more_of_it_than_needed(tmp_path):
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# What a hostile file, or a full disk, may do.
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("where", ["header", "later"])
+def test_a_block_that_says_it_is_long_is_not_read(tmp_path, zipped, where):
+    path = tmp_path / "a.pcapng"
+    header = b"\x0a\x0d\x0d\x0a" + struct.pack("<IIHHq", 28, 0x1A2B3C4D, 1, 0, -1) + struct.pack("<I", 28)
+    if where == "header":
+        header = header[:4] + struct.pack("<I", 0xFFFFFFF0) + header[8:]
+    data = header + struct.pack("<II", 6, 0xFFFFFFF0) + bytes(400)
+    path.write_bytes(gzip.compress(data) if zipped else data)
+    with pytest.raises(DpifError, match=r"a block of|not a pcap|no memory"):
+        list(read(path))
+
+
+@pytest.mark.parametrize("name", ["a.pcap", "a.pcapng"])
+def test_what_must_be_a_regular_file_is_not_waited_for(tmp_path, name):
+    fifo = tmp_path / name
+    os.mkfifo(fifo)
+    with pytest.raises(Unavailable, match="not a regular file"):
+        next(read(fifo, regular=True))
+    with pytest.raises(Unavailable, match="not a regular file"):
+        Writer(fifo, regular=True)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(Unavailable, match="not a regular file"):
+        Writer(fifo, regular=True)
+    os.close(reader)
+
+
+def test_what_goes_nowhere_is_fine():
+    with Writer(os.devnull, regular=True, flush=True) as writer:
+        writer.write(b"gone")
+
+
+def test_a_packet_for_which_there_is_no_room_is_left_out_as_a_whole(path):
+    program = """
+import resource, sys
+from dpif.packet.capture import Writer
+resource.setrlimit(resource.RLIMIT_FSIZE, (1020, 1020))
+failed = 0
+with Writer(sys.argv[1], flush=True) as writer:
+    for number in range(20):
+        try:
+            writer.write(bytes([number]) * 100, 1.0)
+        except OSError:
+            failed += 1
+    writer.write(b"small enough", 1.0)
+print(failed)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    packets = list(read(path))
+    assert len(packets) == 21 - int(done.stdout)
+    assert 0 < int(done.stdout) < 20
+    assert packets[-1].data == b"small enough"

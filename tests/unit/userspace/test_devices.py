@@ -162,3 +162,29 @@ def test_closing_twice_is_closing_once() -> None:
     system = UserspaceSystem()
     system.close()
     system.close()
+
+
+@pytest.mark.parametrize("option", [DummyAttr.RX_PCAP, DummyAttr.TX_PCAP])
+def test_a_fifo_is_refused_and_not_waited_for(engine: Engine, tmp_path: Path, option: DummyAttr) -> None:
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    with pytest.raises(OSError, match="not a regular file"):
+        engine.namespace.add_port(engine.dp, PortRequest("p1", VportType.DUMMY, (0,), options={option: fifo}))
+
+
+def test_packets_for_which_the_disk_has_no_room_are_counted_as_dropped(engine: Engine) -> None:
+    request = PortRequest("p9", VportType.DUMMY, (0,))
+    port = engine.namespace.add_port(engine.dp, request)
+    assert isinstance(port.device, PcapDevice)
+
+    class Full:
+        def write(self, packet: bytes) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    port.device._writer = Full()  # type: ignore[assignment]
+    port.send(PACKETS[0])
+    assert (port.sent_packets, port.tx_dropped) == (0, 1)
+    engine.namespace.remove_port(port)

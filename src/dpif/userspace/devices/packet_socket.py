@@ -8,6 +8,7 @@ datapath sees packets as they are on a wire.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from dpif.errors import DecodeError
 from dpif.packet.constants import ETH_P_8021Q
 from dpif.packet.edit import complete_checksum_at, push_vlan
 from dpif.packet.segment import segment
-from dpif.userspace.engine.device import Device
+from dpif.userspace.engine.device import Device, name_in_bytes
 from dpif.userspace.engine.namespace import Namespace, Options
 from dpif.userspace.engine.refusal import refusal
 
@@ -100,7 +101,7 @@ class PacketSocket(Device):
         """Linux's for the device; None when it is gone."""
         import fcntl  # which not every system has, as little as it has these sockets
 
-        request = _MTU_REQUEST.pack(self.name.encode(), 0)
+        request = _MTU_REQUEST.pack(name_in_bytes(self.name), 0)
         try:
             _, mtu = _MTU_REQUEST.unpack(fcntl.ioctl(self._socket, _SIOCGIFMTU, request))
         except OSError:
@@ -123,7 +124,7 @@ class PacketSocket(Device):
 
 def _index_of(name: str) -> int:
     try:
-        return socket.if_nametoindex(name)
+        return socket.if_nametoindex(os.fsdecode(name_in_bytes(name)))
     except (OSError, AttributeError):
         raise refusal(ENODEV, f"there is no device {name}") from None
 
@@ -141,7 +142,10 @@ def _open_socket(name: str, index: int) -> socket.socket:
             raw.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         promiscuous = _MEMBERSHIP.pack(index, _PACKET_MR_PROMISC, 0, b"")
         raw.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, promiscuous)
-        raw.bind((name, _ETH_P_ALL))
+        try:
+            raw.bind((name, _ETH_P_ALL))
+        except UnicodeEncodeError:
+            raise refusal(EINVAL, f"the name {name!r} is not UTF-8; give the device another name") from None
         if raw.getsockname()[3] != _ARPHRD_ETHER:
             raise refusal(EINVAL, f"{name} is not an Ethernet device")
     except BaseException:

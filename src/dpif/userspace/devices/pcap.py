@@ -5,6 +5,7 @@ The packets of the first come in one after the other as fast as the datapath tak
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from errno import EINVAL, EIO
 
@@ -19,8 +20,9 @@ from dpif.userspace.engine.refusal import refusal
 class PcapDevice(Device):
     """A device that plays the capture `rx_pcap` into the datapath and writes what comes out to `tx_pcap`.
 
-    Either may be None: nothing comes in, what goes out is thrown away. A file that cannot be opened or is no
-    capture is an `OSError`; one that breaks off ends the playing, and ``broken`` says why.
+    Either may be None: nothing comes in, what goes out is thrown away. A file that cannot be opened, or is no
+    capture, is an `OSError`, as is a FIFO, which would be waited for; a capture that breaks off ends the playing, and
+    ``broken`` says why.
     """
 
     def __init__(
@@ -28,7 +30,9 @@ class PcapDevice(Device):
     ) -> None:
         super().__init__(namespace, name)
         self.broken: DpifError | None = None
-        self._packets: Iterator[capture.CapturedPacket] = iter(()) if rx_pcap is None else capture.read(rx_pcap)
+        self._packets: Iterator[capture.CapturedPacket] = (
+            iter(()) if rx_pcap is None else capture.read(rx_pcap, regular=True)
+        )
         self._next = self._read()
         if self.broken is not None:
             raise _refusal_of(self.broken)
@@ -54,12 +58,18 @@ class PcapDevice(Device):
         except DpifError as error:
             self.broken = error
             return None
+        except MemoryError:
+            self.broken = DpifError("there is no memory for the next packet")
+            return None
         return None if packet is None else packet.data
 
     def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
-        """Write the packet down."""
+        """Write the packet down; False when there is no room for it."""
         if self._writer is not None:
-            self._writer.write(packet)
+            try:
+                self._writer.write(packet)
+            except OSError:
+                return False
         return True
 
     def release(self) -> None:
@@ -67,12 +77,13 @@ class PcapDevice(Device):
         self._packets = iter(())
         self._next = None
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):
+                self._writer.close()
 
 
 def _open_writer(path: str) -> capture.Writer:
     try:
-        return capture.Writer(path, flush=True)
+        return capture.Writer(path, flush=True, regular=True)
     except DpifError as error:
         raise _refusal_of(error) from None
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from errno import EAGAIN, EEXIST, EINTR, ENODEV
 
 from dpif._typing import Final
-from dpif.userspace.engine.device import Device
+from dpif.userspace.engine.device import Device, name_in_bytes
 from dpif.userspace.engine.namespace import Namespace, Options
 from dpif.userspace.engine.refusal import refusal
 
@@ -65,7 +65,7 @@ class TapDevice(Device):
 
 
 def _open(name: str) -> int:
-    if name in _linux_devices():  # which may be one that this call would take over
+    if name_in_bytes(name) in _linux_devices():  # which may be one that this call would take over
         raise refusal(EEXIST, f"Linux has a device {name} already")
     try:
         import fcntl
@@ -74,15 +74,15 @@ def _open(name: str) -> int:
     except (ImportError, FileNotFoundError):
         raise refusal(ENODEV, f"this system has no TAP devices ({_TUN})") from None
     try:
-        fcntl.ioctl(file, _TUNSETIFF, _IFREQ.pack(name.encode(), _IFF_TAP | _IFF_NO_PI))
+        fcntl.ioctl(file, _TUNSETIFF, _IFREQ.pack(name_in_bytes(name), _IFF_TAP | _IFF_NO_PI))
     except OSError:
         os.close(file)
         raise
     return file
 
 
-def _linux_devices() -> list[str]:
-    return [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
+def _linux_devices() -> list[bytes]:
+    return [os.fsencode(name) for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
 
 
 def make_tap_device(namespace: Namespace, name: str, options: Options) -> TapDevice:

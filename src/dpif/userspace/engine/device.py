@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from dpif.userspace.engine.port import Port
 
 
+def name_in_bytes(name: str) -> bytes:
+    """Return the name of a device as the system has it, which need not be UTF-8 (`dpif.netlink.policy.String`)."""
+    return name.encode("utf-8", "surrogateescape")
+
+
 class Device:
     """A network device.
 

@@ -172,15 +172,15 @@ class _Socket:
         self._socket.close()
 
     def source_for(self, datagram: Datagram) -> bytes | None:
-        """Return the address that `datagram` would leave with; None without a route."""
+        """Return the address that `datagram` would leave with; None without a route, or where it cannot be known."""
         if datagram.src or self.address != self.any:
             return datagram.src or self.address
-        with socket.socket(self.FAMILY, socket.SOCK_DGRAM) as probe:
-            try:
+        try:
+            with socket.socket(self.FAMILY, socket.SOCK_DGRAM) as probe:
                 probe.connect((socket.inet_ntop(self.FAMILY, datagram.dst), datagram.dst_port or 1))
-            except OSError:
-                return None
-            return socket.inet_pton(self.FAMILY, probe.getsockname()[0])
+                return socket.inet_pton(self.FAMILY, probe.getsockname()[0])
+        except OSError:  # no way there, or no descriptor to ask with
+            return None
 
     def receive(self, budget: int) -> Iterable[Datagram]:
         """Return up to `budget` datagrams that are there."""
