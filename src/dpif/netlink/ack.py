@@ -19,6 +19,8 @@ __all__ = ["Ack", "pack_done", "pack_error", "unpack_done", "unpack_error"]
 
 _CODE = struct.Struct("=i")
 _CAPPED_SIZE = _CODE.size + HEADER.size
+LONGEST_EXPLANATION = 1000
+"""Bytes of an explanation that are sent: what it repeats of a request may be longer than an attribute."""
 
 
 class ExtAckAttr(IntEnum):
@@ -104,4 +106,12 @@ def pack_done(ack: Ack) -> tuple[int, bytes]:
 
 
 def _pack_attributes(ack: Ack) -> bytes:
-    return _EXT_ACK.encode({ExtAckAttr.MSG: ack.explanation or None, ExtAckAttr.OFFS: ack.bad_offset})
+    return _EXT_ACK.encode({ExtAckAttr.MSG: _sendable(ack.explanation) or None, ExtAckAttr.OFFS: ack.bad_offset})
+
+
+def _sendable(explanation: str) -> str:
+    """Return an explanation that an attribute holds: no NUL, nothing without a form in UTF-8, not too long."""
+    text = explanation.replace("\0", "\\0").encode("utf-8", "backslashreplace")
+    if len(text) > LONGEST_EXPLANATION:
+        text = text[: LONGEST_EXPLANATION - 3] + b"..."
+    return text.decode("utf-8", "ignore")

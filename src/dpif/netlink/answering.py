@@ -9,6 +9,8 @@ An `Answering` is given datagrams from peers. A subclass says what carries out a
   the request and an extended ack, as for a socket that set ``NETLINK_CAP_ACK`` and ``NETLINK_EXT_ACK``.
 * A dump is made as the peer reads it, up to 32 KiB at a time, and ends with ``NLMSG_DONE``. A `Refusal` by the
   call itself is an ``NLMSG_ERROR``; one raised while the rows are made becomes the code in ``NLMSG_DONE``.
+  A second one before the first has been read is refused with EBUSY, where the peer says so.
+* An answer that is too long for its attributes is EMSGSIZE, and where memory runs out it is ENOMEM.
 * Multicast groups have members.
 
 There are no privileges: who may reach the service may do all. This file knows no sockets.
@@ -20,10 +22,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from errno import EINVAL, ENOENT
+from errno import EBUSY, EINVAL, EMSGSIZE, ENOENT, ENOMEM
 
 from dpif._typing import Any, Final, NamedTuple, Protocol
-from dpif.errors import DecodeError
+from dpif.errors import DecodeError, EncodeError
 from dpif.netlink import constants as c
 from dpif.netlink.ack import Ack, pack_done, pack_error
 from dpif.netlink.attributes import Buffer
@@ -33,6 +35,8 @@ __all__ = ["Answering", "Call", "Command", "Peer", "Refusal"]
 
 PART_BYTES: Final = 0x8000
 """The most bytes in one datagram of a dump, unless its only message is longer."""
+PART_MESSAGES: Final = 64
+"""The most messages in one datagram of a dump: while it is made others wait."""
 
 
 class Refusal(Exception):
@@ -60,8 +64,8 @@ class Peer(Protocol):
         """Put a datagram in the peer's queue; False when that is full and the datagram lost."""
         ...
 
-    def stream(self, datagrams: Iterator[bytes]) -> None:
-        """Put datagrams in the peer's queue that are made only when it reads them."""
+    def stream(self, datagrams: Iterator[bytes]) -> bool:
+        """Put datagrams in the peer's queue that are made only when it reads them; False while such wait."""
         ...
 
 
@@ -152,8 +156,15 @@ class Answering(ABC):
     def handle(self, datagram: Buffer, peer: Peer) -> None:
         """Carry out the requests in a datagram from `peer` and deliver the answers to it."""
         with self.lock:
-            for message in _whole_messages(datagram):
+            for _ in self.steps(datagram, peer):
+                pass
+
+    def steps(self, datagram: Buffer, peer: Peer) -> Iterator[None]:
+        """Carry out one of the requests in a datagram at each step, so that others may have their turn in between."""
+        for message in _whole_messages(datagram):
+            with self.lock:
                 self._answer(message, peer)
+            yield
 
     def _answer(self, message: Message, peer: Peer) -> None:
         ack: Ack | None = Ack(0) if message.flags & c.NLM_F_ACK else None
@@ -161,7 +172,7 @@ class Answering(ABC):
             is_request = message.flags & c.NLM_F_REQUEST and message.type >= c.NLMSG_MIN_TYPE
             if is_request and self.carry_out(message, peer):
                 ack = None
-        except (Refusal, DecodeError) as error:
+        except _NO as error:
             ack = _ack_of(error)
         if ack is not None:
             flags, payload = pack_error(ack, message)
@@ -169,7 +180,8 @@ class Answering(ABC):
 
     def dump(self, type_id: int, call: Call, rows: Iterable[bytes]) -> None:
         """Send the payloads `rows` as messages of a type, made as the peer reads them."""
-        call.peer.stream(self._datagrams(type_id, call, rows))
+        if not call.peer.stream(self._datagrams(type_id, call, rows)):
+            raise Refusal(EBUSY, "another dump is under way")
 
     def _datagrams(self, type_id: int, call: Call, rows: Iterable[bytes]) -> Iterator[bytes]:
         """Make the datagrams of a dump, holding the lock only while one is made."""
@@ -177,11 +189,11 @@ class Answering(ABC):
         waiting = b""
         while True:
             with self.lock:
-                part = [waiting]
+                part = [waiting] if waiting else []
                 size = len(waiting)
                 waiting = b""
                 for message in messages:
-                    if size and size + len(message) > PART_BYTES:
+                    if size and (size + len(message) > PART_BYTES or len(part) >= PART_MESSAGES):
                         waiting = message
                         break
                     part.append(message)
@@ -191,20 +203,29 @@ class Answering(ABC):
             yield b"".join(part)
 
 
-def _whole_messages(datagram: Buffer) -> list[Message]:
-    messages: list[Message] = []
-    try:
-        for message in split(datagram):
-            messages.append(message)
-    except DecodeError:
-        pass  # the kernel, too, drops the rest without a word: there is no header to answer to
-    return messages
+def _whole_messages(datagram: Buffer) -> Iterator[Message]:
+    messages = split(datagram)
+    while True:
+        try:
+            message = next(messages, None)
+        except DecodeError:
+            return  # the kernel, too, drops the rest without a word: there is no header to answer to
+        if message is None:
+            return
+        yield message
 
 
-def _ack_of(error: Refusal | DecodeError) -> Ack:
+_NO: Final = (Refusal, DecodeError, EncodeError, MemoryError)
+"""What a handler may raise that is an answer."""
+
+
+def _ack_of(error: Exception) -> Ack:
+    """Return the answer that one of `_NO` is."""
     if isinstance(error, Refusal):
         return Ack(error.errno, error.explanation, error.bad_offset)
-    return Ack(EINVAL, str(error), c.NLMSG_HDRLEN + error.offset)
+    if isinstance(error, DecodeError):
+        return Ack(EINVAL, str(error), c.NLMSG_HDRLEN + error.offset)
+    return Ack(ENOMEM) if isinstance(error, MemoryError) else Ack(EMSGSIZE, f"the answer is too long: {error}")
 
 
 def _dump_messages(type_id: int, call: Call, rows: Iterable[bytes]) -> Iterator[bytes]:
@@ -212,7 +233,7 @@ def _dump_messages(type_id: int, call: Call, rows: Iterable[bytes]) -> Iterator[
     try:
         for payload in rows:
             yield pack_message(type_id, c.NLM_F_MULTI, call.seq, call.peer.port_id, payload)
-    except (Refusal, DecodeError) as error:
+    except _NO as error:
         ack = _ack_of(error)
     flags, payload = pack_done(ack)
     yield pack_message(c.NLMSG_DONE, flags, call.seq, call.peer.port_id, payload)

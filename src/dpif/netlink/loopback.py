@@ -138,12 +138,13 @@ class LoopbackTransport:
             self._update()
             return fits
 
-    def stream(self, datagrams: Iterator[bytes]) -> None:
-        """Put datagrams in the queue that are made when they are read."""
+    def stream(self, datagrams: Iterator[bytes]) -> bool:
+        """Put datagrams in the queue that are made when they are read, as many such as come."""
         with self._changed:
             if not self._closed:
                 self._queue.append(datagrams)
                 self._update()
+        return True
 
     def _update(self) -> None:
         """Bring everything that depends on the queue in line with it; called with the lock held."""

@@ -9,7 +9,7 @@ is (`FrameKind`) and, for ``DATA``, a datagram; for the others, numbers in host 
     OVERRUN                       the server could not keep some datagrams for the receiver, here they are missing
     JOIN     port id, group       become a member of a multicast group
     LEAVE    port id, group       cease to be one
-    DONE     errno                the answer to SPEAK, JOIN and LEAVE; 0 is yes
+    DONE     errno                the answer to SPEAK, JOIN and LEAVE; 0 is yes. Instead of HELLO: no, and farewell
 
 Group membership is asked for over a connection of its own, so that the answer cannot come between datagrams.
 
@@ -235,6 +235,10 @@ def _connect(path: str) -> tuple[socket.socket, int]:
     except OSError as error:
         connection.close()
         raise _unavailable(path, error) from None
+    if kind == FrameKind.DONE and len(numbers) == 1:
+        connection.close()
+        reason = os.strerror(numbers[0])
+        raise Unavailable(f"the userspace datapath at {path} takes no more clients: {reason}", numbers[0])
     if kind != FrameKind.HELLO or len(numbers) != 2 or numbers[0] != PROTOCOL_VERSION:
         connection.close()
         raise Unavailable(f"what listens at {path} is not a userspace datapath of this version", errno.EPROTO)

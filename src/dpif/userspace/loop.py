@@ -3,11 +3,15 @@
 Devices in memory need no waiting, their packets are dealt with as they are sent. A loop is for those whose
 packets come from elsewhere: Linux devices, captures. Others who have descriptors to wait for, as a server has,
 use the same loop.
+
+Nobody ends the loop by a fault, or holds up the others: a turn has a budget, whoever has more to do than that asks
+for another one (`Loop.again`), and `Loop.stop` is heeded between any two turns.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
 from collections.abc import Callable
@@ -18,15 +22,31 @@ from dpif.userspace.engine.namespace import Namespace
 
 BUDGET: Final = 256
 """Packets that a device may hand over before it is the next one's turn."""
+MAX_FAULTS: Final = 16
+"""Turns in a row that may fail for a device before it is taken away."""
 
 Callback: TypeAlias = Callable[[int], None]
 """Is told the events (``selectors.EVENT_*``) that are there."""
 
 
+def report(whose: str, error: Exception) -> None:
+    """Log, in one line, a fault that is nobody's answer: an error of this program, or of the system underneath."""
+    with contextlib.suppress(Exception):  # not even memory may be left
+        import logging
+
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        code = "?" if trace is None else os.path.basename(trace.tb_frame.f_code.co_filename)
+        line = 0 if trace is None else trace.tb_lineno
+        logging.getLogger("dpif.userspace").error("%s: %r (%s:%d)", whose, error, code, line)
+
+
 class Loop:
     """Waits for the devices of a namespace, and for other descriptors.
 
-    One thread at a time may use it, except for `wake`. ``before_wait`` is called before each wait.
+    One thread at a time may use it, except for `wake` and `stop`. ``before_wait`` is called before each wait;
+    ``is_stopping`` is set by `stop`. What `watch` and `again` are given must not raise.
     """
 
     def __init__(self, namespace: Namespace) -> None:
@@ -39,6 +59,9 @@ class Loop:
         self._bell_rope.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ, self._silence)
         self.before_wait: Callable[[], None] = lambda: None
+        self.is_stopping = False
+        self._again: list[Callable[[], None]] = []
+        self._faults: dict[Device, int] = {}  # in a row
         namespace.on_devices_changed = self._note_devices_changed
 
     def _note_devices_changed(self) -> None:
@@ -49,6 +72,15 @@ class Loop:
         """End the present wait, or the next one at once."""
         with contextlib.suppress(OSError):  # it has been rung often enough, or nobody waits any more
             self._bell_rope.send(b"\0")
+
+    def stop(self) -> None:
+        """Let whoever runs the loop end; may be called from a signal handler or another thread."""
+        self.is_stopping = True
+        self.wake()
+
+    def again(self, turn: Callable[[], None]) -> None:
+        """Call `turn` in the next round, which then waits for nothing: there is more to do than a turn is long."""
+        self._again.append(turn)
 
     def _silence(self, events: int) -> None:
         self._bell.recv(4096)
@@ -70,13 +102,17 @@ class Loop:
             self._update_devices()
             is_pending = any(device.is_pending for device in self._namespace.devices.values())
         self.before_wait()
+        again, self._again = self._again, []
         ready: dict[Device, None] = {}
-        for key, events in self._selector.select(0 if is_pending else timeout):
+        for key, events in self._selector.select(0 if is_pending or again else timeout):
             device = self._devices.get(key.fd)
             if device is not None:
                 ready[device] = None
-            else:
+            elif not self.is_stopping:
                 key.data(events)
+        for turn in again:
+            if not self.is_stopping:
+                turn()
         return self._poll(ready)
 
     def _poll(self, ready: dict[Device, None]) -> int:
@@ -86,8 +122,24 @@ class Loop:
         count = 0
         for device in ready:
             with self._namespace.lock:
-                if self._namespace.devices.get(device.name) is device:
-                    count += device.poll(BUDGET)
+                if self._namespace.devices.get(device.name) is device and not self.is_stopping:
+                    count += self._poll_one(device)
+        return count
+
+    def _poll_one(self, device: Device) -> int:
+        """Let a device hand over packets; one that fails time and again is taken away."""
+        try:
+            count = device.poll(BUDGET)
+        except Exception as error:
+            faults = self._faults[device] = self._faults.get(device, 0) + 1
+            if faults == 1:
+                report(f"device {device.name}", error)
+            if faults >= MAX_FAULTS:
+                del self._faults[device]
+                device.close()
+            return 0
+        if self._faults:
+            self._faults.pop(device, None)
         return count
 
     def _update_devices(self) -> None:
@@ -95,6 +147,8 @@ class Loop:
         if not self._devices_changed:
             return
         self._devices_changed = False
+        present = set(self._namespace.devices.values())
+        self._faults = {device: faults for device, faults in self._faults.items() if device in present}
         wanted = {fileno: device for device in self._namespace.devices.values() for fileno in device.filenos()}
         for fileno, device in tuple(self._devices.items()):
             if wanted.get(fileno) is not device:

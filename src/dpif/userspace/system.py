@@ -18,6 +18,7 @@ from dpif.netlink.loopback import LoopbackTransport
 from dpif.netlink.service import Service
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice
+from dpif.userspace.engine.limits import Limits
 from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.engine.refusal import refusal
 from dpif.userspace.engine.underlay import Underlay
@@ -31,7 +32,7 @@ class UserspaceSystem:
 
     It may be used from several threads. `clock` gives seconds that never run backwards, for the times in flow
     statistics; `random` decides for the action ``sample``. `underlay` is the network that tunnels travel on, which
-    is the host's own (`HostUnderlay`) unless another is given.
+    is the host's own (`HostUnderlay`) unless another is given. `limits` say how much is taken in.
     """
 
     def __init__(
@@ -39,8 +40,11 @@ class UserspaceSystem:
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
         underlay: Underlay | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self.namespace = Namespace(FACTORIES, clock, random or Random(), underlay or HostUnderlay())
+        self.namespace = Namespace(
+            FACTORIES, clock, random or Random(), underlay or HostUnderlay(), limits or Limits()
+        )
         self.service = Service(self.namespace.lock)
         add_families(self.service, self.namespace)
         self.netfilter = NetfilterService(self.namespace.lock)

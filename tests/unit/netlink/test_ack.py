@@ -8,7 +8,7 @@ import pytest
 
 from dpif.errors import AlreadyExists, DecodeError
 from dpif.netlink import constants as c
-from dpif.netlink.ack import Ack, pack_done, pack_error, unpack_done, unpack_error
+from dpif.netlink.ack import LONGEST_EXPLANATION, Ack, pack_done, pack_error, unpack_done, unpack_error
 from dpif.netlink.attributes import attribute
 from dpif.netlink.message import Message, pack_message, split
 
@@ -99,3 +99,13 @@ def test_the_kernels_own_words(capped: int) -> None:
         (answer,) = split(kernel.recv(0x10000, socket.MSG_DONTWAIT))
     assert bool(answer.flags & c.NLM_F_CAPPED) == bool(capped)
     assert unpack_error(answer) == Ack(EINVAL, "Attribute failed policy validation", 20)
+
+
+def test_an_explanation_that_no_attribute_holds_is_made_to_fit() -> None:
+    for text, expected in (
+        ("x" * 70_000, "x" * (LONGEST_EXPLANATION - 3) + "..."),
+        ("a\0b\ud800\udcff", "a\\0b\\ud800\\udcff"),
+        ("é" * 70_000, "é" * (LONGEST_EXPLANATION // 2 - 2) + "..."),
+    ):
+        flags, payload = pack_done(Ack(1, text))
+        assert unpack_done(message(payload, flags, c.NLMSG_DONE)).explanation == expected

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from dpif.netlink import answering
 from dpif.netlink import constants as c
 from dpif.netlink.ack import Ack, unpack_done, unpack_error
-from dpif.netlink.answering import PART_BYTES, Refusal
+from dpif.netlink.answering import PART_BYTES, PART_MESSAGES, Refusal
 from dpif.netlink.attributes import attribute
 from dpif.netlink.generic import decode_family, get_family, list_families
 from dpif.netlink.message import Message, pack_message, split
@@ -35,8 +36,9 @@ class Recorder:
             self.datagrams.append(datagram)
         return self.accepts
 
-    def stream(self, datagrams: Iterator[bytes]) -> None:
+    def stream(self, datagrams: Iterator[bytes]) -> bool:
         self.datagrams.extend(datagrams)
+        return True
 
     def take(self) -> list[Message]:
         messages = [message for datagram in self.datagrams for message in split(datagram)]
@@ -228,7 +230,13 @@ class TestDumps:
         assert (done.type, done.flags, done.seq) == (c.NLMSG_DONE, c.NLM_F_MULTI, 9)
         assert unpack_done(done) == Ack(0)
 
-    def test_parts_are_no_longer_than_32_kib(self, toy: Any, peer: Recorder) -> None:
+    def test_parts_have_few_messages_since_others_wait_meanwhile(self, toy: Any, peer: Recorder) -> None:
+        toy.rows = dict.fromkeys(range(3 * PART_MESSAGES))
+        toy.service.handle(pack_message(toy.family.id, DUMP, 9, 0, toy.record(0)), peer)
+        assert [len(list(split(datagram))) for datagram in peer.datagrams] == [PART_MESSAGES] * 3 + [1]
+
+    def test_parts_are_no_longer_than_32_kib(self, toy: Any, peer: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(answering, "PART_MESSAGES", 3000)
         toy.rows = dict.fromkeys(range(3000))
         toy.service.handle(pack_message(toy.family.id, DUMP, 9, 0, toy.record(0)), peer)
         sizes = [len(datagram) for datagram in peer.datagrams]

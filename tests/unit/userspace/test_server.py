@@ -31,7 +31,7 @@ from dpif.odp.constants import DatapathCmd, FlowCmd, PacketCmd, VportCmd, VportT
 from dpif.odp.key import FlowKey
 from dpif.odp.messages import DatapathRecord, FlowRecord, PacketRecord, VportRecord
 from dpif.packet import build
-from dpif.userspace import server as server_module
+from dpif.userspace.engine.limits import Limits
 from dpif.userspace.server import Server
 from dpif.userspace.system import UserspaceSystem
 
@@ -191,10 +191,8 @@ def test_a_client_may_leave_in_the_middle_of_a_dump(served: Served) -> None:
     assert served.connection().transact(GET.request("get")) is not None
 
 
-def test_a_client_that_does_not_read_loses_messages_and_is_told(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server_module, "CAPACITY", 10000)
+def test_a_client_that_does_not_read_loses_messages_and_is_told(served: Served) -> None:
+    served.server.limits = Limits(queue=10000)
     connection = served.connection()
     listener = served.transport()
     datapath = create(connection)
@@ -358,7 +356,7 @@ serve(sys.argv[1], ready=lambda path: print(path, flush=True))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_program_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) -> None:
     path = str(tmp_path / "dpif.sock")
     argv = [sys.executable, "-c", PROGRAM, path]
@@ -375,4 +373,43 @@ def test_a_program_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) 
         finally:
             process.kill()
     assert process.returncode == 0
-    assert not os.path.exists(path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_signal_as_soon_as_the_socket_is_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from dpif.userspace import listening, serve
+
+real = listening._listen
+
+def hit(path):
+    listener = real(path)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return listener
+
+listening._listen = hit
+serve(sys.argv[1])
+"""
+    argv = [sys.executable, "-c", program, str(tmp_path / "dpif.sock")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_hangup_that_somebody_said_to_ignore_is_ignored(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from dpif.userspace import serve
+
+def ready(path):
+    os.kill(os.getpid(), signal.SIGHUP)
+    print("still there", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+serve(sys.argv[1], ready=ready)
+"""
+    argv = [sys.executable, "-c", program, str(tmp_path / "dpif.sock")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "still there\n", "")

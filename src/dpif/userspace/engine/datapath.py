@@ -9,7 +9,7 @@ that the kernel refuses raise `OSError` with the kernel's errno. Ports are attac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from errno import EEXIST, EINVAL, ENOENT, EOPNOTSUPP, ERANGE
+from errno import EEXIST, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ERANGE
 
 from dpif._typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from dpif.odp.actions import Actions, Output
@@ -137,13 +137,15 @@ class Datapath:
     def put_flow(self, key: int, mask: int, ufid: bytes | None, actions: Actions, *, exclusive: bool) -> DatapathFlow:
         """Make a flow or give an existing one new actions, by the rules of ovs_flow_cmd_new; return the flow.
 
-        EEXIST when `exclusive` and any flow matches `key`; ENOENT when another flow than the one named does.
+        EEXIST when `exclusive` and any flow matches `key`; ENOENT when another flow than the one named does; ENOMEM
+        when there are as many flows or masks as there may be.
         """
         program = self.compile(actions)
         flow = self.table.find_ufid(ufid) if ufid is not None else None
         if flow is None:
             flow = self.table.find(key)
         if flow is None:
+            self._require_room(mask)
             flow = Flow(key, mask, ufid, program)
             self.table.insert(flow)
             return flow
@@ -155,6 +157,13 @@ class Datapath:
                 raise refusal(ENOENT, "another flow overlaps, and there is none with exactly this key")
         flow.program = program
         return flow
+
+    def _require_room(self, mask: int) -> None:
+        limits = self.namespace.limits
+        if len(self.table) >= limits.flows:
+            raise refusal(ENOMEM, f"a datapath has room for {limits.flows} flows")
+        if self.table.n_masks >= limits.masks and not self.table.has_mask(mask):
+            raise refusal(ENOMEM, f"a datapath has room for {limits.masks} different masks")
 
     def find_flow(self, key: int | None, ufid: bytes | None) -> DatapathFlow:
         """Return the flow with this UFID, or else this unmasked key; ENOENT when there is none."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random as _random
 import threading
 from collections.abc import Callable, Mapping
-from errno import EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, EOPNOTSUPP
+from errno import EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP
 
 from dpif._typing import Any, Final, NamedTuple, TypeAlias
 from dpif.odp.constants import DP_MAX_PORTS, IFNAMSIZ, OVSP_LOCAL, VportType
@@ -22,6 +22,7 @@ from dpif.userspace.engine.conntrack.nat import Translator
 from dpif.userspace.engine.conntrack.tracker import Tracker
 from dpif.userspace.engine.datapath import NR_CPU_IDS, Datapath
 from dpif.userspace.engine.device import Device
+from dpif.userspace.engine.limits import Limits
 from dpif.userspace.engine.port import Port
 from dpif.userspace.engine.processor import Processor
 from dpif.userspace.engine.refusal import refusal
@@ -52,7 +53,7 @@ class Namespace:
 
     ``clock`` gives seconds that never run backwards; ``random`` is asked by the actions ``sample`` and ``ct``, and
     for identifications of fragments; ``tracker`` has the connections and ``fragments`` what waits for its packet
-    before it is tracked, which all datapaths share; ``underlay`` is what tunnels travel on;
+    before it is tracked, which all datapaths share; ``underlay`` is what tunnels travel on; ``limits`` bound it all;
     ``upcall_sink`` takes packets that go up; ``on_port_gone`` is told of a port whose device went away, just before
     the port does; ``on_devices_changed`` is told when a device has come or gone.
     """
@@ -63,12 +64,14 @@ class Namespace:
         clock: Callable[[], float],
         random: _random.Random,
         underlay: Underlay,
+        limits: Limits = Limits(),  # noqa: B008 (it cannot be changed)
     ) -> None:
         self.lock = threading.RLock()
         self.factories = factories
         self.clock = clock
         self.random = random
         self.underlay = underlay
+        self.limits = limits
         self.processor = Processor()
         self.tracker = Tracker(clock)
         self.translator = Translator(self.tracker, random)
@@ -187,6 +190,8 @@ class Namespace:
         check_device_name(device.name)
         if device.name in self.devices:
             raise refusal(EEXIST, f"there is a device {device.name} already")
+        if len(self.devices) >= self.limits.devices:
+            raise refusal(ENOMEM, f"there is room for {self.limits.devices} devices")
         if ifindex and any(other.ifindex == ifindex for other in self.devices.values()):
             raise refusal(EBUSY, f"the interface index {ifindex} is taken")
         device.ifindex = ifindex or self._next_ifindex()

@@ -85,11 +85,12 @@ class FlowTable(Generic[P]):
         self._subtables: list[tuple[int, dict[int, Flow[P]]]] = []
         self._by_mask: dict[int, dict[int, Flow[P]]] = {}
         self._by_ufid: dict[bytes, Flow[P]] = {}
+        self._count = 0
         self.n_mask_hit = 0
         """Masks that `lookup` tried, altogether."""
 
     def __len__(self) -> int:
-        return sum(len(flows) for _, flows in self._subtables)
+        return self._count
 
     def __iter__(self) -> Iterator[Flow[P]]:
         """Iterate over the flows that are here now; the table may change meanwhile."""
@@ -99,6 +100,10 @@ class FlowTable(Generic[P]):
     def n_masks(self) -> int:
         """Different masks in use."""
         return len(self._subtables)
+
+    def has_mask(self, mask: int) -> bool:
+        """Tell whether a flow has this mask."""
+        return mask in self._by_mask
 
     def lookup(self, key: int) -> Flow[P] | None:
         """Return the flow that a packet with `key` matches, and count the masks tried."""
@@ -136,6 +141,7 @@ class FlowTable(Generic[P]):
             self._subtables.append((flow.mask, flows))
         flows[flow.value] = flow
         flow.in_table = True
+        self._count += 1
         if flow.ufid is not None:
             self._by_ufid[flow.ufid] = flow
 
@@ -144,6 +150,7 @@ class FlowTable(Generic[P]):
         flows = self._by_mask[flow.mask]
         del flows[flow.value]
         flow.in_table = False
+        self._count -= 1
         if flow.ufid is not None:
             del self._by_ufid[flow.ufid]
         if not flows:
@@ -159,3 +166,4 @@ class FlowTable(Generic[P]):
         self._subtables = []
         self._by_mask = {}
         self._by_ufid = {}
+        self._count = 0

@@ -8,8 +8,10 @@ from errno import EIO
 
 from dpif._typing import ClassVar, TypeVar
 from dpif.netlink.answering import Call, Command, Refusal
+from dpif.netlink.constants import NLA_MAX_PAYLOAD
 from dpif.netlink.generic import GENL_HDRLEN
 from dpif.netlink.service import Service
+from dpif.odp.actions import Actions
 from dpif.odp.messages import Record
 from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.rules import RuleBroken
@@ -77,6 +79,15 @@ def _refusing_rows(handler: Callable[[Call], Iterable[bytes]]) -> Callable[[Call
             raise _refusal_of(error) from None
 
     return rows
+
+
+def actions_to_tell(actions: Actions) -> bytes | None:
+    """Return actions as they are told; None, and as by the kernel they are left out, when an attribute is too short.
+
+    They may come in 65,531 bytes, whose last nest has no padding, and are told with it.
+    """
+    payload = actions.to_bytes()
+    return payload if len(payload) <= NLA_MAX_PAYLOAD else None
 
 
 def _refusal_of(error: RuleBroken | OSError) -> Refusal:

@@ -21,7 +21,7 @@ from dpif.odp.messages import FlowCounters, FlowRecord
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FLOW
 from dpif.userspace.engine.datapath import Datapath, DatapathFlow
-from dpif.userspace.service.base import Family
+from dpif.userspace.service.base import Family, actions_to_tell
 
 MAX_UFID_LENGTH: Final = 16
 
@@ -164,5 +164,5 @@ def _payload(flow: DatapathFlow, request: FlowRecord, command: int) -> bytes:
         attributes[FlowAttr.STATS] = FlowCounters(flow.packets, flow.bytes)
     attributes[FlowAttr.TCP_FLAGS] = flow.tcp_flags & 0xFF or None
     if not omitted & UfidFlag.OMIT_ACTIONS:
-        attributes[FlowAttr.ACTIONS] = flow.program.actions.to_bytes()
+        attributes[FlowAttr.ACTIONS] = actions_to_tell(flow.program.actions)
     return pack_headers(command, OVS_FLOW_VERSION, request.dp_ifindex) + FLOW.encode(attributes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from errno import EINVAL, ERANGE
 
 from dpif._typing import Final
+from dpif.errors import EncodeError
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.service import Service
 from dpif.odp.actions import Actions
@@ -21,7 +22,7 @@ from dpif.odp.swkey import get
 from dpif.userspace.engine.frame import Frame
 from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.engine.upcall import Upcall
-from dpif.userspace.service.base import Family
+from dpif.userspace.service.base import Family, actions_to_tell
 
 ETH_HLEN: Final = 14
 
@@ -45,14 +46,18 @@ class PacketFamily(Family):
             PacketAttr.KEY: to_key(upcall.key).to_bytes(),
             PacketAttr.USERDATA: upcall.userdata,
             PacketAttr.EGRESS_TUN_KEY: to_tunnel(upcall.egress_tunnel).to_bytes() if upcall.egress_tunnel else None,
-            PacketAttr.ACTIONS: None if upcall.actions is None else upcall.actions.to_bytes(),
+            PacketAttr.ACTIONS: None if upcall.actions is None else actions_to_tell(upcall.actions),
             PacketAttr.MRU: upcall.mru or None,
             PacketAttr.LEN: upcall.length,
             PacketAttr.HASH: upcall.hash,
             PacketAttr.PACKET: upcall.packet,
         }
         headers = pack_headers(upcall.command, OVS_PACKET_VERSION, upcall.datapath.ifindex)
-        return self.service.unicast(upcall.port_id, OVS_PACKET_FAMILY, headers + PACKET.encode(attributes))
+        try:
+            payload = headers + PACKET.encode(attributes)
+        except EncodeError:
+            return False  # EMSGSIZE in the kernel, which counts the packet as lost
+        return self.service.unicast(upcall.port_id, OVS_PACKET_FAMILY, payload)
 
     def _execute(self, call: Call) -> None:
         request = PacketRecord.from_payload(call.payload)

@@ -1,0 +1,21 @@
+"""How much a userspace datapath takes in (`Limits`), whoever asks: beyond that it says no, with a kernel's errno."""
+
+from __future__ import annotations
+
+from dpif._typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Bounds of memory and descriptors.
+
+    ``clients`` may be connected to a server at a time, the next is told EMFILE. ``queue`` bytes wait for each of
+    them before more are lost (ENOBUFS); when ``queues`` bytes wait for all together, those lose theirs who have
+    more than their part. ``flows`` and ``masks`` (different ones) may be in a datapath, ``devices`` in all: ENOMEM.
+    """
+
+    clients: int = 256
+    queue: int = 4 << 20
+    queues: int = 64 << 20
+    flows: int = 200_000
+    masks: int = 1024
+    devices: int = 16_384
