@@ -4,9 +4,10 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+MINUTES := 5
 
 .NOTPARALLEL:
-.PHONY: help demo docs test test-host test-kernel test-qemu lint bench setup
+.PHONY: help demo docs test test-host test-kernel test-qemu stress lint bench setup
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r target text; do \
@@ -29,6 +30,9 @@ test-kernel: $(READY)  ## run the tests that need a real kernel, on 6.1 and the 
 
 test-qemu: $(READY)  ## run the tests that need several CPUs, on an emulated machine (QEMU=1 asks for them)
 	@QEMU=$(QEMU) tools/qemu-lane.sh $(PYTHON)
+
+stress: $(READY)  ## be hostile to a server for some minutes (MINUTES=5); a short form is among the tests
+	@$(PYTHON) tests/stress/stress.py --minutes $(MINUTES)
 
 lint: $(READY)  ## check style, types and import directions
 	@echo "== Lint"
