@@ -503,13 +503,18 @@ losses, flows, masks, and the ports' devices; changes nothing. The exit status i
         0,
         "serve datapaths in user space, netdev@NAME",
         "programs:serve",
-        ("dpif serve", "dpif serve --socket /run/user/0/br.sock", "dpif serve --local-ip 127.0.0.2"),
+        (
+            "dpif serve",
+            "dpif serve --socket /run/user/0/br.sock",
+            "dpif serve --local-ip 127.0.0.2",
+            "dpif serve --max flows=1000",
+        ),
         _RUN,
         """\
 Other processes use them. Its socket is --socket, else DPIF_SOCKET, else the user's own. The datapaths go when it
 ends (Ctrl-C).""",
         writes=True,
-        options=("local_ip",),
+        options=("local_ip", "max"),
         text_only=True,
     ),
     Command(

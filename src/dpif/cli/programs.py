@@ -9,8 +9,11 @@ from dpif._typing import TYPE_CHECKING
 from dpif.errors import NoSuchObject, ParseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
+    from dpif.userspace.engine.limits import Limits
 
 _QUIET_INTERVAL = 10.0
 """Seconds between lines where no terminal shows them one in place of the other."""
@@ -106,7 +109,22 @@ def serve(context: Context) -> None:
         underlay = HostUnderlay(*context.options.local_ip or ())
     except ValueError as error:
         raise ParseError(f"--local-ip: {error}") from None
-    serve_until_signal(context.options.socket, underlay, ready=ready)
+    serve_until_signal(context.options.socket, underlay, limits=_limits(context.options.max or ()), ready=ready)
+
+
+def _limits(settings: Iterable[str]) -> Limits:
+    """Return the limits that ``NAME=NUMBER`` change."""
+    from dpif.userspace.engine.limits import Limits
+
+    limits = Limits()
+    for setting in settings:
+        name, _, number = setting.partition("=")
+        if name not in limits._fields:
+            raise ParseError(f"--max: there is no bound {name[:40]!r}, but {', '.join(limits._fields)}")
+        if not (number.isascii() and number.isdecimal() and len(number) <= 18):
+            raise ParseError(f"--max {name}: not a number: {number[:40]!r}")
+        limits = limits._replace(**{name: int(number)})
+    return limits
 
 
 def demo(context: Context) -> int:

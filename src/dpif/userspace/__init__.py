@@ -56,6 +56,7 @@ from dpif._typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dpif.userspace.devices.memory import MemoryDevice
     from dpif.userspace.engine.execute import CAPABILITIES
+    from dpif.userspace.engine.limits import Limits
     from dpif.userspace.server import Server, serve
     from dpif.userspace.system import UserspaceSystem
     from dpif.userspace.underlays.host import HostUnderlay
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CAPABILITIES",
     "HostUnderlay",
+    "Limits",
     "MemoryDevice",
     "MemoryUnderlay",
     "Server",
@@ -76,6 +78,7 @@ __getattr__, __dir__ = lazy(
     {
         "CAPABILITIES": "engine.execute",
         "HostUnderlay": "underlays.host",
+        "Limits": "engine.limits",
         "MemoryDevice": "devices.memory",
         "MemoryUnderlay": "underlays.memory",
         "Server": "server",

@@ -81,6 +81,22 @@ def test_serve_wants_addresses(run: Run) -> None:
     assert "--local-ip: 'here' does not appear to be" in run("serve", "--local-ip", "here").stderr
 
 
+def test_serve_has_bounds(run: Run, tmp_path: Path) -> None:
+    for setting, complaint in (
+        ("flow=1", "there is no bound 'flow', but clients, queue, queues, flows, masks, devices"),
+        ("flows", "--max flows: not a number: ''"),
+        ("flows=" + "9" * 5000, "--max flows: not a number: '9999"),
+        ("flows=\u0664", "--max flows: not a number"),
+    ):
+        assert complaint in run("serve", "--max", setting).stderr
+    dpif = partial(run, "--socket", f"{tmp_path}/bounded")
+    with running("serve", "--socket", f"{tmp_path}/bounded", "--max", "flows=1", "--max", "masks=9"):
+        dpif("add-dp", "netdev@br0")
+        flow = "in_port(1),eth(),eth_type(0x080{})"
+        assert dpif("add-flow", "netdev@br0", flow.format(1), "2").stderr == ""
+        assert "room for 1 flows" in dpif("add-flow", "netdev@br0", flow.format(2), "2").stderr
+
+
 def test_the_switch_makes_a_datapath_and_takes_it_away(system: UserspaceSystem, run: Run) -> None:
     with running("switch", "netdev@br0", "h1", "h2") as switch:
         assert run("show").stdout.endswith("  port 1: h1\n  port 2: h2\n")
