@@ -44,11 +44,17 @@ class Client:
         self._is_congested = False  # takes nothing until the queue has been emptied
         self.is_gone = False
         self.fileno = connection.fileno()
-        self.watched = 0
+        self.watched: int | None = None  # what the loop watches for, which may be nothing; None: not at all
         self.service: Answering = server.system.service
         self.port_id = self.service.new_port_id()
         self.service.connect(self)
-        self._send_control(pack_frame(FrameKind.HELLO, PROTOCOL_VERSION, self.port_id))
+
+    def greet(self) -> None:
+        """Say hello, the first word of a server."""
+        try:
+            self._send_control(pack_frame(FrameKind.HELLO, PROTOCOL_VERSION, self.port_id))
+        except Exception as error:
+            self.fail(error)
 
     @property
     def events(self) -> int:
@@ -77,9 +83,10 @@ class Client:
             if events & selectors.EVENT_READ and self._requests is None:
                 self._receive()
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Let the client go, because of a fault that is nobody's answer."""
         self.is_gone = True
         report(f"client {self.port_id} is let go", error)
 
@@ -119,7 +126,7 @@ class Client:
         try:
             self._carry_out()
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
 
     def _speak(self, protocol: int) -> int:
         """Turn to the service of another netlink protocol; return 0 or an errno."""

@@ -102,9 +102,10 @@ class Loop:
             self._update_devices()
             is_pending = any(device.is_pending for device in self._namespace.devices.values())
         self.before_wait()
+        seen = self._selector.select(0 if is_pending or self._again else timeout)
         again, self._again = self._again, []
         ready: dict[Device, None] = {}
-        for key, events in self._selector.select(0 if is_pending or again else timeout):
+        for key, events in seen:
             device = self._devices.get(key.fd)
             if device is not None:
                 ready[device] = None

@@ -20,7 +20,7 @@ from dpif.userspace.client import Client
 from dpif.userspace.engine.limits import Limits
 from dpif.userspace.engine.underlay import Underlay
 from dpif.userspace.listening import Place, refuse
-from dpif.userspace.loop import Loop, report
+from dpif.userspace.loop import MAX_FAULTS, Loop, report
 from dpif.userspace.system import UserspaceSystem
 
 
@@ -51,9 +51,17 @@ class Server:
         self.close()
 
     def run(self) -> None:
-        """Serve until `stop` is called."""
+        """Serve until `stop` is called; a round that fails, for want of memory, is followed by another."""
+        faults = 0
         while not self.system.loop.is_stopping:
-            self.system.loop.run_once()
+            try:
+                self.system.loop.run_once()
+                faults = 0
+            except Exception as error:
+                faults += 1
+                if faults > MAX_FAULTS:
+                    raise
+                report("a round of the loop", error)
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler or another thread."""
@@ -73,28 +81,33 @@ class Server:
         connection = self._place.accept()
         if connection is None:
             return
-        try:
-            if len(self.clients) >= self.limits.clients:
-                refuse(connection, errno.EMFILE)
-            else:
-                self.clients[connection.fileno()] = Client(self, connection)
-        except Exception as error:
-            report("a new client is let go", error)
+        if len(self.clients) >= self.limits.clients:
+            refuse(connection, errno.EMFILE)
+            return
+        client = self.clients[connection.fileno()] = Client(self, connection)
+        client.greet()
 
     def _update_clients(self) -> None:
         """Before each wait: let go of clients that have gone, and watch the others for what they need."""
         with self.system.namespace.lock:
             for client in tuple(self.clients.values()):
+                if not client.is_gone and client.watched != client.events:
+                    self._watch(client)
                 if client.is_gone:
                     self._drop(client)
-                elif client.watched != client.events:
-                    client.watched = client.events
-                    self.system.loop.watch(client.fileno, client.events, client.handle)
+
+    def _watch(self, client: Client) -> None:
+        try:
+            self.system.loop.watch(client.fileno, client.events, client.handle)
+            client.watched = client.events
+        except Exception as error:  # no memory, or as many descriptors as the system lets one watch
+            client.fail(error)
 
     def _drop(self, client: Client) -> None:
         del self.clients[client.fileno]
-        if client.watched:
-            self.system.loop.unwatch(client.fileno)
+        if client.watched is not None:
+            with contextlib.suppress(KeyError):  # `watch` has failed
+                self.system.loop.unwatch(client.fileno)
         client.close()
 
     def change_membership(self, kind: int, port_id: int, group: int) -> int:

@@ -197,6 +197,42 @@ def test_a_client_that_has_gone_leaves_its_requests_undone(served: ByHand) -> No
     assert len(served.system.namespace.datapaths[number].table) == TURN
 
 
+def test_the_descriptor_of_a_client_that_went_with_requests_undone_serves_another(served: ByHand) -> None:
+    number = served.datapath()
+    peer = served.peer()
+    fileno = fileno_of(served, peer)
+    peer.send(*[peer.ask(put(number, index), c.NLM_F_ACK) for index in range(10 * TURN)])
+    served.round(2)
+    assert served.server.clients[fileno].watched == 0
+    peer.socket.close()
+    served.round(3)
+    assert fileno not in served.server.clients
+    another = served.peer()
+    assert fileno_of(served, another) == fileno
+    another.send(another.ask(GET))
+    served.round(2)
+    assert another.messages()
+
+
+def test_a_round_that_fails_is_followed_by_another(
+    served: ByHand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = served.system.loop.run_once
+    rounds: list[int] = []
+
+    def fail_twice() -> None:
+        rounds.append(1)
+        if len(rounds) <= 2:
+            raise MemoryError
+        served.server.stop()
+        real(0)
+
+    monkeypatch.setattr(served.system.loop, "run_once", fail_twice)
+    served.server.run()
+    assert len(rounds) == 3
+    assert len(caplog.records) == 2
+
+
 def test_a_second_dump_before_the_first_was_read_is_refused(served: ByHand) -> None:
     number = served.datapath()
     peer = served.peer()
