@@ -181,6 +181,17 @@ def test_a_tap_device_that_somebody_deletes_takes_its_port_with_it(us: dpif.User
     assert event.port.name == name
 
 
+def test_the_name_of_a_tap_device_may_be_any_bytes(us: dpif.Userspace, dp: dpif.Datapath) -> None:
+    name = f"{PORT}\udcff"
+    dp.ports.add(name, type="tap")
+    assert name in [each for _, each in socket.if_nameindex()]
+    with dpif.Userspace() as another, another.open("br1", create=True) as other:
+        with pytest.raises(AlreadyExists):
+            other.ports.add(name, type="tap")
+        with pytest.raises(NetlinkError, match="is not UTF-8"):
+            other.ports.add(name)
+
+
 def test_a_tap_device_does_not_take_a_name_that_is_taken(dp: dpif.Datapath, far: netns.Namespace) -> None:
     with pytest.raises(AlreadyExists):
         dp.ports.add(PORT, type="tap")

@@ -14,6 +14,7 @@ import contextlib
 import os
 import selectors
 import socket
+from collections import deque
 from collections.abc import Callable
 
 from dpif._typing import Final, TypeAlias
@@ -60,7 +61,7 @@ class Loop:
         self._selector.register(self._bell, selectors.EVENT_READ, self._silence)
         self.before_wait: Callable[[], None] = lambda: None
         self.is_stopping = False
-        self._again: list[Callable[[], None]] = []
+        self._again: deque[Callable[[], None]] = deque()
         self._faults: dict[Device, int] = {}  # in a row
         namespace.on_devices_changed = self._note_devices_changed
 
@@ -103,7 +104,7 @@ class Loop:
             is_pending = any(device.is_pending for device in self._namespace.devices.values())
         self.before_wait()
         seen = self._selector.select(0 if is_pending or self._again else timeout)
-        again, self._again = self._again, []
+        turns = len(self._again)  # what they ask for again is for the next round
         ready: dict[Device, None] = {}
         for key, events in seen:
             device = self._devices.get(key.fd)
@@ -111,9 +112,9 @@ class Loop:
                 ready[device] = None
             elif not self.is_stopping:
                 key.data(events)
-        for turn in again:
+        for _ in range(turns):
             if not self.is_stopping:
-                turn()
+                self._again.popleft()()
         return self._poll(ready)
 
     def _poll(self, ready: dict[Device, None]) -> int:
