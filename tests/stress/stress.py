@@ -39,7 +39,8 @@ from dpif.odp.messages import DatapathRecord, FlowRecord, Record, VportRecord
 from dpif.packet import capture
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which a parent may have left ignored
 from dpif.userspace import serve
 serve(sys.argv[1], ready=lambda path: print("ready", flush=True))
 """

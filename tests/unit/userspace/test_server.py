@@ -349,7 +349,8 @@ def test_a_server_does_not_remove_what_took_its_place(tmp_path: Path) -> None:
 # As a program.
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which a parent may have left ignored
 from dpif.userspace import serve
 
 serve(sys.argv[1], ready=lambda path: print(path, flush=True))
