@@ -118,22 +118,22 @@ class Context:
         """
         waiting, rest, many = self._waiting, iter(lines), _LINES_AT_FIRST
         try:
-            while True:
-                waiting.extend(islice(rest, many - len(waiting)))
-                if len(waiting) < many:
-                    break
-                many = min(1 + _CHARACTERS * many // self._write(), _LINES_AT_MOST)
+            for line in rest:
+                waiting.append(line)
+                waiting.extend(islice(rest, many - 1))  # what makes the lines may flush: a short list is not the end
+                many = self._write() or many
         finally:
             self._write()
 
     def _write(self) -> int:
-        """Write the lines that wait to stdout; return how many characters they had."""
+        """Write the lines that wait to stdout; return how many such to write at a time, 0 where there were none."""
         lines = self._waiting
         if not lines:
             return 0
+        count = len(lines)
         text = "\n".join(lines if self._paint is None else map(self._paint, lines)) + "\n"
         lines.clear()
-        return sys.stdout.write(text)
+        return min(1 + _CHARACTERS * count // sys.stdout.write(text), _LINES_AT_MOST)
 
     def flush(self) -> None:
         """Hand over what was printed so far: whoever reads it may wait for it."""

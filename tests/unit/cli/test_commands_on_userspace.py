@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -382,3 +383,24 @@ def test_help_of_a_command(run: Run) -> None:
     assert run("help", "show") == run("show", "--help")
     assert run("help") == run("--help")
     assert "did you mean 'show'" in run("help", "shw").stderr
+
+
+def test_a_long_file_is_carried_out_to_its_end(br0: str, run: Run, tmp_path: Path) -> None:
+    """It takes several reads, and what is told of each is handed over."""
+    count = 1500
+    path = tmp_path / "flows.txt"
+    path.write_text("".join(f"recirc_id({n}),{ARP} 2\n" for n in range(1, count + 1)))
+    added = json.loads(run("--json", "-s", "add-flows", br0, str(path)).stdout)
+    assert (len(added["lines"]), added["carried_out"], added["complete"]) == (count, count, True)
+    assert len(run("dump-flows", br0).stdout.splitlines()) == count
+    again = json.loads(run("--json", "add-flows", br0, str(path)).stdout)  # each is there
+    assert (len(again["lines"]), again["failed"], again["complete"]) == (count, count, False)
+
+
+def test_many_ports_are_all_shown_behind_a_failure(system: UserspaceSystem, br0: str, run: Run) -> None:
+    names = [f"p{number}" for number in range(300)]
+    for name in names:
+        system.device(name)
+    assert run("add-if", br0, *names) == (0, "", "")
+    shown = run("show", br0, "netdev@nowhere", *[br0] * 5).stdout
+    assert re.findall(r"port \d+: (p\d+)$", shown, re.MULTILINE) == names * 6

@@ -28,6 +28,20 @@ def test_lines_before_an_error_are_printed(capsys: pytest.CaptureFixture[str], c
     assert len(capsys.readouterr().out.splitlines()) == count
 
 
+@pytest.mark.parametrize("often", [1, 3, 255, 256, 257, 1024])
+def test_lines_whose_maker_flushes_are_all_printed(capsys: pytest.CaptureFixture[str], often: int) -> None:
+    made = context()
+
+    def lines() -> Iterator[str]:
+        for number in range(3000):
+            yield str(number)
+            if number % often == often - 1:
+                made.flush()
+
+    made.print_lines(lines())
+    assert capsys.readouterr().out.splitlines() == [str(number) for number in range(3000)]
+
+
 def test_a_report_makes_the_status_one(capsys: pytest.CaptureFixture[str]) -> None:
     made = context()
     made.note("only so")
