@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from dpif._typing import Any
+
 __all__ = ["Bell", "on_signals"]
 
 
@@ -52,25 +54,39 @@ class Bell:
 def on_signals(act: Callable[[], None]) -> Iterator[None]:
     """Let Ctrl-C (SIGINT) and SIGTERM call `act` in place of what they do.
 
-    Only the first one does: a second Ctrl-C does again what it always did, so that nothing can hang for good. In
+    Only the first of each does: a second Ctrl-C does again what it always did, so that nothing can hang for good. In
     other threads than the main one, which alone gets signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    seen: set[int] = set()
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    def take(number: int, frame: FrameType | None) -> None:
+        if number not in seen:
+            seen.add(number)
+            act()
+        else:
+            _do_as_ever(number, before[number], frame)
 
-    def first(number: int, frame: FrameType | None) -> None:
-        restore()
-        act()
-
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
-        signal.signal(number, first)
+        signal.signal(number, take)
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _do_as_ever(number: int, usual: Any, frame: FrameType | None) -> None:
+    """Do what a signal did before.
+
+    Its handler is not put back by a handler: of another signal that waits for its own just then Python would say, in
+    a traceback, that it is lost.
+    """
+    if callable(usual):
+        usual(number, frame)
+    elif usual != signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)

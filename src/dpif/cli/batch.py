@@ -14,7 +14,8 @@ from functools import partial
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, TextIO
 from dpif.cli.context import Context
-from dpif.cli.entry import TimeOver, execute, failure, invocation_of
+from dpif.cli.endings import TimeOver, endings
+from dpif.cli.entry import execute, failure, invocation_of
 from dpif.cli.errors import CommandError, UsageError, describe
 
 if TYPE_CHECKING:
@@ -78,9 +79,11 @@ class Runner:
     def run_all(self, lines: Iterable[Line]) -> None:
         """Run the lines, up to the first that fails unless told to go on; the batch's status becomes 1 then."""
         counts = {"succeeded": 0, "failed": 0}
-        document = contextlib.nullcontext() if self.results is None else self.results.written(self.file, counts)
-        with document:
-            for line in lines:
+        with contextlib.ExitStack() as stack:
+            if self.results is not None:
+                stack.enter_context(endings.held())
+                stack.enter_context(self.results.written(self.file, counts))
+            for line in endings.each(lines):
                 status = self._run(line)
                 counts["failed" if status else "succeeded"] += 1
                 self.context.flush()  # whoever feeds a pipe may wait for the answer
@@ -97,7 +100,8 @@ class Runner:
         if self.results is not None:
             self.results.begin(line.number, line.text)
         try:
-            status = execute(self._invocation(line), partial(LineContext, self, line, told))
+            with endings.let_through():
+                status = execute(self._invocation(line), partial(LineContext, self, line, told))
         except (BrokenPipeError, TimeOver):
             raise
         except Exception as error:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from dpif._typing import TYPE_CHECKING, Protocol, TypeVar
+from dpif.cli.endings import endings
 from dpif.cli.errors import CommandError, describe, is_of_output, printable
 from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 
@@ -98,7 +99,12 @@ class Context:
 
     def print(self, value: Printable) -> None:
         """Print a value, all that the command prints: its lines, or a document with its data."""
-        self.print_lines(value.lines() if self._json is None else self._json.value(value.data()))
+        if self._json is None:
+            self.print_lines(value.lines())
+            return
+        data = value.data()
+        with endings.held():
+            self.print_lines(self._json.value(data))
 
     def print_all(self, name: str, values: Iterable[Printable], members: Mapping[str, object] | None = None) -> None:
         """Print values one after the other, all that the command prints: their lines, or a document with an array.
@@ -108,8 +114,9 @@ class Context:
         if self._json is None:
             self.print_lines(line for value in values for line in value.lines())
         else:
-            data = (value.data() for value in values)
-            self.print_lines(self._json.array(name, data, members or {}, succeeds=lambda: not self.status))
+            data = endings.each(value.data() for value in values)
+            with endings.held():
+                self.print_lines(self._json.array(name, data, members or {}, succeeds=lambda: not self.status))
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print lines, many at a time: a write costs more than a line, most of all where nothing is buffered.
@@ -137,8 +144,9 @@ class Context:
 
     def flush(self) -> None:
         """Hand over what was printed so far: whoever reads it may wait for it."""
-        self._write()
-        sys.stdout.flush()
+        with contextlib.nullcontext() if self._json is None else endings.held():
+            self._write()
+            sys.stdout.flush()
 
     @contextlib.contextmanager
     def watching(self, items: Iterable[T], tell: Callable[[int, T], str]) -> Iterator[Iterable[T]]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
+from collections.abc import Callable, Sequence
 
 from dpif._lazy import load
 from dpif._typing import TYPE_CHECKING, Any
 from dpif._version import __version__
+from dpif.cli.endings import GRACE, TimeOver, discard_output, endings
 from dpif.cli.errors import CommandError, UsageError, describe, is_of_output, printable
 from dpif.errors import DpifError, ParseError
 
@@ -30,28 +30,29 @@ _CTRL_C = 130
 _READER_GONE = 141
 _TIME_OVER = 142
 
-_AGAIN = 0.5
-"""Seconds until time is over once more: an exception that meets a destructor at work is lost there."""
 _PATIENCE = 2.0
 """Seconds that a person waits for a completion."""
 
 
-class TimeOver(Exception):
-    """The time that ``--timeout`` gave is over."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, by default this process's; return the exit status."""
-    _replace_closed_streams()
     try:
-        return _run(sys.argv[1:] if argv is None else argv)
+        with endings.of_ctrl_c():
+            return _guarded(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
         return _CTRL_C
+
+
+def _guarded(argv: Sequence[str]) -> int:
+    _replace_closed_streams()
+    try:
+        return _run(argv)
     except BrokenPipeError:
         return _reader_gone()
     except Exception as error:
         text, status = failure(error)
-        _flush_if_possible()
+        with endings.of_time(GRACE) if isinstance(error, TimeOver) else contextlib.nullcontext():
+            _flush_if_possible()
         print(f"dpif: {printable(text)}", file=sys.stderr)
         return status
 
@@ -105,7 +106,7 @@ def _complete(argv: Sequence[str]) -> int:
     """Answer a shell, which has no use for an answer that is late."""
     from dpif.cli.completion import print_candidates
 
-    with _time_limit(_PATIENCE):
+    with endings.of_time(_PATIENCE):
         return print_candidates(argv)
 
 
@@ -119,9 +120,9 @@ def execute(invocation: Invocation, make_context: Callable[[Command, list[str], 
         raise UsageError(f"'{command.name}' command prints text, and has no JSON")
     seconds = _seconds(options.timeout)
     context = make_context(command, words, options, seconds)
-    with contextlib.nullcontext() if seconds is None or command.keeps_time else _time_limit(seconds):
+    with contextlib.nullcontext() if seconds is None or command.keeps_time else endings.of_time(seconds):
         status = _load(command)(context)
-    sys.stdout.flush()
+        context.flush()
     return context.status if status is None else status
 
 
@@ -143,22 +144,6 @@ def _seconds(text: str | None) -> float | None:
     return seconds
 
 
-@contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    import signal
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeOver
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def _line(error: DpifError | OSError) -> str:
     """Return the line for an error that no command put into its own words."""
     if isinstance(error, DpifError):
@@ -176,7 +161,7 @@ def _place(error: CommandError) -> str:
 
 def _reader_gone() -> int:
     """Leave quietly."""
-    _discard_output()
+    discard_output()
     return _READER_GONE
 
 
@@ -184,10 +169,5 @@ def _flush_if_possible() -> None:
     """Write what was printed before an error; the error may be that it cannot be written."""
     try:
         sys.stdout.flush()
-    except OSError:
-        _discard_output()
-
-
-def _discard_output() -> None:
-    """Drop what is still in the buffer: it must not raise again when the interpreter ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, TimeOver):
+        discard_output()

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -43,6 +45,32 @@ def test_the_first_signal_acts_and_the_second_does_what_it_always_did(number: si
     finally:
         signal.signal(number, before)
     assert acted == ["now", "before", "before"]
+
+
+def test_two_signals_at_once_both_act() -> None:
+    """As when a service is stopped by SIGTERM while somebody types Ctrl-C: neither ends it the hard way."""
+    acted: list[str] = []
+    both = {signal.SIGINT, signal.SIGTERM}
+    with on_signals(lambda: acted.append("now")):
+        signal.pthread_sigmask(signal.SIG_BLOCK, both)
+        for number in both:
+            signal.pthread_kill(threading.get_ident(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+    assert acted == ["now", "now"]
+
+
+@pytest.mark.parametrize(("handler", "status"), [("SIG_DFL", -signal.SIGTERM), ("SIG_IGN", 0)])
+def test_a_second_signal_does_what_the_system_does(handler: str, status: int) -> None:
+    code = f"""
+import signal
+from dpif.apps.loop import on_signals
+signal.signal(signal.SIGTERM, signal.{handler})
+with on_signals(lambda: None):
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (status, b"")
 
 
 def test_in_other_threads_signals_are_left_alone() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from dpif import __version__
 from dpif.cli import datapaths, main
-from dpif.cli.entry import TimeOver
+from dpif.cli.endings import TimeOver
 from dpif.userspace import UserspaceSystem
 
 from .conftest import Run
@@ -49,6 +49,38 @@ def raise_in(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     raise_in(monkeypatch, KeyboardInterrupt())
     assert run("dump-dps") == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("module", "status"),
+    [("dpif.cli", -signal.SIGINT), ("dpif.cli.errors", -signal.SIGINT), ("dpif.cli.context", 130)],
+)
+def test_ctrl_c_while_modules_are_imported(module: str, status: int) -> None:
+    """It is a finder of modules that strikes, when `module` is looked for."""
+    code = f"""
+import signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from dpif.__main__ import run
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", code, "help"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
+
+
+def test_ctrl_c_that_is_ignored_stays_so() -> None:
+    code = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from dpif.cli import entry
+entry._run = lambda argv: signal.raise_signal(signal.SIGINT)
+from dpif.__main__ import run
+run()
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 def test_an_alarm_that_is_lost_comes_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

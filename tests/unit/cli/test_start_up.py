@@ -26,6 +26,7 @@ VERSION = {
     "dpif._typing",
     "dpif._version",
     "dpif.cli",
+    "dpif.cli.endings",
     "dpif.cli.entry",
     "dpif.cli.errors",
     "dpif.errors",
