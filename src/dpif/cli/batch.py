@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
@@ -17,6 +16,7 @@ from dpif.cli.context import Context
 from dpif.cli.endings import TimeOver, endings
 from dpif.cli.entry import execute, failure, invocation_of
 from dpif.cli.errors import CommandError, UsageError, describe
+from dpif.cli.files import LONGEST_LINE, open_input, too_long
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -42,14 +42,13 @@ def batch(context: Context) -> None:
     with file:
         runner = Runner(context, name, _results(context))
         try:
-            runner.run_all(_meaningful(file))
+            runner.run_all(_meaningful(name, file))
         finally:
             runner.disconnect()
 
 
 def _open(name: str) -> TextIO:
-    source = sys.stdin.fileno() if name == "-" else name
-    return open(source, encoding="utf-8", errors="surrogateescape", closefd=name != "-")
+    return open(open_input(name), encoding="utf-8", errors="surrogateescape", closefd=name != "-")
 
 
 def _results(context: Context) -> Results | None:
@@ -60,9 +59,12 @@ def _results(context: Context) -> Results | None:
     return Results(context.command.name, one_a_line=context.options.json_lines)
 
 
-def _meaningful(file: Iterable[str]) -> Iterator[Line]:
-    """Yield the lines that are not blank, nor comments alone."""
-    for number, text in enumerate(file, 1):
+def _meaningful(name: str, file: TextIO) -> Iterator[Line]:
+    """Yield the lines that are not blank, nor comments alone; raise `CommandError` for an endless one."""
+    lines = iter(lambda: file.readline(LONGEST_LINE + 1), "")
+    for number, text in enumerate(lines, 1):
+        if len(text) > LONGEST_LINE:
+            raise too_long(name, number)
         if text.split("#", 1)[0].strip():
             yield Line(number, text.strip())
 

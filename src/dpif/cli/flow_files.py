@@ -8,12 +8,12 @@ number, the others are carried out.
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from itertools import count
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import describe
+from dpif.cli.files import LONGEST_LINE, open_input, too_long
 from dpif.cli.flow_file_lines import LineReader
 from dpif.cli.flow_views import CounterLine
 from dpif.cli.flows import ASK_FOR_UFID, MEANING, FlowReader
@@ -55,28 +55,28 @@ def del_flows(context: "Context") -> None:
 def _process(context: "Context", default: str) -> None:
     datapath, rest = context.open_optional(context.words, most=2)
     name = rest[0] if rest else context.words[0]
-    with datapath, context.failing(f'Opening file "{name}" failed'):
-        descriptor = sys.stdin.fileno() if name == "-" else os.open(name, os.O_RDONLY)
+    with datapath:
+        with context.failing(f'Opening file "{name}" failed'):
+            descriptor = open_input(name)
         try:
             file = _File(context, datapath, name, default)
-            if context.wants_data:
-                file.tell_all(descriptor)
-            else:
-                for outcome in file.outcomes(descriptor):
-                    file.tell(outcome)
+            with context.failing(f'carrying out file "{name}" failed'):
+                file.carry_out(descriptor)
         finally:
             if name != "-":
                 os.close(descriptor)
 
 
-def _numbered_lines(descriptor: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield the lines of each read, with the number of the first of them."""
+def _numbered_lines(name: str, descriptor: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the lines of each read, with the number of the first of them; raise `CommandError` for an endless one."""
     number = 1
     partial = b""
     while chunk := os.read(descriptor, _CHUNK):
         *whole, partial = (partial + chunk).split(b"\n")
         yield number, whole
         number += len(whole)
+        if len(partial) > LONGEST_LINE:
+            raise too_long(name, number)
     yield number, [partial]
 
 
@@ -131,9 +131,17 @@ class _File:
         self._wants_flows = bool(context.options.statistics)
         self._count = 0
 
+    def carry_out(self, descriptor: int) -> None:
+        """Carry out the lines of an open file, and tell what became of them."""
+        if self._context.wants_data:
+            self.tell_all(descriptor)
+        else:
+            for outcome in self.outcomes(descriptor):
+                self.tell(outcome)
+
     def outcomes(self, descriptor: int) -> Iterator[Outcome]:
         """Carry out the lines; yield what is to be told, in their order."""
-        reads = _numbered_lines(descriptor)
+        reads = _numbered_lines(self._name, descriptor)
         with self._context.watching(reads, lambda _, read: _distance(self._name, descriptor, read[0])) as watched:
             for first, lines in watched:
                 yield from self._carry_out(first, lines)

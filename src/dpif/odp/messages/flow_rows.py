@@ -21,9 +21,9 @@ from dpif.odp.messages.flow import FlowCounters, FlowRecord
 MAX_LAYOUTS: Final = 8
 """Layouts of one length that are told apart; more take the slow way."""
 
-_CODES = {FlowAttr.STATS: "2Q", FlowAttr.USED: "Q", FlowAttr.TCP_FLAGS: "B", FlowAttr.PAD: ""}
+_CODES = {FlowAttr.STATS: "2Q", FlowAttr.USED: "Q", FlowAttr.TCP_FLAGS: "B"}
 """How values are read; the others are bytes."""
-_BYTES = frozenset({FlowAttr.KEY, FlowAttr.MASK, FlowAttr.ACTIONS, FlowAttr.UFID})
+_BYTES = frozenset({FlowAttr.PAD, FlowAttr.KEY, FlowAttr.MASK, FlowAttr.ACTIONS, FlowAttr.UFID})
 
 
 class FlowRows:
