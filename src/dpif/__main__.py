@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]  # of which `signal` is a wrapper that takes longer to load
+import io
 import sys
+
+from dpif._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # of which `signal` is a wrapper that takes longer to load
 
 
 def run() -> None:
@@ -14,9 +21,20 @@ def run() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _take_any_name()
     from dpif.cli import main
 
     sys.exit(main())
+
+
+def _take_any_name() -> None:
+    """Let names of ports that are not UTF-8 be printed: as their bytes, or on a terminal as what it can show."""
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return  # whoever started this process closed it
+    if sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="backslashreplace")
+    else:
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 if __name__ == "__main__":

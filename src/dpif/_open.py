@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from dpif._typing import TYPE_CHECKING, TypeAlias
 from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
-from dpif.errors import DpifError, EncodeError, Unavailable
+from dpif.errors import EncodeError, Unavailable
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_GENERIC
 from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY
@@ -93,7 +93,8 @@ def open_by(connect: Connect, name: str, *, create: bool = False) -> Datapath:
 def datapaths(type: str | None = None, *, socket: str | os.PathLike[str] | None = None) -> list[str]:
     """Return the names of all datapaths as ``type@name``, of one type or of every type that has a peer.
 
-    Raises `Unavailable` when the type asked for, or every type, has none.
+    Raises `Unavailable` when the type asked for, or every type, has none; it tells of a peer that is there and cannot
+    be reached before one that is not there.
     """
     return datapaths_by(lambda type: connect(type, socket), TYPES if type is None else (type,))
 
@@ -101,7 +102,7 @@ def datapaths(type: str | None = None, *, socket: str | os.PathLike[str] | None 
 def datapaths_by(connect: Connect, types: Sequence[str] = TYPES) -> list[str]:
     """Do as `datapaths`, with connections that `connect` returns for the types, and that are closed."""
     names: list[str] = []
-    failures: list[DpifError] = []
+    failures: list[Unavailable] = []
     for one in types:
         try:
             with connect(one) as connection:
@@ -109,5 +110,5 @@ def datapaths_by(connect: Connect, types: Sequence[str] = TYPES) -> list[str]:
         except Unavailable as error:
             failures.append(error)
     if len(failures) == len(types):
-        raise failures[0]
+        raise next((error for error in failures if error.errno != errno.ENOENT), failures[0])
     return names

@@ -69,8 +69,11 @@ def get_size(context: Context) -> None:
 
 def set_size(context: Context) -> None:
     """Change the size of a cache."""
+    from dpif.cli.numbers import read_number  # `show` takes this file for something else
+
     _, cache, text = context.words
-    if not (text.isascii() and text.isdigit()):
+    wanted = read_number(text)
+    if wanted is None:
         raise invalid("size is malformed")
     with _open(context) as datapath:
         if datapath.masks_cache_size() is None:
@@ -78,7 +81,7 @@ def set_size(context: Context) -> None:
         if cache != _MASKS:
             raise invalid(f'Cache name "{cache}" not found on dpif', f"there is {_MASKS}")
         with context.failing("Setting cache size failed"):
-            size = datapath.set_masks_cache_size(int(text))
+            size = datapath.set_masks_cache_size(wanted)
         context.print(NewSize(cache, size))
 
 

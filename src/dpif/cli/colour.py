@@ -44,6 +44,12 @@ _DOCTOR = re.compile(
 )
 
 
+class Painted(str):
+    """A line with colour in it."""
+
+    __slots__ = ()
+
+
 def wanted(when: str | None, *, is_terminal: bool, environ: Mapping[str, str] = os.environ) -> bool:
     """Tell whether the output is to be coloured; `when` is the option. Raise `UsageError` for none that there is."""
     if when not in (None, *WHEN):
@@ -58,9 +64,9 @@ def paint_for(command: str) -> Paint | None:
     return _PAINTS.get(command)
 
 
-def paint_title(line: str) -> str:
+def paint_title(line: str) -> Painted:
     """Bring out a line of titles."""
-    return f"{_STYLES['title']}{line}{_END}"
+    return Painted(f"{_STYLES['title']}{line}{_END}")
 
 
 def _paint_by(pattern: re.Pattern[str]) -> Paint:

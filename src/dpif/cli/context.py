@@ -15,7 +15,7 @@ from itertools import islice
 
 from dpif._typing import TYPE_CHECKING, Protocol, TypeVar
 from dpif.cli.endings import endings
-from dpif.cli.errors import CommandError, describe, is_of_output, printable
+from dpif.cli.errors import CommandError, describe, is_of_output, one_line, printable
 from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 
 if TYPE_CHECKING:
@@ -138,9 +138,17 @@ class Context:
         if not lines:
             return 0
         count = len(lines)
-        text = "\n".join(lines if self._paint is None else map(self._paint, lines)) + "\n"
+        shown = self._shown(lines) if self._is_for_people else lines
+        text = "\n".join(shown if self._paint is None else map(self._paint, shown)) + "\n"
         lines.clear()
         return min(1 + _CHARACTERS * count // sys.stdout.write(text), _LINES_AT_MOST)
+
+    @staticmethod
+    def _shown(lines: list[str]) -> list[str]:
+        """Return lines with nothing in them that a terminal would obey but our colours: names hold anything."""
+        from dpif.cli.colour import Painted
+
+        return [line if isinstance(line, Painted) else printable(line) for line in lines]
 
     def flush(self) -> None:
         """Hand over what was printed so far: whoever reads it may wait for it."""
@@ -186,7 +194,7 @@ class Context:
     def _say(self, text: str) -> None:
         if self._progress is not None:
             self._progress.erase()
-        print(f"dpif: {printable(text)}", file=sys.stderr)
+        print(f"dpif: {one_line(text)}", file=sys.stderr)
 
     @contextlib.contextmanager
     def failing(self, text: str, meaning: Mapping[int, str] = {}) -> Iterator[None]:
@@ -269,7 +277,7 @@ class Context:
         try:
             return sorted(datapaths_by(self.connect))
         except Unavailable as error:
-            raise CommandError(f"{error}{_OR_SERVE}") from None
+            raise CommandError(f"{error}{_instead_of(error)}") from None
 
     def each_datapath(self, names: Sequence[str], read: Callable[[Datapath], T]) -> Iterator[T]:
         """Yield what `read` returns of each datapath named, or of all; one that fails is reported."""
@@ -297,8 +305,8 @@ class Context:
         twin = f"netdev@{plain}"
         try:
             return f"; or take {twin}" if twin in datapaths_by(self.connect, ("netdev",)) else ""
-        except Unavailable:
-            return _OR_SERVE
+        except Unavailable as error:
+            return _instead_of(error) or f"; {error}"
 
     def _whereabouts(self, name: str) -> str:
         """Return what there is in place of a datapath that is not there."""
@@ -314,3 +322,8 @@ class Context:
         if not names:
             return f"no datapaths exist; 'dpif add-dp {name}' makes one"
         return f"there is no datapath {name}, but there is {', '.join(names)}"
+
+
+def _instead_of(error: Unavailable) -> str:
+    """Return what to do where there is no datapath; nothing where there is one that cannot be reached."""
+    return _OR_SERVE if error.errno == errno.ENOENT else ""

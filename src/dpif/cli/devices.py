@@ -21,10 +21,11 @@ _IFREQ: Final = struct.Struct("16sh22x")
 def bring_up(name: str) -> None:
     """Set a network device up; raise `OSError`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = _IFREQ.pack(name.encode("utf-8", "surrogateescape"), 0)
+        device = name.encode("utf-8", "surrogateescape")  # of any bytes, as they came
+        request = _IFREQ.pack(device, 0)
         _, flags = _IFREQ.unpack(fcntl.ioctl(control, _SIOCGIFFLAGS, request))
         if not flags & _IFF_UP:
-            fcntl.ioctl(control, _SIOCSIFFLAGS, _IFREQ.pack(name.encode("utf-8", "surrogateescape"), flags | _IFF_UP))
+            fcntl.ioctl(control, _SIOCSIFFLAGS, _IFREQ.pack(device, flags | _IFF_UP))
 
 
 def counter(device: str, name: str) -> int | None:

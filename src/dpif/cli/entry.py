@@ -15,7 +15,7 @@ from dpif._lazy import load
 from dpif._typing import TYPE_CHECKING, Any
 from dpif._version import __version__
 from dpif.cli.endings import GRACE, TimeOver, discard_output, endings
-from dpif.cli.errors import CommandError, UsageError, describe, is_of_output, printable
+from dpif.cli.errors import CommandError, UsageError, describe, is_of_output, one_line
 from dpif.errors import DpifError, ParseError
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _TIME_OVER = 142
 
 _PATIENCE = 2.0
 """Seconds that a person waits for a completion."""
+_FOR_EVER = 1e8
+"""Seconds, some three years: longer than a command runs, and no more than every timer takes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +55,7 @@ def _guarded(argv: Sequence[str]) -> int:
         text, status = failure(error)
         with endings.of_time(GRACE) if isinstance(error, TimeOver) else contextlib.nullcontext():
             _flush_if_possible()
-        print(f"dpif: {printable(text)}", file=sys.stderr)
+        print(f"dpif: {one_line(text)}{_place(error)}", file=sys.stderr)
         return status
 
 
@@ -70,7 +72,7 @@ def failure(error: Exception) -> tuple[str, int]:
     if isinstance(error, TimeOver):
         return "the time given by --timeout is over", _TIME_OVER
     if isinstance(error, CommandError):
-        return str(error) + _place(error), error.status
+        return str(error), error.status
     if isinstance(error, (DpifError, OSError)):
         return _line(error), 1
     if os.environ.get("DPIF_DEBUG"):
@@ -141,7 +143,7 @@ def _seconds(text: str | None) -> float | None:
         seconds = 0
     if not 0 < seconds < float("inf"):
         raise UsageError(f"value {text} on -t or --timeout is invalid: expected a number of seconds, above 0")
-    return seconds
+    return min(seconds, _FOR_EVER)
 
 
 def _line(error: DpifError | OSError) -> str:
@@ -153,10 +155,12 @@ def _line(error: DpifError | OSError) -> str:
     return describe(str(error.filename) if error.filename else "failed", error)
 
 
-def _place(error: CommandError) -> str:
+def _place(error: Exception) -> str:
     """Return, for a person at a terminal, the faulty text with a caret under the place; a script gets one line."""
     cause = error.__cause__ or error.__context__
-    return f"\n{cause.caret()}" if isinstance(cause, ParseError) and sys.stderr.isatty() else ""
+    if isinstance(error, CommandError) and isinstance(cause, ParseError) and sys.stderr.isatty():
+        return f"\n{cause.caret()}"
+    return ""
 
 
 def _reader_gone() -> int:

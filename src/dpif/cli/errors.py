@@ -15,6 +15,8 @@ from dpif.errors import DpifError, EncodeError, NetlinkError, ParseError, Permis
 _ADVICE_PERMISSION = "this needs root, or the capability CAP_NET_ADMIN: try it with sudo"
 _SHOWN = 60
 """How much of a faulty text is repeated."""
+_HALF_A_LINE = 500
+"""How much of the beginning and of the end of a line is shown that is longer."""
 
 
 class CommandError(Exception):
@@ -66,6 +68,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+
+
+def one_line(text: str) -> str:
+    """Return what is said of a failure as one line of bearable length: it repeats words of whoever caused it."""
+    if len(text) > 2 * _HALF_A_LINE:
+        text = f"{text[:_HALF_A_LINE]} ... {text[-_HALF_A_LINE:]}"
+    return printable(text).replace("\n", "\\n")
 
 
 def _more(error: OSError, meaning: Mapping[int, str]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import CommandError, describe, syntax
 from dpif.cli.flows import read_actions
+from dpif.cli.numbers import read_number
 from dpif.errors import ParseError, netlink_error
 from dpif.odp.actions import Action, Actions, Output, PopVlan, PushVlan
 from dpif.odp.constants import VLAN_CFI
@@ -95,9 +96,10 @@ class Normalized(NamedTuple):
 
 def _named_port(word: str) -> tuple[str, int]:
     match = _PORT.fullmatch(word)
-    if match is None:
+    number = None if match is None else read_number(match[2])
+    if match is None or number is None:
         raise CommandError(f"{word}: expected NAME=NUMBER")
-    return match[1], int(match[2])
+    return match[1], number
 
 
 def _read_key(text: str, ports: Mapping[str, int]) -> FlowKey:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.devices import bring_up
+from dpif.cli.numbers import read_number
 from dpif.client.tunnels import TUNNELS
 from dpif.errors import AlreadyExists, DpifError, NoSuchObject, ParseError
 
@@ -66,9 +67,10 @@ def parse_interface(text: str) -> Interface:
 
 
 def _number(key: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    number = read_number(text)
+    if number is None:
         raise ParseError(f"{key}={text} is not a number")
-    return int(text)
+    return number
 
 
 def add_if(context: Context) -> None:
@@ -168,8 +170,9 @@ def del_if(context: Context) -> None:
 
 
 def _remove(context: Context, datapath: Datapath, name: str) -> None:
+    number = read_number(name)
     try:
-        number = int(name) if name.isascii() and name.isdigit() else datapath.ports.get(name).number
+        number = datapath.ports.get(name).number if number is None else number
     except NoSuchObject:
         present = ", ".join(port.name for port in datapath.ports)
         context.report(f"no port named {name}; {datapath} has: {present}")

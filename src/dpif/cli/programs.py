@@ -6,6 +6,7 @@ import os
 import sys
 
 from dpif._typing import TYPE_CHECKING
+from dpif.cli.numbers import read_number
 from dpif.errors import NoSuchObject, ParseError
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _QUIET_INTERVAL = 10.0
 """Seconds between lines where no terminal shows them one in place of the other."""
+
+_LONGEST_SIZE = 20
+"""Characters of a size of memory; more are none of this world."""
 
 
 def switch(context: Context) -> None:
@@ -78,7 +82,7 @@ def lab(context: Context) -> int:
         return lab.run(
             context.words,
             timeout=context.timeout,
-            memory=context.options.mem or "2G",
+            memory=_memory(context.options.mem),
             modules=context.options.module or (),
             kernel=context.options.kernel,
             qemu=context.options.qemu,
@@ -87,14 +91,22 @@ def lab(context: Context) -> int:
             verbose=bool(context.options.verbose),
         )
     except (lab.LabUnavailable, lab.LabFailed, lab.LabTimeout) as error:
-        context.report(f"lab: {error}")
+        for line in str(error).splitlines():  # the console's are among them
+            context.report(f"lab: {line}")
         return error.exit_status
 
 
 def _number_of_cpus(text: str | None) -> int | None:
-    if text is not None and not text.isdecimal():
+    number = None if text is None else read_number(text)
+    if text is not None and number is None:
         raise ParseError(f"not a number of CPUs: {text}")
-    return None if text is None else int(text)
+    return number
+
+
+def _memory(text: str | None) -> str:
+    if text is not None and len(text) > _LONGEST_SIZE:
+        raise ParseError(f"not a size of memory: {text}")
+    return text or "2G"
 
 
 def serve(context: Context) -> None:

@@ -16,6 +16,7 @@ from itertools import islice
 
 from dpif._typing import NamedTuple
 from dpif.cli.colour import paint_title
+from dpif.cli.errors import printable
 from dpif.errors import DpifError
 
 _SAMPLE = 100
@@ -51,6 +52,11 @@ class Row(NamedTuple):
     words: Sequence[str] = ()
 
 
+def _printable(row: Row) -> Row:
+    """Return a row in which all that a terminal would obey is written out: names hold anything."""
+    return Row([*map(printable, row.cells)], [*map(printable, row.words)])
+
+
 class Table:
     """A table; ``more`` is the title of the words behind its columns, ``indent`` stands in front of every line."""
 
@@ -66,7 +72,7 @@ class Table:
 
         An error of `rows` is raised behind those that came before it.
         """
-        rest = iter(rows)
+        rest = map(_printable, rows)
         sample: list[Row] = []
         failure: Exception | None = None
         try:

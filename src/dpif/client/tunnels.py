@@ -47,6 +47,9 @@ TUNNELS: Final[Mapping[str, Tunnel]] = {
 """By name of the type."""
 
 
+_DIGITS_OF_A_PORT: Final = 5
+
+
 class TunnelName(NamedTuple):
     """What the name of a device tells: the type of the tunnel, and its UDP port or None."""
 
@@ -68,7 +71,7 @@ def tunnel_of_device(name: str) -> TunnelName | None:
                 return TunnelName(type_, None)
         elif name.startswith(f"{tunnel.prefix}_"):
             digits = name.removeprefix(f"{tunnel.prefix}_")
-            if digits.isascii() and digits.isdigit():
+            if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS_OF_A_PORT:
                 return TunnelName(type_, int(digits))
     return None
 

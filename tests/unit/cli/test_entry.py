@@ -37,6 +37,19 @@ def test_a_timeout_that_is_none(run: Run, seconds: str) -> None:
     )
 
 
+@pytest.mark.parametrize("seconds", ["1e300", "1e-300", "9" * 300])
+def test_a_timeout_without_an_end_or_a_length(run: Run, monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    timers = []
+
+    def handler(context: object) -> None:
+        timers.append(signal.setitimer(signal.ITIMER_REAL, 0)[0])
+
+    monkeypatch.setattr(datapaths, "dump_dps", handler)
+    ran = run("-t", seconds, "dump-dps")
+    assert "internal error" not in ran.stderr
+    assert ran.status == 142 or timers[0] > 1e7
+
+
 def raise_in(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let the command dump-dps raise."""
 

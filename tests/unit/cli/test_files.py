@@ -28,7 +28,9 @@ def test_a_line_that_never_ends(br0: str, run: Run, words: tuple[str, ...], opti
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_the_bound_of_a_line(br0: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+def test_the_bound_of_a_line(
+    br0: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
     """What stands before a line that is too long is done; a long one in the bound is taken."""
     for module in (files, flow_files):
         monkeypatch.setattr(module, "LONGEST_LINE", 1000)
@@ -52,7 +54,9 @@ def test_a_standard_input_that_is_closed(br0: str, run: Run, words: tuple[str, .
 def test_a_name_with_a_nul(br0: str, run: Run, tmp_path: Path) -> None:
     """A line of a batch can have one, a command line cannot."""
     path = tmp_path / "batch"
-    path.write_bytes(b'add-flows netdev@br0 "a\0b"\nbatch "a\0b"\n--socket "a\0b" show\nadd-flow netdev@br0 "a\0b" 1\n')
+    path.write_bytes(
+        b'add-flows netdev@br0 "a\0b"\nbatch "a\0b"\n--socket "a\0b" show\nadd-flow netdev@br0 "a\0b" 1\n'
+    )
     ran = run("batch", "--keep-going", str(path))
     assert ran.status == 1
     first, *others = ran.stderr.splitlines()
