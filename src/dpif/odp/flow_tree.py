@@ -12,6 +12,7 @@ must not contradict what the lower one matches. What both match alike is not tol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
 
 from dpif._typing import Generic, NamedTuple, TypeVar
 from dpif.odp.actions import Actions, Recirc
@@ -32,10 +33,10 @@ class Node(Generic[F]):
     """A flow in the tree.
 
     ``match`` is its key and mask, without what the flows above it match already. ``branches`` has an entry for each
-    recirculation id of its actions.
+    recirculation id of its actions; these are ``targets``.
     """
 
-    __slots__ = ("branches", "facts", "flow", "match")
+    __slots__ = ("branches", "facts", "flow", "match", "targets")
 
     def __init__(self, flow: F) -> None:
         key = flow.key or FlowKey()
@@ -43,6 +44,7 @@ class Node(Generic[F]):
         self.flow = flow
         self.match = key, mask
         self.facts = Facts.of(key, mask)
+        self.targets = targets(flow.actions)
         self.branches: list[Branch[F]] = []
 
     @property
@@ -55,6 +57,10 @@ class Node(Generic[F]):
         """The port that it matches, None for any."""
         key, mask = self.match
         return key.in_port if mask.in_port else None
+
+    def leads_to(self) -> list[int]:
+        """Return the other recirculation ids that its actions lead to."""
+        return [number for number in self.targets if number != self.recirc_id]
 
     def walk(self) -> Iterator[Node[F]]:
         """Iterate over it and the nodes below it, as they are printed."""
@@ -118,13 +124,18 @@ def targets(actions: Actions | None) -> list[int]:
 
 
 class _Gardener(Generic[F]):
-    """Knows which flows have no place yet."""
+    """Knows which flows have no place yet, and how many of those lead to each id from another one."""
 
     def __init__(self, flows: Iterable[F]) -> None:
         self._free: dict[int, dict[int, Node[F]]] = {}
         self._placed: dict[int, list[Node[F]]] = {}
+        self._leading: dict[int, int] = {}
+        self._starts: list[int] = []
+        """A heap of ids that nothing leads to any more; all flows of some have their places by now."""
         for node in map(Node, flows):
             self._free.setdefault(node.recirc_id, {})[id(node)] = node
+            for number in node.leads_to():
+                self._leading[number] = self._leading.get(number, 0) + 1
 
     def tree(self) -> Tree[F]:
         ports: dict[int | None, list[Node[F]]] = {}
@@ -138,23 +149,22 @@ class _Gardener(Generic[F]):
     def _unreached(self) -> dict[int, list[Node[F]]]:
         """Place what is left: first what none of the others leads to, then loops, each from its lowest id."""
         found: dict[int, list[Node[F]]] = {}
-        while any(self._free.values()):
-            left = {number: nodes for number, nodes in sorted(self._free.items()) if nodes}
-            led_to = {
-                to
-                for number, nodes in left.items()
-                for node in nodes.values()
-                for to in targets(node.flow.actions)
-                if to != number
-            }
-            start = next((number for number in left if number not in led_to), next(iter(left)))
-            found[start] = self._take(start, list(left[start].values()))
-            self._place(found[start], Facts({}))
+        self._starts = [number for number in sorted(self._free) if not self._leading.get(number)]
+        for lowest in sorted(self._free):
+            while self._free[lowest]:
+                start = heappop(self._starts) if self._starts else lowest
+                if self._free[start]:
+                    found[start] = self._take(start, list(self._free[start].values()))
+                    self._place(found[start], Facts({}))
         return found
 
     def _take(self, recirc_id: int, nodes: list[Node[F]]) -> list[Node[F]]:
         for node in nodes:
             del self._free[recirc_id][id(node)]
+            for number in node.leads_to():
+                self._leading[number] -= 1
+                if not self._leading[number] and number in self._free:
+                    heappush(self._starts, number)
         self._placed.setdefault(recirc_id, []).extend(nodes)
         return nodes
 
@@ -167,7 +177,7 @@ class _Gardener(Generic[F]):
             told = known.told(node.facts) | node.facts.of_nothing() | (frozenset() if node.recirc_id else _ENTRANCE)
             node.match = without(key, told), without(mask, told)
             if depth < MAX_DEPTH:
-                node.branches = [self._branch(number, after) for number in targets(actions)]
+                node.branches = [self._branch(number, after) for number in node.targets]
             for branch in node.branches:
                 self._place(branch.nodes, after, depth + 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -188,3 +189,43 @@ def test_every_flow_stands_in_the_tree_once(rows: list[tuple[int, str, list[int]
         for place, (number, port, leads) in enumerate(rows)
     ]
     assert sorted(int(node.flow.name) for node in grow(flows).walk()) == list(range(len(flows)))
+
+
+ROWS = {
+    "in a row": lambda n: [(k, [k + 1]) for k in range(n)],
+    "a row that no port leads to": lambda n: [(k, [k + 1]) for k in range(1, n + 1)],
+    "a row backwards": lambda n: [(k + 1, [k]) for k in range(1, n + 1)],
+    "unreached": lambda n: [(k, []) for k in range(1, n + 1)],
+    "a loop": lambda n: [(k, [k % n + 1]) for k in range(1, n + 1)],
+    "loops": lambda n: [(k, [k ^ 1]) for k in range(2, n + 2)],
+    "one below many": lambda n: [(0, [1]) for _ in range(n)] + [(1, [])],
+    "many below one": lambda n: [(0, [1])] + [(1, []) for _ in range(n)],
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_it_grows_with_the_number_of_flows(name: str) -> None:
+    """Four times the flows take four times the steps; with the square they would take sixteen."""
+    few, many = (steps(ROWS[name](count)) for count in (100, 400))
+    assert many < 6 * few
+
+
+def steps(rows: list[tuple[int, list[int]]]) -> int:
+    """Return how many lines of Python it takes to grow a tree of flows by recirculation ids, and where they lead."""
+    flows = [
+        sample("", f"recirc_id({number}),{IP}", ",".join(f"recirc({to})" for to in leads)) for number, leads in rows
+    ]
+    count = 0
+
+    def trace(*_: object) -> object:
+        nonlocal count
+        count += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)  # type: ignore[arg-type]
+    try:
+        grow(flows)
+    finally:
+        sys.settrace(before)
+    return count
