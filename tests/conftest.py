@@ -1,4 +1,4 @@
-"""What all tests share: where marked tests may run, and Hypothesis's settings.
+"""What all tests share: the state that they run in, where marked tests may run, and Hypothesis's settings.
 
 Tests marked ``kernel`` or ``root`` run in the lab (``make test-kernel``), those marked ``qemu`` in its second lane
 (``make test-qemu QEMU=1``). Elsewhere they fail rather than skip, so
@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from . import known_state
 
 # How long an example takes says more about the machine than about the code. The CI repeats the same examples.
 settings.register_profile(
@@ -56,6 +58,11 @@ class JsonChecker:
 def check_json() -> JsonChecker:
     """What checks JSON."""
     return JsonChecker()
+
+
+@pytest.hookimpl(trylast=True)  # how pytest itself prints is up to who runs it
+def pytest_configure() -> None:
+    known_state.enter()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

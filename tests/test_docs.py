@@ -21,11 +21,10 @@ ROOT = Path(__file__).parent.parent
     [("tools/coverage_page.py", "--check"), ("tools/interface_table.py",), ("tools/json_schema.py", "--check")],
 )
 def test_a_page_is_up_to_date(command: tuple[str, ...]) -> None:
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.timeout(300)
 def test_the_manual_is_built_without_warnings(tmp_path: Path) -> None:
     pages = {}
     for builder, page in (("man", "dpif.8"), ("html", "dpif.8.html")):

@@ -53,7 +53,7 @@ def test_the_command_line_tour(tmp_path: Path) -> None:
             server.stderr.readline()  # it says where it listens once it does
             for command, expected in steps:
                 done = subprocess.run(
-                    command, shell=True, env=environment, capture_output=True, text=True, timeout=30, cwd=tmp_path
+                    command, shell=True, env=environment, capture_output=True, text=True, cwd=tmp_path
                 )
                 assert (done.stdout, done.stderr, done.returncode) == (expected, "", 0), command
         finally:

@@ -52,9 +52,7 @@ class Dpctl:
         self.versions = {"ovs-dpctl": _version(shown), "Linux": _version(os.uname().release)}
 
     def __call__(self, argv: list[str]) -> Outcome:
-        done = subprocess.run(
-            [self._program, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60
-        )
+        done = subprocess.run([self._program, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return Outcome(done.stdout, done.returncode)
 
     def differs(self, mark: str) -> str:

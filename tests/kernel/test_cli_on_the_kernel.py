@@ -15,7 +15,7 @@ UNPRIVILEGED = ["setpriv", "--bounding-set=-net_admin"]
 
 def dpif(*words: str, under: Sequence[str] = ()) -> tuple[int, str, str]:
     command = [*under, sys.executable, "-m", "dpif", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
 

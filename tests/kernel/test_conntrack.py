@@ -26,6 +26,7 @@ from dpif.packet import build
 from dpif.testing import netns
 from dpif.testing.conformance.harness import attach_two_hosts
 from dpif.testing.kernel import KernelHarness, VethHost
+from dpif.testing.waiting import PATIENCE
 
 HERE, THERE, PUBLIC = map(IPv4Address, ("10.0.0.1", "10.0.0.2", "10.9.9.9"))
 IPV4 = "eth(),eth_type(0x0800),ipv4(frag=no)"
@@ -158,7 +159,7 @@ def established(entry: Entry) -> bool:
     return bool(entry.status & Status.ASSURED) and isinstance(entry.protoinfo, TcpInfo)
 
 
-def talk(client: netns.Host, server: netns.Host, timeout: float = 10) -> bytes:
+def talk(client: netns.Host, server: netns.Host, timeout: float = PATIENCE) -> bytes:
     """Return what the server reads of a TCP connection that the client opens."""
     with (
         server.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as listener,

@@ -31,6 +31,7 @@ from dpif.packet.capture import read
 from dpif.packet.constants import IPPROTO_AH, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS
 from dpif.testing import odd_packets
 from dpif.testing.kernel import KernelHarness
+from dpif.testing.waiting import PATIENCE
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 SEED = int(os.environ.get("DPIF_EXTRACT_SEED", "1"))
@@ -104,7 +105,7 @@ class Judge:
         return answer.errno if isinstance(answer, NetlinkError) else None
 
     def _upcall(self) -> bytes | None:
-        (record,) = self.subscription.feed(self.transport.recv(2.0))
+        (record,) = self.subscription.feed(self.transport.recv(PATIENCE))
         assert isinstance(record, PacketRecord)
         return record.key
 

@@ -23,6 +23,7 @@ from dpif.packet import build
 from dpif.testing import netns
 from dpif.testing.conformance.harness import refused
 from dpif.testing.kernel import KernelHarness, VethHost
+from dpif.testing.waiting import PATIENCE
 
 FRAME = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp("10.0.0.1", "10.0.0.2", 1, 2, bytes(1000)))
 
@@ -61,7 +62,7 @@ class TestNotifications:
             for number in range(21, 26):
                 dp.ports.add(f"i{number}", type="internal")
             change_often(dp, 12, 3000)
-            events = watch.poll(2)
+            events = watch.poll(PATIENCE)
             while more := watch.poll(0):
                 events += more
             assert watch.overruns
@@ -131,10 +132,10 @@ class TestFlood:
         answered = 0
         with dp.upcalls(dispatch="per-vport") as upcalls, flood(flooding) as flooder:
             while not upcalls.overruns:
-                answer(dp, upcalls.poll(5))
+                answer(dp, upcalls.poll(PATIENCE))
             slow.send(FRAME)
             while answered < 20:
-                answer(dp, upcalls.poll(5))
+                answer(dp, upcalls.poll(PATIENCE))
                 while out.recv(0.001) is not None:
                     answered += 1
                     slow.send(FRAME)

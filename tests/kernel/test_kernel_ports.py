@@ -17,6 +17,7 @@ from dpif.packet import build
 from dpif.testing import netns
 from dpif.testing.conformance.harness import refused, two_ports
 from dpif.testing.kernel import KernelHarness
+from dpif.testing.waiting import PATIENCE
 
 FRAME = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp("10.0.0.1", "10.0.0.2", 1, 2, b"x"))
 
@@ -81,5 +82,5 @@ def test_upcalls_tell_the_packets_hash(harness: KernelHarness) -> None:
     dp, first, _ = two_ports(harness)
     with dp.upcalls() as upcalls:
         first.send(FRAME)
-        (upcall,) = upcalls.poll(2)
+        (upcall,) = upcalls.poll(PATIENCE)
     assert upcall.hash is not None

@@ -20,7 +20,7 @@ from dpif.odp.key import FlowKey, format_key
 from dpif.testing import netns
 from dpif.testing.netns import Host
 from dpif.testing.traffic import exchange_udp, ping, send_tcp
-from dpif.testing.waiting import eventually
+from dpif.testing.waiting import PATIENCE, eventually
 
 HANDFUL = 6
 
@@ -185,7 +185,7 @@ def test_after_sigkill_the_next_one_takes_over(dp: Datapath, two_hosts: list[Hos
     with process(two_hosts) as child:
         assert ping(*two_hosts) == (3, 3)
         child.send_signal(signal.SIGKILL)
-        assert child.wait(10) == -signal.SIGKILL
+        assert child.wait(PATIENCE) == -signal.SIGKILL
     stale = {flow.ufid for flow in dp.flows}
     assert stale
     assert len(list(dp.ports)) == 3
@@ -193,7 +193,7 @@ def test_after_sigkill_the_next_one_takes_over(dp: Datapath, two_hosts: list[Hos
         assert not list(dp.flows)
         assert ping(*two_hosts, count=100) == (100, 100)
         child.send_signal(signal.SIGTERM)
-        assert child.wait(10) == 0
+        assert child.wait(PATIENCE) == 0
     assert not list(dp.flows)
     assert len(list(dp.ports)) == 3, "the second one did not attach them and leaves them"
 

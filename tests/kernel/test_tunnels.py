@@ -17,6 +17,8 @@ from dpif.errors import AlreadyExists, EncodeError, NetlinkError
 from dpif.testing import netns
 from dpif.testing.conformance.harness import refused
 from dpif.testing.kernel import KernelHarness
+from dpif.testing.traffic import ping
+from dpif.testing.waiting import PATIENCE
 
 MADE = [
     ("vxlan", {}, "vxlan_sys_4789", {"dst_port": 4789}),
@@ -204,8 +206,8 @@ def test_hosts_of_two_datapaths_reach_each_other(type_: str) -> None:
             namespace.ip("address", "add", f"172.16.0.{number}/24", "dev", "wire")
             namespace.ip("link", "set", "wire", "up")
             namespace.call(Site(namespace, number, type_).build)
-        said = west.run("ping", "-n", "-c", "3", "-i", "0.01", "-W", "5", "10.1.0.2")
-        assert " 3 received" in said
+        hosts = [netns.Host(namespace, "", f"10.1.0.{n}") for n, namespace in enumerate((west, east), 1)]
+        assert ping(*hosts) == (3, 3)
         assert tcp_greeting(west, east) == b"hello through the tunnel"
         for number, namespace in enumerate((west, east), 1):
             namespace.call(Site(namespace, number, type_).destroy)
@@ -219,7 +221,7 @@ def tcp_greeting(client: netns.Namespace, server: netns.Namespace) -> bytes:
         listening.bind(("10.1.0.2", 8000))
         listening.listen()
         with client.socket(socket.AF_INET, socket.SOCK_STREAM) as connecting:
-            connecting.settimeout(10)
+            connecting.settimeout(PATIENCE)
             connecting.connect(("10.1.0.2", 8000))
             accepted, _ = listening.accept()
             with accepted:

@@ -44,7 +44,7 @@ def switch() -> Iterator[Switch]:
     with vswitchd.running(Path("/run/vswitchd")) as daemon, netns.hosts(2) as hosts:
         daemon.add_bridge("br0", tuple(host.port for host in hosts))
         # What comes in before vswitchd knows its new ports is not forwarded.
-        eventually(lambda: traffic.ping(hosts[0], hosts[1], count=1) == (1, 1), seconds=60)
+        eventually(lambda: traffic.ping(hosts[0], hosts[1], count=1, patience=1) == (1, 1))
         with open(vswitchd.DATAPATH) as dp:
             yield Switch(dp, hosts)
         daemon.vsctl("del-br", "br0")

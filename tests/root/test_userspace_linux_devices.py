@@ -16,7 +16,7 @@ import dpif
 from dpif.errors import AlreadyExists, NetlinkError, NoSuchObject
 from dpif.packet import build
 from dpif.testing import netns
-from dpif.testing.waiting import eventually
+from dpif.testing.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.root
 
@@ -57,7 +57,7 @@ def wire(far: netns.Namespace) -> Iterator[socket.socket]:
     """A raw socket on the far end."""
     with far.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as opened:
         far.call(lambda: opened.bind(("far", 3)))
-        opened.settimeout(5)
+        opened.settimeout(PATIENCE)
         yield opened
 
 
@@ -117,7 +117,7 @@ def test_a_deleted_device_takes_its_port_with_it(us: dpif.Userspace, dp: dpif.Da
     us.start()
     with dp.ports.watch() as watch:
         netns.delete_link(PORT)
-        (event,) = watch.poll(5)
+        (event,) = watch.poll(PATIENCE)
     assert (type(event).__name__, event.port.name) == ("PortRemoved", PORT)
     with pytest.raises(NoSuchObject):
         dp.ports.get(1)
@@ -161,7 +161,7 @@ def test_a_tap_device_is_the_hosts_end_of_a_port(us: dpif.Userspace, dp: dpif.Da
     netns.ip("link", "set", name, "up")
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as host:
         host.bind((name, 3))
-        host.settimeout(5)
+        host.settimeout(PATIENCE)
         us.device("h1").send(UDP)
         wait_for(host, UDP)
         dp.flows.add(ANYTHING.format(1), "2")
@@ -177,7 +177,7 @@ def test_a_tap_device_that_somebody_deletes_takes_its_port_with_it(us: dpif.User
     us.start()
     with dp.ports.watch() as watch:
         netns.delete_link(name)
-        (event,) = watch.poll(5)
+        (event,) = watch.poll(PATIENCE)
     assert event.port.name == name
 
 

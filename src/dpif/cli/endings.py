@@ -77,6 +77,7 @@ class Endings:
     def of_time(self, seconds: float) -> Iterator[None]:
         """Raise `TimeOver` in the block when it takes longer."""
         before = signal.signal(signal.SIGALRM, self._on_alarm)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})  # as a parent may have left it
         was_held, self._is_late = self._is_held, False
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:

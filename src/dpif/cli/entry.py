@@ -7,6 +7,7 @@ DPIF_DEBUG=1 to see the traceback of an internal error.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(argv: Sequence[str]) -> int:
-    _replace_closed_streams()
+    _prepare_streams()
     try:
         return _run(argv)
     except BrokenPipeError:
@@ -59,12 +60,18 @@ def _guarded(argv: Sequence[str]) -> int:
         return status
 
 
-def _replace_closed_streams() -> None:
-    """Give this process the streams that its parent closed: what is printed there is for nobody."""
+def _prepare_streams() -> None:
+    """Make up for what the parent may have left: streams that are closed, a locale that is not for UTF-8.
+
+    What is printed on a stream that was closed is for nobody. Names of devices are bytes: they go out as they came,
+    UTF-8 or not.
+    """
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def failure(error: Exception) -> tuple[str, int]:

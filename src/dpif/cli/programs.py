@@ -27,6 +27,7 @@ def switch(context: Context) -> None:
     """Run a learning switch on a datapath, which is made if it is not there; Ctrl-C ends it."""
     from dpif.apps.switch import run_switch
 
+    _unblock_signals()
     name, *ports = context.words
     datapath, created = _open_or_create(context, name)
     line = _LiveLine()
@@ -41,6 +42,13 @@ def switch(context: Context) -> None:
             started=lambda _: context.note(f"switching on {datapath}; Ctrl-C ends it"),
         )
         line.end()
+
+
+def _unblock_signals() -> None:
+    """Let the signals come that end what runs until then: a parent may have left them blocked."""
+    import signal
+
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
 def _open_or_create(context: Context, name: str) -> tuple[Datapath, bool]:
@@ -121,6 +129,7 @@ def serve(context: Context) -> None:
         underlay = HostUnderlay(*context.options.local_ip or ())
     except ValueError as error:
         raise ParseError(f"--local-ip: {error}") from None
+    _unblock_signals()
     serve_until_signal(context.options.socket, underlay, limits=_limits(context.options.max or ()), ready=ready)
 
 

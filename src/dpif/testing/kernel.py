@@ -21,6 +21,7 @@ from dpif.packet import build
 from dpif.packet.constants import ETH_P_IP
 from dpif.testing import netns
 from dpif.testing.conformance.harness import HERE, THERE
+from dpif.testing.waiting import PATIENCE
 
 _ETH_P_ALL = 3
 _SOL_PACKET = 263
@@ -46,7 +47,7 @@ class VethHost:
         """Send a frame towards the datapath; it is processed before this returns."""
         self._socket.send(frame)
 
-    def recv(self, timeout: float = 2.0) -> bytes | None:
+    def recv(self, timeout: float = PATIENCE) -> bytes | None:
         """Return the next frame that came from the datapath."""
         self._socket.settimeout(timeout)
         while True:
@@ -82,7 +83,7 @@ class VethWire:
         """Send a packet to the kernel."""
         self._host.send(build.ethernet(_THERE_MAC, _HERE_MAC, packet, ETH_P_IP))
 
-    def recv(self, timeout: float = 2.0) -> bytes | None:
+    def recv(self, timeout: float = PATIENCE) -> bytes | None:
         """Return the next IPv4 packet from the kernel."""
         frame = self._host.recv(timeout)
         while frame is not None and frame[12:14] != ETH_P_IP.to_bytes(2):

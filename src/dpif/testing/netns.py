@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dpif._typing import Any, NamedTuple, Self, TypeVar
 from dpif.errors import DpifError
+from dpif.testing.waiting import PATIENCE
 
 __all__ = ["CommandFailed", "Host", "Namespace", "delete_link", "hosts", "ip", "ip_batch", "run"]
 
@@ -31,7 +32,7 @@ class CommandFailed(DpifError):
     """A program ended with another status than 0, or did not end in time; the message has what it said."""
 
 
-def run(*argv: str, timeout: float = 30, stdin: str = "") -> str:
+def run(*argv: str, timeout: float = PATIENCE, stdin: str = "") -> str:
     """Run a program; return its standard output. Raises `CommandFailed`; `timeout` is in seconds."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, input=stdin)
@@ -98,7 +99,7 @@ class Namespace:
         """Run the ``ip`` command in this namespace; return its output."""
         return ip("-n", self.name, *arguments)
 
-    def run(self, *argv: str, timeout: float = 30) -> str:
+    def run(self, *argv: str, timeout: float = PATIENCE) -> str:
         """Run a program in this namespace; return its standard output. Raises `CommandFailed`."""
         return run(*self._inside(argv), timeout=timeout)
 
@@ -156,10 +157,6 @@ class Host(NamedTuple):
     namespace: Namespace
     port: str
     address: str
-
-    def ping(self, other: Host, count: int = 3, interval: float = 0.01) -> str:
-        """Ping `other`; return what ``ping`` printed. Raises `CommandFailed` when no answer came at all."""
-        return self.namespace.run("ping", "-n", "-c", str(count), "-i", str(interval), "-W", "2", other.address)
 
 
 @contextlib.contextmanager

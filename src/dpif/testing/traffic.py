@@ -16,13 +16,12 @@ from dpif.packet.build import echo
 from dpif.packet.constants import ICMP_ECHOREPLY, IPPROTO_ICMP
 from dpif.packet.headers import Icmp
 from dpif.testing.netns import Host
+from dpif.testing.waiting import PATIENCE
 
 __all__ = ["Pings", "exchange_udp", "ping", "send_tcp"]
 
 _PORT = 7000
 _IPV4_HEADER = 20
-_LINGER = 5.0
-"""Seconds that a late reply to a ping has."""
 
 
 class Pings(NamedTuple):
@@ -32,19 +31,23 @@ class Pings(NamedTuple):
     received: int
 
 
-def ping(source: Host, target: Host, count: int = 3, interval: float = 0.01) -> Pings:
-    """Send `count` echo requests to `target`, `interval` seconds apart; return how many were answered.
+def ping(source: Host, target: Host, count: int = 3, interval: float = 0.01, patience: float = PATIENCE) -> Pings:
+    """Send `count` echo requests to `target`, `interval` seconds apart or more; return how many were answered.
 
-    The ``ping`` program gives up on its last reply after twice the longest time of the others, which a busy machine
-    exceeds. Here a reply that is late is not lost.
+    Each waits for the answer to the one before, so that what comes up to a switch does not depend on how fast that
+    is. All together wait `patience` seconds: so much is lost when one is lost. The ``ping`` program gives up on its
+    last reply after twice the longest time of the others, which a busy machine exceeds.
     """
     ident = random.getrandbits(16)
     answered: set[int] = set()
+    end = time.monotonic() + interval * count + patience
     with source.namespace.socket(socket.AF_INET, socket.SOCK_RAW, IPPROTO_ICMP) as raw:
         for sequence in range(1, count + 1):
             raw.sendto(_echo_request(source, target, ident, sequence), (target.address, 0))
-            _collect(raw, target, ident, answered, until=time.monotonic() + interval)
-        _collect(raw, target, ident, answered, until=time.monotonic() + _LINGER, wanted=count)
+            pause = time.monotonic() + interval
+            _collect(raw, target, ident, answered, until=end, wanted=sequence)
+            _collect(raw, target, ident, answered, until=pause)
+        _collect(raw, target, ident, answered, until=end, wanted=count)
     return Pings(count, len(answered))
 
 
@@ -66,7 +69,7 @@ def _collect(
             answered.add(head.rest & 0xFFFF)
 
 
-def exchange_udp(source: Host, target: Host, sizes: tuple[int, ...], timeout: float = 10.0) -> int:
+def exchange_udp(source: Host, target: Host, sizes: tuple[int, ...], timeout: float = PATIENCE) -> int:
     """Send a datagram of each size to `target` and back; return how many came back unchanged."""
     intact = 0
     with (
@@ -85,7 +88,7 @@ def exchange_udp(source: Host, target: Host, sizes: tuple[int, ...], timeout: fl
     return intact
 
 
-def send_tcp(source: Host, target: Host, size: int, timeout: float = 30.0) -> bool:
+def send_tcp(source: Host, target: Host, size: int, timeout: float = PATIENCE) -> bool:
     """Send `size` bytes to `target` over TCP; tell whether they arrived, in order and unchanged."""
     data = _bytes(size)
     received = bytearray()

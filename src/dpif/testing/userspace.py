@@ -8,6 +8,7 @@ from dpif._typing import Self
 from dpif._userspace import Userspace
 from dpif.client import Datapath
 from dpif.testing.conformance.harness import HERE
+from dpif.testing.waiting import PATIENCE
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.underlays.memory import MemoryUnderlay
 
@@ -23,7 +24,7 @@ class MemoryHost:
         """Send a frame towards the datapath."""
         self._device.send(frame)
 
-    def recv(self, timeout: float = 2.0) -> bytes | None:
+    def recv(self, timeout: float = PATIENCE) -> bytes | None:
         """Return the next frame from the datapath, which is there at once or not at all."""
         return self._device.recv()
 
@@ -39,7 +40,7 @@ class MemoryWire:
         self._underlay = underlay
         self.send = underlay.send
 
-    def recv(self, timeout: float = 2.0) -> bytes | None:
+    def recv(self, timeout: float = PATIENCE) -> bytes | None:
         """Return the next packet from a tunnel, which is there at once or not at all."""
         return self._underlay.recv()
 

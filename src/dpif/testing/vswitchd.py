@@ -47,7 +47,7 @@ def running(directory: Path) -> Iterator[Vswitchd]:
     places = {name: str(directory) for name in ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR")}
     socket = directory / "db.sock"
     database = f"unix:{socket}"
-    netns.run("ovsdb-tool", "create", str(directory / "conf.db"), _SCHEMA, timeout=60)
+    netns.run("ovsdb-tool", "create", str(directory / "conf.db"), _SCHEMA)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((directory / "log").open("wb"))
 
@@ -58,7 +58,7 @@ def running(directory: Path) -> Iterator[Vswitchd]:
             return process.pid
 
         start("ovsdb-server", str(directory / "conf.db"), f"--remote=p{database}")
-        eventually(socket.exists, seconds=60)
+        eventually(socket.exists)
         _vsctl(database, "--no-wait", "init")
         yield Vswitchd(database, start("ovs-vswitchd", database))
 

@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["eventually"]
+__all__ = ["PATIENCE", "eventually"]
+
+PATIENCE = 60.0
+"""Seconds for what is bound to happen soon: no machine is so slow or so busy that it takes as long."""
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Return as soon as `condition` holds; raise `TimeoutError` when it does not within `seconds`."""
     pause = threading.Event()
     end = time.monotonic() + seconds

@@ -15,6 +15,7 @@ from dpif.client import Datapath, Flows
 from dpif.errors import NoSuchObject
 from dpif.odp.key import format_key
 from dpif.packet.build import arp_request, ethernet, vlan
+from dpif.testing.waiting import PATIENCE
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -426,7 +427,7 @@ def test_run_ends_when_it_is_told_to(lan: Lan) -> None:
     thread = threading.Thread(target=lan.switch.run)
     thread.start()
     lan.switch.stop()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert lan.switch.stopped
 

@@ -8,20 +8,16 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 from typing import Self
 
+from .command_line import command_line
+
 CTRL_C = b"\x03"
+_PROGRESS = re.compile(r"\r[^\r\n]*\x1b\[K")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-_START = """\
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, "-m", "dpif", *sys.argv[1:]])
-"""
-"""Takes the terminal as the controlling one, so that Ctrl-C means something."""
+_TAKE_TERMINAL = "fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+"""It becomes the controlling one, so that Ctrl-C means something."""
 
 
 class Terminal:
@@ -34,7 +30,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "", **environ}
-        command = [sys.executable, "-c", _START, *words]
+        command = command_line(*words, left=_TAKE_TERMINAL)
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
         )
@@ -75,9 +71,14 @@ class Terminal:
 
 
 def run_on_terminal(*words: str, columns: int = 200, **environ: str) -> tuple[int, str]:
-    """Run a command line; return its exit status and what it showed."""
+    """Run a command line; return its exit status and what it showed, without the progress."""
     with Terminal(*words, columns=columns, **environ) as terminal:
-        return terminal.end(), terminal.shown
+        return terminal.end(), without_progress(terminal.shown)
+
+
+def without_progress(text: str) -> str:
+    """Return `text` as it is where all is quick: how far something has come is shown when a second is over."""
+    return _PROGRESS.sub("", text)
 
 
 def without_colour(text: str) -> str:

@@ -6,7 +6,6 @@ import gc
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from dpif.netlink.connection import Connection
 
+from .command_line import command_line
 from .conftest import Ran, Run
 
 ARP = '"in_port(1),eth(),eth_type(0x0806),arp()"'
@@ -140,7 +140,7 @@ def test_the_lines_share_a_connection(batch: Any, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_program_may_drive_it(br0: str) -> None:
-    command = [sys.executable, "-m", "dpif", "batch", "--json-lines", "--keep-going", "-"]
+    command = command_line("batch", "--json-lines", "--keep-going", "-")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert isinstance(process.stdin, io.BufferedWriter)
         assert process.stdout is not None

@@ -17,10 +17,9 @@ import pytest
 
 from dpif.cli.commands import COMMANDS
 from dpif.cli.completion import candidates
+from dpif.testing.waiting import PATIENCE
 
 from .conftest import Run
-
-PATIENCE = 60.0
 
 
 def values(line: str) -> list[str]:

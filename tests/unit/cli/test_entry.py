@@ -16,12 +16,12 @@ from dpif.cli import datapaths, main
 from dpif.cli.endings import TimeOver
 from dpif.userspace import UserspaceSystem
 
+from .command_line import command_line
 from .conftest import Run
 
 
 def start(*words: str, stdin: int | None = None, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "dpif", *words]
-    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+    return subprocess.Popen(command_line(*words), stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
 
 
 def test_version(run: Run) -> None:
@@ -136,6 +136,14 @@ def test_time_is_over(system: UserspaceSystem, run: Run, monkeypatch: pytest.Mon
     assert run("-t", "0.01", "dump-dps") == (142, "", "dpif: the time given by --timeout is over\n")
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_time_is_over_for_a_parent_too_that_blocks_the_alarm(br0: str) -> None:
+    blocked = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])"
+    with subprocess.Popen(
+        command_line("-t0.2", "add-flows", br0, "-", left=blocked), stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.wait() == 142
 
 
 def test_a_reader_that_has_gone_ends_it_quietly() -> None:

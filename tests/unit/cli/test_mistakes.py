@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from dpif.cli.errors import describe, printable
 from dpif.errors import ParseError, Unavailable, netlink_error
 from dpif.netlink.connection import Connection
 
+from .command_line import command_line
 from .conftest import Run
 
 ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
@@ -107,7 +107,7 @@ def test_a_kernel_without_datapaths(br0: str, run: Run, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["list-commands", "--json"]])
 def test_a_full_disk(words: list[str]) -> None:
     with open("/dev/full", "wb") as full:
-        ran = subprocess.run([sys.executable, "-m", "dpif", *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        ran = subprocess.run(command_line(*words), stdout=full, stderr=subprocess.PIPE, text=True)
     assert ran.stderr == "dpif: writing the output failed (No space left on device)\n"
     assert ran.returncode == 1
 
@@ -115,19 +115,33 @@ def test_a_full_disk(words: list[str]) -> None:
 def test_a_full_disk_is_no_failure_of_the_datapath(br0: str, run: Run) -> None:
     assert run("add-flow", br0, ARP, "2").status == 0
     with open("/dev/full", "wb") as full:
-        command = [sys.executable, "-u", "-m", "dpif", "dump-flows", br0]
-        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        command = command_line("dump-flows", br0)
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=unbuffered)
     assert ran.stderr == "dpif: writing the output failed (No space left on device)\n"
 
 
-@pytest.mark.parametrize("streams", [[1], [2], [1, 2]])
+@pytest.mark.parametrize("streams", [[0], [1], [2], [1, 2], [0, 1, 2]])
 def test_closed_streams(br0: str, streams: list[int]) -> None:
-    def close() -> None:
-        for stream in streams:
-            os.close(stream)
-
-    command = [sys.executable, "-m", "dpif", "show", br0]
-    ran = subprocess.run(command, capture_output=True, text=True, preexec_fn=close)
+    command = command_line("show", br0, left=f"for stream in {streams}: os.close(stream)")
+    ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0
     assert ran.stderr == ""
     assert ran.stdout.startswith("" if 1 in streams else "netdev@br0:")
+
+
+@pytest.mark.parametrize("command", ["batch", "add-flows"])
+def test_nothing_can_be_read_from_a_closed_stdin(br0: str, command: str) -> None:
+    ran = subprocess.run(command_line(command, "-", left="os.close(0)"), capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (1, 'dpif: Opening file "-" failed (the standard input is closed)\n')
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_the_bytes_of_a_name_are_printed_as_they_are(br0: str, encoding: str) -> None:
+    """As ``ovs-dpctl`` does it: a name need not be text, and the locale says nothing of it."""
+    name = b"\xc3\xa9\xff"
+    subprocess.run([*command_line("add-if", br0), name + b",type=dummy"], check=True)
+    environ = {**os.environ, "PYTHONIOENCODING": encoding}
+    ran = subprocess.run(command_line("show", br0), capture_output=True, env=environ)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert b"port 3: " + name + b" (dummy)\n" in ran.stdout

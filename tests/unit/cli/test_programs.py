@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,16 +17,18 @@ from dpif.packet import capture
 from dpif.testing.waiting import eventually
 from dpif.userspace import UserspaceSystem
 
+from .command_line import command_line
 from .conftest import Run
 
 FRAME = bytes.fromhex("ffffffffffff020000000001080600010800060400010200000000010a0000010000000000000a000002")
 
 
 @contextmanager
-def running(*words: str) -> Iterator[subprocess.Popen[str]]:
+def running(*words: str, left: str = "") -> Iterator[subprocess.Popen[str]]:
     """Run a command line in a process of its own, from its first line on stderr on."""
-    command = [sys.executable, "-m", "dpif", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command_line(*words, left=left), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None
         try:
             first = process.stderr.readline()
@@ -52,6 +53,14 @@ def test_serve_says_where_and_ends_by_a_signal(tmp_path: Path, run: Run) -> None
         assert "a server listens there already" in run("serve", "--socket", path).stderr
         assert interrupt(server) == (0, "", "")
     assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("command", ["serve", "switch"])
+def test_a_signal_that_a_parent_left_blocked_ends_it(br0: str, tmp_path: Path, command: str) -> None:
+    words = ("serve", "--socket", str(tmp_path / "socket")) if command == "serve" else ("switch", br0)
+    blocked = "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
+    with running(*words, left=blocked) as process:
+        assert interrupt(process)[0] == 0
 
 
 def test_two_servers_are_joined_by_a_tunnel(tmp_path: Path, run: Run) -> None:

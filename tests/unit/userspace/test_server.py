@@ -31,6 +31,7 @@ from dpif.odp.constants import DatapathCmd, FlowCmd, PacketCmd, VportCmd, VportT
 from dpif.odp.key import FlowKey
 from dpif.odp.messages import DatapathRecord, FlowRecord, PacketRecord, VportRecord
 from dpif.packet import build
+from dpif.testing.waiting import PATIENCE
 from dpif.userspace.engine.limits import Limits
 from dpif.userspace.server import Server
 from dpif.userspace.system import UserspaceSystem
@@ -57,7 +58,7 @@ class Served:
         return transport
 
     def connection(self) -> Connection:
-        return self._stack.enter_context(Connection(partial(UnixTransport, self.path), timeout=10))
+        return self._stack.enter_context(Connection(partial(UnixTransport, self.path), timeout=PATIENCE))
 
     def stop(self) -> None:
         self.server.stop()
@@ -122,7 +123,7 @@ def test_upcalls_go_to_the_client_that_they_are_for(served: Served) -> None:
     connection.transact(record.request("add"))
     device.send(UDP)
     family = connection.family(PacketRecord.FAMILY)
-    (upcall,) = Subscription(family.id, PacketRecord.from_payload).feed(listener.recv(10))
+    (upcall,) = Subscription(family.id, PacketRecord.from_payload).feed(listener.recv(PATIENCE))
     assert isinstance(upcall, PacketRecord)
     assert (upcall.command, upcall.packet) == (PacketCmd.MISS, UDP)
     with pytest.raises(BlockingIOError):
@@ -136,7 +137,7 @@ def test_members_of_a_group_hear_of_changes_until_they_leave(served: Served) -> 
     group = family.groups["ovs_datapath"]
     listener.join_group(group)
     create(connection)
-    (record,) = Subscription(family.id, DatapathRecord.from_payload).feed(listener.recv(10))
+    (record,) = Subscription(family.id, DatapathRecord.from_payload).feed(listener.recv(PATIENCE))
     assert isinstance(record, DatapathRecord)
     assert (record.command, record.name) == (DatapathCmd.NEW, "dp0")
     listener.leave_group(group)
@@ -208,11 +209,11 @@ def test_a_client_that_does_not_read_loses_messages_and_is_told(served: Served) 
     lost = stats.stats.n_lost
     assert 0 < lost < sent
     for _ in range(sent - lost):
-        listener.recv(10)
+        listener.recv(PATIENCE)
     with pytest.raises(OSError, match=os.strerror(errno.ENOBUFS)):
-        listener.recv(10)
+        listener.recv(PATIENCE)
     device.send(UDP)
-    assert listener.recv(10)
+    assert listener.recv(PATIENCE)
 
 
 def test_the_connections_are_reached_over_a_protocol_of_their_own(served: Served) -> None:
@@ -249,7 +250,7 @@ def test_what_is_no_frame_ends_the_connection_and_nothing_else(served: Served) -
     for nonsense in (b"abc", pack_frame(FrameKind.HELLO, 1, 2), pack_frame(FrameKind.JOIN, 1), b"GET / HTTP/1.1"):
         with socket.socket(*UNIX) as client:
             client.connect(served.path)
-            client.settimeout(10)
+            client.settimeout(PATIENCE)
             assert unpack_frame(client.recv(100))[0] == FrameKind.HELLO
             client.send(nonsense)
             assert client.recv(100) == b""
@@ -287,7 +288,7 @@ def test_closing_wakes_who_waits(served: Served) -> None:
     thread = threading.Thread(target=wait)
     thread.start()
     transport.close()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert outcome == [errno.EBADF]
     transport.close()
 
@@ -304,7 +305,7 @@ def test_the_socket_goes_with_the_server_and_clients_are_told(served: Served) ->
     served.stop()
     assert not os.path.exists(served.path)
     with pytest.raises(Unavailable, match="has gone away"):
-        transport.recv(10)
+        transport.recv(PATIENCE)
 
 
 def test_a_second_server_is_refused_and_the_first_goes_on(served: Served) -> None:
@@ -365,12 +366,12 @@ def test_a_program_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) 
         try:
             assert process.stdout is not None
             assert process.stdout.readline().strip() == path
-            with Connection(lambda: UnixTransport(path), timeout=10) as connection:
+            with Connection(lambda: UnixTransport(path), timeout=PATIENCE) as connection:
                 create(connection)
-            with Connection(lambda: UnixTransport(path), timeout=10) as connection:
+            with Connection(lambda: UnixTransport(path), timeout=PATIENCE) as connection:
                 assert connection.transact(GET.request("get")) is not None
             process.send_signal(number)
-            assert process.communicate(timeout=10) == ("", "")
+            assert process.communicate(timeout=PATIENCE) == ("", "")
         finally:
             process.kill()
     assert process.returncode == 0

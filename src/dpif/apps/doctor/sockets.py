@@ -61,7 +61,7 @@ def _open_files(root: Path) -> Iterator[tuple[Path, str]]:
 
 def _describe(process: Path) -> str:
     try:
-        name = (process / "comm").read_text().strip()
+        name = (process / "comm").read_text("utf-8", errors="replace").strip()  # cut after 15 bytes, in a letter even
     except OSError:
         return f"process {process.name}"
     return f"{name} ({process.name})"

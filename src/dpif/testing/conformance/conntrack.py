@@ -17,6 +17,7 @@ from dpif.odp.messages import CtLimitRecord, ZoneLimit
 from dpif.packet import build
 from dpif.packet.checksum import checksum, crc32c
 from dpif.testing.conformance.harness import Harness, refused, two_ports
+from dpif.testing.waiting import PATIENCE
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 CLIENT, SERVER, OUTSIDE = "10.7.0.1", "10.7.0.2", "192.0.2.7"
@@ -94,7 +95,7 @@ class Tracking:
 
     def come_up(self) -> Upcall:
         """Wait for the next packet that comes up; return it."""
-        (upcall,) = self._upcalls.poll(2)
+        (upcall,) = self._upcalls.poll(PATIENCE)
         return upcall
 
     def state(self, frame: bytes, actions: str = "ct(nat)") -> int:

@@ -7,6 +7,7 @@ from dpif.odp.actions import Userspace
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
 from dpif.testing.conformance.misses import flood, let_miss
 from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
+from dpif.testing.waiting import PATIENCE
 
 PER_VPORT = "per-vport"
 
@@ -92,7 +93,7 @@ class PerVportDispatch:
         with dp.upcalls(dispatch=PER_VPORT) as upcalls:
             dp.flows.add(UDP4_FLOW, [Userspace(pid=upcalls.pid_of(1), userdata=b"one")])
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.userdata == b"one"
 
     def test_a_flood_of_one_port_takes_nothing_from_another(self, harness: Harness) -> None:
@@ -133,7 +134,7 @@ class PerCpuDispatch:
             assert upcalls.pid_of(1) == 0xFFFFFFFF
             dp.flows.add(UDP4_FLOW, [Userspace(pid=upcalls.pid_of(1), userdata=b"any")])
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.userdata == b"any"
 
     def test_other_features_are_kept(self, harness: Harness) -> None:

@@ -22,6 +22,7 @@ from dpif.odp.messages import FlowRecord
 from dpif.odp.ufid import Ufid
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
+from dpif.testing.waiting import PATIENCE
 
 ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
 IPV4 = "in_port(1),eth(),eth_type(0x0800),ipv4()"
@@ -224,7 +225,7 @@ class FlowTable:
         for flags, answers in ((0, 0), (NLM_F_ECHO, 1), (NLM_F_ACK, 1), (NLM_F_ECHO | NLM_F_ACK, 2)):
             transport.send(pack_message(type_id, NLM_F_REQUEST | flags, 7, transport.port_id, record.to_payload()))
             for _ in range(answers):
-                transport.recv(2)
+                transport.recv(PATIENCE)
             with pytest.raises(BlockingIOError):
                 transport.recv(0)
         transport.close()

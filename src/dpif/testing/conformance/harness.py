@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dpif._typing import Protocol
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
+from dpif.testing.waiting import PATIENCE
 
 
 class Host(Protocol):
@@ -23,7 +24,7 @@ class Host(Protocol):
         """Send a frame into the device, towards the datapath."""
         ...
 
-    def recv(self, timeout: float = 2.0) -> bytes | None:
+    def recv(self, timeout: float = PATIENCE) -> bytes | None:
         """Return the next frame from the datapath, None when none comes within `timeout` seconds."""
         ...
 
@@ -39,7 +40,7 @@ class Wire(Protocol):
         """Send an IPv4 packet to the datapath's machine."""
         ...
 
-    def recv(self, timeout: float = 2.0) -> bytes | None:
+    def recv(self, timeout: float = PATIENCE) -> bytes | None:
         """Return the next IPv4 packet from the datapath's machine, None when none comes within `timeout` seconds."""
         ...
 

@@ -10,6 +10,7 @@ from dpif.odp.nsh import Nsh, NshBase
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
 from dpif.testing.conformance.packets import UDP4, A, B, sent_on
+from dpif.testing.waiting import PATIENCE
 
 ETH_P_MPLS, ETH_P_NSH = 0x8847, 0x894F
 ONWARD = f"push_eth(src={A},dst={B}),2"
@@ -160,7 +161,7 @@ class ServiceHeaders:
         dp, first, _ = two_ports(harness)
         with dp.upcalls() as upcalls:
             first.send(build.ethernet(A, B, nsh(3, UDP4)))
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.key.nsh is not None
         assert upcall.key.nsh.base == NshBase(flags=1, ttl=63, mdtype=1, np=3, spi=0x3039, si=255)
         assert upcall.key.nsh.md1 is not None
@@ -203,7 +204,7 @@ class WithoutEthernet:
         dp.flows.add("recirc_id(0),in_port(1),eth(),eth_type(0x0800),ipv4()", "pop_eth,recirc(0x1)")
         with dp.upcalls() as upcalls:
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.packet == IP
         assert (upcall.key.eth, upcall.key.eth_type, upcall.key.recirc_id) == (None, 0x0800, 1)
         dp.execute(upcall.packet, ONWARD, upcall.key)

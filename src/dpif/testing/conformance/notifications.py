@@ -7,6 +7,7 @@ from dpif.netlink.message import pack_message
 from dpif.odp.constants import OVS_VPORT_FAMILY, VportCmd
 from dpif.odp.messages import VportRecord
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
+from dpif.testing.waiting import PATIENCE
 
 
 def heard(watch: PortWatch) -> list[tuple[str, int]]:
@@ -31,14 +32,14 @@ class Notifications:
         host = harness.host()
         with dp.ports.watch() as watch:
             added = dp.ports.add(host.name)
-            assert [type(event) for event in watch.poll(2)] == [PortAdded]
+            assert [type(event) for event in watch.poll(PATIENCE)] == [PortAdded]
             assert watch.ports[1].name == added.name
             dp.ports.set_upcall_pids(1, (5,))
-            changes = watch.poll(2)
+            changes = watch.poll(PATIENCE)
             assert [type(event) for event in changes] == [PortChanged]
             assert changes[0].port.upcall_pids == (5,)
             dp.ports.delete(1)
-            assert [type(event) for event in watch.poll(2)] == [PortRemoved]
+            assert [type(event) for event in watch.poll(PATIENCE)] == [PortRemoved]
             assert set(watch.ports) == {0}
 
     def test_other_datapaths_are_not_heard(self, harness: Harness) -> None:

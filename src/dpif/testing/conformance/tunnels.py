@@ -22,6 +22,7 @@ from dpif.packet.constants import IP_DF, IPPROTO_GRE, IPPROTO_UDP
 from dpif.packet.headers import Ipv4, Udp
 from dpif.testing.conformance.harness import HERE, NONE_WITHIN, THERE, Harness, Host, Wire, refused
 from dpif.testing.conformance.packets import UDP4, A, B
+from dpif.testing.waiting import PATIENCE
 
 FLOW = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)"
 VXLAN = bytes.fromhex("0800000000000500")
@@ -269,7 +270,7 @@ class TunnelOutput:
             up = Userspace(pid=upcalls.port_id, egress_tun_port=tunnel.number)
             header = dpif.parse_actions(f"set(tunnel(tun_id=0x5,dst={THERE},ttl=64,flags(df|key)))")
             dp.execute(UDP4, Actions([*header, up]), dpif.FlowKey(in_port=1))
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         told = upcall.egress_tunnel
         assert told is not None
         assert (str(told.src), str(told.dst), told.tun_id, told.ttl, told.tp_dst) == (HERE, THERE, 5, 64, 4789)
@@ -282,7 +283,7 @@ class TunnelOutput:
             for header, port in (("", tunnel.number), (set_tunnel(), 1), (set_tunnel(), 77)):
                 up = Userspace(pid=upcalls.port_id, egress_tun_port=port)
                 dp.execute(UDP4, Actions([*dpif.parse_actions(header or "drop"), up]), dpif.FlowKey(in_port=1))
-                (upcall,) = upcalls.poll(2)
+                (upcall,) = upcalls.poll(PATIENCE)
                 assert upcall.egress_tunnel is None, (header, port)
 
     @pytest.mark.parametrize(
@@ -402,7 +403,7 @@ class TunnelInput:
         """Return the tunnel key of the upcall that a packet from the wire makes."""
         with site(harness, type_, **options) as (dp, _, wire, _), dp.upcalls() as upcalls:
             wire.send(packet)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.packet == UDP4
         assert upcall.key.in_port == 2
         assert upcall.key.tunnel is not None

@@ -16,6 +16,7 @@ from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
 from dpif.testing.conformance.misses import flood, let_miss
 from dpif.testing.conformance.packets import TAGGED, UDP4, UDP4_FLOW, UDP6
+from dpif.testing.waiting import PATIENCE
 
 ARP = build.ethernet(
     "02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff", build.arp_request("02:00:00:00:00:01", "10.0.0.1", "10.0.0.2")
@@ -29,7 +30,7 @@ class UpcallDelivery:
         dp, first, _ = two_ports(harness)
         with dp.upcalls() as upcalls:
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.is_miss
         assert upcall.packet == UDP4
         assert upcall.length == len(UDP4)
@@ -41,7 +42,7 @@ class UpcallDelivery:
         with dp.upcalls() as upcalls:
             for frame in (UDP4, UDP6, TAGGED, ARP):
                 first.send(frame)
-                (upcall,) = upcalls.poll(2)
+                (upcall,) = upcalls.poll(PATIENCE)
                 assert upcall.packet == frame
                 # A kernel built without conntrack zones leaves their field out.
                 assert upcall.key.replace(ct_zone=None) == extract(frame, 1).replace(ct_zone=None)
@@ -84,7 +85,7 @@ class UpcallDelivery:
         assert (dp.stats().missed, dp.stats().lost) == (1, 1)
         with dp.upcalls() as upcalls:
             first.send(UDP4)
-            assert len(upcalls.poll(2)) == 1
+            assert len(upcalls.poll(PATIENCE)) == 1
         assert (dp.stats().missed, dp.stats().lost) == (2, 1)
 
     def test_a_packet_that_matches_does_not_come_up(self, harness: Harness) -> None:
@@ -104,7 +105,7 @@ class UpcallDelivery:
                 userspace = Userspace(pid=upcalls.port_id, userdata=data[:length])
                 dp.flows.put(UDP4_FLOW, [userspace])
                 first.send(UDP4)
-                (upcall,) = upcalls.poll(2)
+                (upcall,) = upcalls.poll(PATIENCE)
                 assert not upcall.is_miss
                 assert upcall.packet == UDP4
                 assert upcall.userdata == data[:length]
@@ -116,7 +117,7 @@ class UpcallDelivery:
             userspace = Userspace(pid=upcalls.port_id, actions=True)
             dp.flows.add(UDP4_FLOW, [userspace])
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.actions == dpif.Actions([userspace])
 
     def test_a_truncated_packet_tells_its_length(self, harness: Harness) -> None:
@@ -125,7 +126,7 @@ class UpcallDelivery:
             userspace = Userspace(pid=upcalls.port_id)
             dp.flows.add(UDP4_FLOW, [Trunc(20), userspace])
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
         assert upcall.packet == UDP4[:20]
         assert upcall.length == len(UDP4)
 
@@ -138,7 +139,7 @@ class UpcallDelivery:
             dp.ports.set_upcall_pids(1, (upcalls.port_id,))  # as somebody else may
             first.send(UDP4)
             dp.execute(UDP4, [Userspace(pid=upcalls.port_id)], dpif.FlowKey(in_port=1))
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
             assert not upcall.is_miss
         assert dp.stats().lost == 1
 
@@ -147,14 +148,14 @@ class UpcallDelivery:
         with dp.upcalls(action=False) as upcalls:
             dp.execute(UDP4, [Userspace(pid=upcalls.port_id)], dpif.FlowKey(in_port=1))
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
             assert upcall.is_miss
 
     def test_an_upcall_is_answered(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)
         with dp.upcalls() as upcalls:
             first.send(UDP4)
-            (upcall,) = upcalls.poll(2)
+            (upcall,) = upcalls.poll(PATIENCE)
             dp.flows.put(upcall.key, "2")
             dp.execute(upcall.packet, "2", upcall.key)
             assert second.recv() == UDP4
@@ -169,14 +170,14 @@ class UpcallDelivery:
         other.ports.add(host.name)
         with dp.upcalls() as upcalls, other.upcalls() as others:
             host.send(UDP4)
-            assert len(others.poll(2)) == 1
+            assert len(others.poll(PATIENCE)) == 1
             assert upcalls.poll(NONE_WITHIN) == []
 
     def test_the_next_listener_takes_over(self, harness: Harness) -> None:
         dp, first, _ = two_ports(harness)
         with dp.upcalls() as old, harness.open("conf0").upcalls() as new:
             first.send(UDP4)
-            assert len(new.poll(2)) == 1
+            assert len(new.poll(PATIENCE)) == 1
             assert old.poll(NONE_WITHIN) == []
 
     def test_a_listener_hands_the_place_back(self, harness: Harness) -> None:
@@ -193,7 +194,7 @@ class UpcallDelivery:
         with harness.open("conf0").upcalls() as new:
             old.close()
             first.send(UDP4)
-            assert len(new.poll(2)) == 1
+            assert len(new.poll(PATIENCE)) == 1
 
     def test_a_full_queue_loses_and_counts(self, harness: Harness) -> None:
         dp, first, _ = two_ports(harness)
@@ -211,7 +212,7 @@ class UpcallDelivery:
         with dp.upcalls() as upcalls:
             for _ in range(3):
                 first.send(UDP4)
-            assert len(upcalls.poll(2)) == 3
+            assert len(upcalls.poll(PATIENCE)) == 3
             if not dp.features().upcall_stats:
                 assert {port.upcall_stats for port in dp.ports} == {None}
                 return

@@ -81,6 +81,8 @@ sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops 
     sockets = generic_sockets(tmp_path)
     assert sockets == {739: NetlinkSocket(739, 3, 12), 3864684884: NetlinkSocket(3864684884, 0, 13)}
     assert holders(sockets.values(), tmp_path) == {12: "switch (739)"}
+    (tmp_path / "proc/739/comm").write_bytes("sw-für-brücken-ä".encode()[:15] + b"\xc3\n")  # cut in a letter
+    assert holders(sockets.values(), tmp_path) == {12: "sw-für-brücke\ufffd (739)"}
 
 
 def test_this_process_is_found_by_its_socket() -> None:
