@@ -95,6 +95,15 @@ class Facts:
         zero = {number: FlowKey.type_of(number).zero(kept) for number, kept in key.kept() if number not in masks}
         return cls({number: _Fact.of(number, kept, (masks | zero)[number]) for number, kept in key.kept()})
 
+    def attributes(self) -> Iterable[int]:
+        """Return the attributes of which something is known."""
+        return self._facts.keys()
+
+    def bits_of(self, attribute: int) -> tuple[int, int]:
+        """Return an attribute as a number, and the bits of it that are known; none where that means nothing."""
+        fact = self._facts.get(attribute)
+        return (0, 0) if fact is None or fact.bits is None else (fact.bits, fact.matched)
+
     def contradict(self, other: Facts) -> bool:
         """Tell whether no packet can fulfil both."""
         theirs = other._facts

@@ -18,6 +18,7 @@ from dpif._typing import Generic, NamedTuple, TypeVar
 from dpif.odp.actions import Actions, Recirc
 from dpif.odp.constants import KeyAttr
 from dpif.odp.filter_fields import FlowLike, all_actions
+from dpif.odp.flow_crowd import Crowd
 from dpif.odp.flow_facts import Facts, without
 from dpif.odp.key import FlowKey, FlowMask
 
@@ -127,19 +128,19 @@ class _Gardener(Generic[F]):
     """Knows which flows have no place yet, and how many of those lead to each id from another one."""
 
     def __init__(self, flows: Iterable[F]) -> None:
-        self._free: dict[int, dict[int, Node[F]]] = {}
-        self._placed: dict[int, list[Node[F]]] = {}
+        by_id: dict[int, list[Node[F]]] = {}
         self._leading: dict[int, int] = {}
         self._starts: list[int] = []
         """A heap of ids that nothing leads to any more; all flows of some have their places by now."""
         for node in map(Node, flows):
-            self._free.setdefault(node.recirc_id, {})[id(node)] = node
+            by_id.setdefault(node.recirc_id, []).append(node)
             for number in node.leads_to():
                 self._leading[number] = self._leading.get(number, 0) + 1
+        self._crowds = {number: Crowd(nodes, [node.facts for node in nodes]) for number, nodes in by_id.items()}
 
     def tree(self) -> Tree[F]:
         ports: dict[int | None, list[Node[F]]] = {}
-        for node in self._take(0, list(self._free.get(0, {}).values())):
+        for node in self._take(0, self._crowds[0].free()) if 0 in self._crowds else ():
             ports.setdefault(node.in_port, []).append(node)
         by_number = sorted(ports.items(), key=lambda item: (item[0] is None, item[0]))
         for port, nodes in by_number:
@@ -149,23 +150,22 @@ class _Gardener(Generic[F]):
     def _unreached(self) -> dict[int, list[Node[F]]]:
         """Place what is left: first what none of the others leads to, then loops, each from its lowest id."""
         found: dict[int, list[Node[F]]] = {}
-        self._starts = [number for number in sorted(self._free) if not self._leading.get(number)]
-        for lowest in sorted(self._free):
-            while self._free[lowest]:
+        self._starts = [number for number in sorted(self._crowds) if not self._leading.get(number)]
+        for lowest in sorted(self._crowds):
+            while self._crowds[lowest].has_free:
                 start = heappop(self._starts) if self._starts else lowest
-                if self._free[start]:
-                    found[start] = self._take(start, list(self._free[start].values()))
+                if self._crowds[start].has_free:
+                    found[start] = self._take(start, self._crowds[start].free())
                     self._place(found[start], Facts({}))
         return found
 
     def _take(self, recirc_id: int, nodes: list[Node[F]]) -> list[Node[F]]:
         for node in nodes:
-            del self._free[recirc_id][id(node)]
+            self._crowds[recirc_id].take(node)
             for number in node.leads_to():
                 self._leading[number] -= 1
-                if not self._leading[number] and number in self._free:
+                if not self._leading[number] and number in self._crowds:
                     heappush(self._starts, number)
-        self._placed.setdefault(recirc_id, []).extend(nodes)
         return nodes
 
     def _place(self, nodes: list[Node[F]], known: Facts, depth: int = 1) -> None:
@@ -182,9 +182,11 @@ class _Gardener(Generic[F]):
                 self._place(branch.nodes, after, depth + 1)
 
     def _branch(self, recirc_id: int, known: Facts) -> Branch[F]:
-        elsewhere = any(not known.contradict(node.facts) for node in self._placed.get(recirc_id, ()))
-        free = self._free.get(recirc_id, {}).values()
-        nodes = self._take(recirc_id, [node for node in free if not known.contradict(node.facts)])
+        crowd = self._crowds.get(recirc_id)
+        if crowd is None:
+            return Branch(recirc_id, [], elsewhere=False)
+        elsewhere = crowd.has_taken(known)
+        nodes = self._take(recirc_id, crowd.free(known))
         return Branch(recirc_id, nodes, elsewhere)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -191,15 +192,20 @@ def test_every_flow_stands_in_the_tree_once(rows: list[tuple[int, str, list[int]
     assert sorted(int(node.flow.name) for node in grow(flows).walk()) == list(range(len(flows)))
 
 
-ROWS = {
-    "in a row": lambda n: [(k, [k + 1]) for k in range(n)],
-    "a row that no port leads to": lambda n: [(k, [k + 1]) for k in range(1, n + 1)],
-    "a row backwards": lambda n: [(k + 1, [k]) for k in range(1, n + 1)],
-    "unreached": lambda n: [(k, []) for k in range(1, n + 1)],
-    "a loop": lambda n: [(k, [k % n + 1]) for k in range(1, n + 1)],
-    "loops": lambda n: [(k, [k ^ 1]) for k in range(2, n + 2)],
-    "one below many": lambda n: [(0, [1]) for _ in range(n)] + [(1, [])],
-    "many below one": lambda n: [(0, [1])] + [(1, []) for _ in range(n)],
+Row = tuple[int, str, list[int]]
+ROWS: dict[str, Callable[[int], list[Row]]] = {
+    "in a row": lambda n: [(k, IP, [k + 1]) for k in range(n)],
+    "a row that no port leads to": lambda n: [(k, IP, [k + 1]) for k in range(1, n + 1)],
+    "a row backwards": lambda n: [(k + 1, IP, [k]) for k in range(1, n + 1)],
+    "unreached": lambda n: [(k, IP, []) for k in range(1, n + 1)],
+    "a loop": lambda n: [(k, IP, [k % n + 1]) for k in range(1, n + 1)],
+    "loops": lambda n: [(k, IP, [k ^ 1]) for k in range(2, n + 2)],
+    "one below many": lambda n: [(0, IP, [1]) for _ in range(n)] + [(1, IP, [])],
+    "many below one": lambda n: [(0, IP, [1])] + [(1, IP, []) for _ in range(n)],
+    "one of many ports": lambda n: [(at, f"in_port({k}),{IP}", [1]) for k in range(n) for at in (0, 1)],
+    "one of many sources": lambda n: [
+        (at, IP.replace("frag", f"src=10.0.{k // 256}.{k % 256},frag"), [1]) for k in range(n) for at in (0, 1)
+    ],
 }
 
 
@@ -210,11 +216,12 @@ def test_it_grows_with_the_number_of_flows(name: str) -> None:
     assert many < 6 * few
 
 
-def steps(rows: list[tuple[int, list[int]]]) -> int:
-    """Return how many lines of Python it takes to grow a tree of flows by recirculation ids, and where they lead."""
-    flows = [
-        sample("", f"recirc_id({number}),{IP}", ",".join(f"recirc({to})" for to in leads)) for number, leads in rows
+def steps(rows: list[Row]) -> int:
+    """Return how many lines of Python it takes to grow a tree of flows by recirculation id, match, and targets."""
+    texts = [
+        (f"recirc_id({number}),{match}", ",".join(f"recirc({to})" for to in leads)) for number, match, leads in rows
     ]
+    flows = [sample("", match, actions) for match, actions in texts]
     count = 0
 
     def trace(*_: object) -> object:
