@@ -57,9 +57,7 @@ class Endings:
         """Take Ctrl-C in the block, where nobody else does, and endings that are lost in destructors."""
         self._reset()
         usual = signal.getsignal(signal.SIGINT)
-        if usual not in (signal.default_int_handler, signal.SIG_DFL) or not _set(signal.SIGINT, self._on_ctrl_c):
-            yield
-            return
+        is_ours = usual in (signal.default_int_handler, signal.SIG_DFL) and _set(signal.SIGINT, self._on_ctrl_c)
         alarm = signal.getsignal(signal.SIGALRM)
         hook, sys.unraisablehook = sys.unraisablehook, partial(self._on_lost, sys.unraisablehook)
         try:
@@ -71,7 +69,8 @@ class Endings:
             if signal.getsignal(signal.SIGALRM) is not alarm:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, alarm)
-            signal.signal(signal.SIGINT, usual)
+            if is_ours:
+                signal.signal(signal.SIGINT, usual)
 
     @contextlib.contextmanager
     def of_time(self, seconds: float) -> Iterator[None]:

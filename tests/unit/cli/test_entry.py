@@ -72,6 +72,7 @@ def test_ctrl_c_while_modules_are_imported(module: str, status: int) -> None:
     """It is a finder of modules that strikes, when `module` is looked for."""
     code = f"""
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Finder:
     def find_spec(self, name, *_):
         if name == {module!r}:
