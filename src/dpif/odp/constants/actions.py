@@ -110,3 +110,27 @@ class PsampleAttr(IntEnum):
 
     GROUP = 1
     COOKIE = 2
+
+
+class XlateError(IntEnum):
+    """``enum xlate_error`` of Open vSwitch (its include/linux/openvswitch.h): why ovs-vswitchd drops a packet.
+
+    It is what the action ``drop`` says as its reason; others that make flows may mean something else by the numbers.
+    """
+
+    OK = 0
+    BRIDGE_NOT_FOUND = 1
+    RECURSION_TOO_DEEP = 2
+    TOO_MANY_RESUBMITS = 3
+    STACK_TOO_DEEP = 4
+    NO_RECIRCULATION_CONTEXT = 5
+    RECIRCULATION_CONFLICT = 6
+    TOO_MANY_MPLS_LABELS = 7
+    INVALID_TUNNEL_METADATA = 8
+    UNSUPPORTED_PACKET_TYPE = 9
+    CONGESTION_DROP = 10
+    FORWARDING_DISABLED = 11
+    TUNNEL_ROUTING_FAILED = 12
+    TUNNEL_OUTPUT_NO_ETHERNET = 13
+    TUNNEL_NEIGH_CACHE_MISS = 14
+    TUNNEL_HEADER_BUILD_FAILED = 15
