@@ -76,9 +76,7 @@ def of_system() -> dict[str, int]:
     if not all((SYSTEM / header).exists() for header in HEADERS):
         pytest.skip("the kernel's headers are not installed (Debian: linux-libc-dev)")
     members = runpy.run_path(str(HERE.parent / "tools" / "uapi_record.py"))["members"]
-    return {
-        name: number for header in HEADERS for name, number in members((SYSTEM / header).read_text()).items()
-    }
+    return {name: number for header in HEADERS for name, number in members((SYSTEM / header).read_text()).items()}
 
 
 def our_number(name: str) -> int | None:

@@ -13,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 
 from dpif._typing import TYPE_CHECKING, Self
-from dpif.errors import EncodeError, NetlinkError
+from dpif.errors import DpifError, EncodeError, NetlinkError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_ECHO
 from dpif.odp.constants.datapath import DatapathCmd, DatapathFeature
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dpif.client.upcalls import UpcallHandlers, Upcalls
     from dpif.client.values import ActionsLike, KeyLike
     from dpif.conntrack.table import Conntrack
+    from dpif.odp import rules
 
 _AT_A_TIME = 1024
 """Operations that are requests at one time."""
@@ -209,7 +210,7 @@ class Datapath:
         from dpif.client.operations import Results
 
         todo = iter(operations)
-        results = Results()
+        results = Results(lambda: self.rules)
         while part := list(islice(todo, _AT_A_TIME)):  # few at a time, so that the garbage collector never sees many
             answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in part])
             results.add(part, answers)
@@ -235,6 +236,16 @@ class Datapath:
         from dpif.client.features import probe_features
 
         return probe_features(self.connection, self.read())
+
+    @cached_property
+    def rules(self) -> rules.Features:
+        """What decides by which rules it takes flows: found out at first need, else that of the newest kernel."""
+        from dpif.odp.rules import NEWEST
+
+        try:
+            return self.features().rules()
+        except DpifError:  # we may not ask, or the datapath is gone
+            return NEWEST
 
     def upcalls(self, *, miss: bool = True, action: bool = True, dispatch: str | None = None) -> Upcalls:
         """Listen to the packets that the datapath hands up; close the listener to hand the place back.

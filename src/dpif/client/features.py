@@ -19,6 +19,7 @@ from dpif.client.operations import Execute
 from dpif.errors import NetlinkError, NoSuchObject, PermissionDenied, Unavailable
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Request
+from dpif.odp import rules
 from dpif.odp.actions import Action, Ct, Drop, Sample, Trunc, parse_actions
 from dpif.odp.constants import (
     OVS_CT_LIMIT_FAMILY,
@@ -26,6 +27,7 @@ from dpif.odp.constants import (
     OVS_METER_FAMILY,
     OVS_PACKET_FAMILY,
     OVS_VPORT_FAMILY,
+    ActionAttr,
     DatapathAttr,
     FlowCmd,
     PacketAttr,
@@ -55,9 +57,10 @@ class Features:
 
     Of flows: ``ufid`` names them. Of keys: ``recirc``, ``mpls_depth`` labels, ``layer3`` packets without Ethernet,
     ``ct_state`` to ``ct_orig_tuple6``, ``ipv6_exthdrs``. Of actions: those named so; ``set_masked`` sets a part of a
-    header, ``sample_nesting`` is how deep samples may lie in each other (10 may mean more). Of the datapath:
-    ``per_cpu_dispatch`` of upcalls, ``masks_cache``, ``upcall_stats`` of ports, ``packet_hash`` with upcalls,
-    ``meters`` and ``ct_limits``.
+    header, ``nat`` is what ``ct`` does, ``sample_nesting`` is how deep samples may lie in each other (10 may mean
+    more). Of the datapath: ``per_cpu_dispatch`` of upcalls, ``masks_cache``, ``upcall_stats`` of ports,
+    ``packet_hash`` with upcalls, ``upcall_pid`` of a packet that is executed, ``ifindex`` of a new datapath or
+    internal port to choose, ``meters`` and ``ct_limits``.
     """
 
     ufid: bool
@@ -76,6 +79,7 @@ class Features:
     clone: bool
     sample_nesting: int
     ct: bool
+    nat: bool
     ct_clear: bool
     ct_eventmask: bool
     ct_timeout: bool
@@ -91,8 +95,40 @@ class Features:
     masks_cache: bool
     upcall_stats: bool
     packet_hash: bool
+    upcall_pid: bool
+    ifindex: bool
     meters: bool
     ct_limits: bool
+
+    def rules(self) -> rules.Features:
+        """Return what decides by which rules the datapath takes a flow."""
+        actions = [action for name, action in _BY_AGE.items() if getattr(self, name)]
+        return rules.Features(
+            ct_zones=self.ct_zone,
+            ct_timeout=self.ct_timeout,
+            nat=self.nat,
+            newest_action=max(actions, default=ActionAttr.POP_MPLS),
+            hash_sym_l4=self.hash_sym_l4,
+            upcall_stats=self.upcall_stats,
+            upcall_pid=self.upcall_pid,
+        )
+
+
+_BY_AGE = {
+    "set_masked": ActionAttr.SET_MASKED,
+    "ct": ActionAttr.CT,
+    "trunc": ActionAttr.TRUNC,
+    "ct_clear": ActionAttr.CT_CLEAR,
+    "push_nsh": ActionAttr.POP_NSH,
+    "meter": ActionAttr.METER,
+    "clone": ActionAttr.CLONE,
+    "check_pkt_len": ActionAttr.CHECK_PKT_LEN,
+    "add_mpls": ActionAttr.ADD_MPLS,
+    "dec_ttl": ActionAttr.DEC_TTL,
+    "drop": ActionAttr.DROP,
+    "psample": ActionAttr.PSAMPLE,
+}
+"""The newest action of the first kernel that has a feature."""
 
 
 def probe_features(connection: Connection, datapath: DatapathRecord) -> Features:
@@ -114,6 +150,8 @@ def probe_features(connection: Connection, datapath: DatapathRecord) -> Features
         masks_cache=datapath.masks_cache_size is not None,
         upcall_stats=_knows(connection, OVS_VPORT_FAMILY, VportAttr.UPCALL_STATS),
         packet_hash=_knows(connection, OVS_PACKET_FAMILY, PacketAttr.HASH),
+        upcall_pid=_knows(connection, OVS_PACKET_FAMILY, PacketAttr.UPCALL_PID),
+        ifindex=_knows(connection, OVS_DATAPATH_FAMILY, DatapathAttr.IFINDEX),
         meters=_has_family(connection, OVS_METER_FAMILY),
         ct_limits=_has_family(connection, OVS_CT_LIMIT_FAMILY),
     )
@@ -147,6 +185,7 @@ def _action_probes() -> dict[str, list[Action]]:
         "set_masked": "set(eth(src=02:00:00:00:00:00/ff:00:00:00:00:00))",
         "clone": "clone(1)",
         "ct": "ct(commit)",
+        "nat": "ct(nat)",
         "ct_clear": "ct_clear",
         "ct_timeout": "ct(commit,timeout=dpif)",
         "check_pkt_len": "check_pkt_len(size=100,gt(1),le(1))",

@@ -4,11 +4,13 @@ Each names one change or look-up of the flow table, or a packet to send; it know
 Encoding happens when the operation is made, so that a mistake in a text shows there.
 """
 
+from __future__ import annotations
+
 import errno
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from dpif._typing import Any, NamedTuple, TypeAlias, overload
+from dpif._typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_match, encode_actions, encode_match
 from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
@@ -19,6 +21,9 @@ from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord, encode_flow
 from dpif.odp.messages.packet import PacketRecord, encode_execute
 from dpif.odp.ufid import Ufid
+
+if TYPE_CHECKING:
+    from dpif.odp.rules import Features
 
 _NO_KEY = b""
 
@@ -140,6 +145,8 @@ class Execute:
 _EXECUTE = RequestKind(OVS_PACKET_FAMILY, PacketRecord.from_reply, "executing actions on a packet")
 
 Operation: TypeAlias = Put | Get | Delete | Execute
+Rules: TypeAlias = "Callable[[], Features]"
+"""Finds out the rules of a datapath."""
 
 
 class Result(NamedTuple):
@@ -162,9 +169,10 @@ class Results(Sequence[Result]):
     take no memory of their own.
     """
 
-    __slots__ = ("_answers", "_operations")
+    __slots__ = ("_answers", "_operations", "_rules")
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
         self._operations: list[Operation] = []
         self._answers: dict[int, Any] = {}  # by index, where there was one
 
@@ -182,7 +190,7 @@ class Results(Sequence[Result]):
 
     def __iter__(self) -> Iterator[Result]:
         for index, operation in enumerate(self._operations):
-            yield _result_of(operation, self._answers[index]) if index in self._answers else Result(operation)
+            yield self._result_of(operation, self._answers[index]) if index in self._answers else Result(operation)
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
@@ -192,31 +200,31 @@ class Results(Sequence[Result]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]
-        return _result_of(self._operations[place], self._answers.get(place))
+        return self._result_of(self._operations[place], self._answers.get(place))
+
+    def _result_of(self, operation: Operation, answer: Any) -> Result:
+        if answer is None:
+            return Result(operation)
+        if isinstance(answer, NetlinkError):
+            return Result(operation, None, explain_refusal(answer, operation, self._rules))
+        if isinstance(answer, DpifError):
+            return Result(operation, None, answer)
+        return Result(operation, answer if isinstance(answer, FlowRecord) else None)
 
     def __repr__(self) -> str:
         return f"<Results of {len(self)} operations>"
 
 
-def _result_of(operation: Operation, answer: Any) -> Result:
-    if answer is None:
-        return Result(operation)
-    if isinstance(answer, NetlinkError):
-        return Result(operation, None, explain_refusal(answer, operation))
-    if isinstance(answer, DpifError):
-        return Result(operation, None, answer)
-    return Result(operation, answer if isinstance(answer, FlowRecord) else None)
-
-
-def explain_refusal(error: NetlinkError, operation: Operation) -> NetlinkError:
+def explain_refusal(error: NetlinkError, operation: Operation, rules: Rules) -> NetlinkError:
     """Return `error` with the rule that `operation` breaks, where a local check finds one.
 
-    The kernel says no more than EINVAL; it logs the reason where only root can read it.
+    The kernel says no more than EINVAL; it logs the reason where only root can read it. `rules` gives those of the
+    datapath.
     """
     if error.errno not in _UNEXPLAINED or isinstance(operation, Execute):
         return error
     try:
-        explanation = _broken_rule(operation, error.errno)
+        explanation = _broken_rule(operation, error.errno, rules())
     except DecodeError as broken:
         explanation = str(broken)
     if not explanation:
@@ -228,10 +236,10 @@ _UNEXPLAINED = frozenset({errno.EINVAL, errno.ERANGE, errno.EOVERFLOW})
 """What the kernel answers to a flow that breaks a rule."""
 
 
-def _broken_rule(operation: Put | Get | Delete, code: int) -> str:
+def _broken_rule(operation: Put | Get | Delete, code: int, rules: Features) -> str:
     from dpif.odp.check import explain_actions  # only a refusal pays for importing the rules
 
     key, mask = decode_match(operation.match)
     actions = operation.actions if isinstance(operation, Put) else None
-    broken = explain_actions(Actions.from_bytes(actions or b""), key, mask)
+    broken = explain_actions(Actions.from_bytes(actions or b""), key, mask, rules)
     return str(broken) if broken and broken.errno == code else ""

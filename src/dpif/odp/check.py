@@ -1,6 +1,6 @@
 """Whether the kernel takes a list of actions for a flow: its rules, followed in its order.
 
-The model is ovs_nla_copy_actions of Linux 6.1 (net/openvswitch/flow_netlink.c). Actions are looked at one by one
+The model is ovs_nla_copy_actions (net/openvswitch/flow_netlink.c). Actions are looked at one by one
 with what is known of the packet at that place, as far as the kernel keeps track: whether it has an Ethernet
 header, a VLAN tag and which EtherType, how many MPLS labels. That starts from the flow's *masked* key: what a
 flow does not match exactly, no action may rely on. Actions inside another one change nothing behind it.
@@ -21,12 +21,14 @@ from dpif.odp.actions import (
     Clone,
     Ct,
     DecTtl,
+    Drop,
     Hash,
     Output,
     PopEth,
     PopMpls,
     PopNsh,
     PopVlan,
+    Psample,
     PushEth,
     PushMpls,
     PushNsh,
@@ -41,12 +43,12 @@ from dpif.odp.actions import (
 from dpif.odp.check_ct import check_ct
 from dpif.odp.check_set import check_set, check_set_masked
 from dpif.odp.check_state import State
-from dpif.odp.constants import DP_MAX_PORTS, VLAN_CFI, HashAlg
+from dpif.odp.constants import DP_MAX_PORTS, OVS_PSAMPLE_COOKIE_MAX_SIZE, VLAN_CFI, HashAlg
 from dpif.odp.key import FlowKey
 from dpif.odp.match import from_match
 from dpif.odp.nsh import NEXT_PROTOCOLS, NSH_M_TYPE1, NSH_M_TYPE2
 from dpif.odp.protocols import ARP_ETHERTYPES, IP_ETHERTYPES
-from dpif.odp.rules import LINUX_6_1, Features, RuleBroken
+from dpif.odp.rules import NEWEST, Features, RuleBroken
 from dpif.odp.swkey import MAC_PROTO_ETHERNET, MAC_PROTO_NONE, get
 from dpif.packet.constants import (
     ETH_P_NSH,
@@ -56,13 +58,13 @@ from dpif.packet.constants import (
 )
 
 
-def check_actions(actions: Iterable[Action], key: int, features: Features = LINUX_6_1) -> None:
+def check_actions(actions: Iterable[Action], key: int, features: Features = NEWEST) -> None:
     """Raise `RuleBroken` unless the kernel takes `actions` for a flow whose masked flat key is `key`."""
     _check(actions, State.of_key(key, features))
 
 
 def explain_actions(
-    actions: Iterable[Action], key: FlowKey, mask: FlowKey | None = None, features: Features = LINUX_6_1
+    actions: Iterable[Action], key: FlowKey, mask: FlowKey | None = None, features: Features = NEWEST
 ) -> RuleBroken | None:
     """Return the rule that a flow breaks, in its match or else in its actions; None when the kernel takes it."""
     try:
@@ -80,13 +82,16 @@ def _check(actions: Iterable[Action], state: State) -> None:
             f"actions lie in one another {state.depth} deep; {state.features.nesting} is the most",
             errno.EOVERFLOW,
         )
-    for action in actions:
+    listed = tuple(actions)
+    for place, action in enumerate(listed, 1):
         if isinstance(action, Unknown) or action.number > state.features.newest_action:
-            name = action.word or type(action).__name__.lower()
+            name = f"action{action.type}" if isinstance(action, Unknown) else action.word or action.name
             raise RuleBroken("unknown-action", f"this datapath does not know the action {name}")
         check = _CHECKS.get(type(action))
         if check:
             check(action, state)
+        if isinstance(action, Drop) and place < len(listed):
+            raise RuleBroken("drop-last", "drop(...) must be the last action of its list")
 
 
 def _refuse_unknown(action: Any, word: str) -> None:
@@ -119,6 +124,17 @@ def _check_trunc(action: Trunc, state: State) -> None:
 def _check_hash(action: Hash, state: State) -> None:
     if action.alg != HashAlg.L4 and not (state.features.hash_sym_l4 and action.alg == HashAlg.SYM_L4):
         raise RuleBroken("hash-algorithm", "this datapath knows the hash algorithm l4 alone")
+
+
+def _check_psample(action: Psample, state: State) -> None:
+    _refuse_unknown(action, "psample")
+    size = len(action.cookie or b"")
+    if size > OVS_PSAMPLE_COOKIE_MAX_SIZE:
+        raise RuleBroken(
+            "psample-cookie",
+            f"the cookie of psample(...) has at most {OVS_PSAMPLE_COOKIE_MAX_SIZE} bytes, not {size}",
+            errno.ERANGE,
+        )
 
 
 # VLAN and Ethernet
@@ -267,6 +283,7 @@ _CHECKS: Mapping[type[Action], Callable[[Any, State], None]] = {
     Userspace: _check_userspace,
     Trunc: _check_trunc,
     Hash: _check_hash,
+    Psample: _check_psample,
     PopVlan: _check_pop_vlan,
     PushVlan: _check_push_vlan,
     PushEth: _check_push_eth,
@@ -284,4 +301,4 @@ _CHECKS: Mapping[type[Action], Callable[[Any, State], None]] = {
     SetMasked: check_set_masked,
     Ct: check_ct,
 }
-"""The actions with rules; the others (recirc, meter, ct_clear, drop, psample) are taken as they are."""
+"""The actions with rules; the others (recirc, meter, ct_clear, drop) are taken as they are."""

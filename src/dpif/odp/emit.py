@@ -15,7 +15,7 @@ from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.nsh import Nsh
 from dpif.odp.places import CVLAN_PLACE, PLACES, VLAN_PLACE, Place
 from dpif.odp.protocols import ND_TYPES, NETWORK, TRANSPORT
-from dpif.odp.rules import LINUX_6_1, Features
+from dpif.odp.rules import NEWEST, Features
 from dpif.odp.swkey import (
     AF_INET,
     AF_INET6,
@@ -33,12 +33,12 @@ from dpif.odp.tunnel import Tunnel
 from dpif.packet.constants import ETH_P_802_2, ETH_P_IP, ETH_P_IPV6, ETH_P_NSH, IPPROTO_ICMPV6, VLAN_ETHERTYPES
 
 
-def to_key(flat: int, features: Features = LINUX_6_1) -> FlowKey:
+def to_key(flat: int, features: Features = NEWEST) -> FlowKey:
     """Return the key as the kernel's attributes, in its order."""
     return FlowKey.of_kept(_attributes(flat, flat, False, features))
 
 
-def mask_to_key(key: int, mask: int, features: Features = LINUX_6_1) -> FlowMask:
+def mask_to_key(key: int, mask: int, features: Features = NEWEST) -> FlowMask:
     """Return `mask` as the kernel's attributes; which ones there are depends on the masked `key`."""
     return FlowMask.of_kept(_attributes(key, mask, True, features))
 

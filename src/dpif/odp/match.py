@@ -20,7 +20,7 @@ from dpif.odp.match_tunnel import Role, read_tunnel, tunnel_bits
 from dpif.odp.nsh import Nsh
 from dpif.odp.places import CVLAN_PLACE, PLACES, VLAN_PLACE
 from dpif.odp.protocols import ND_TYPES, NETWORK, TRANSPORT
-from dpif.odp.rules import LINUX_6_1, Features, RuleBroken
+from dpif.odp.rules import NEWEST, Features, RuleBroken
 from dpif.odp.swkey import (
     FIELDS,
     MAC_PROTO_ETHERNET,
@@ -39,7 +39,7 @@ _Attrs = dict[int, Any]
 """Kept values by attribute number."""
 
 
-def from_match(key: FlowKey, mask: FlowKey | None, features: Features = LINUX_6_1) -> tuple[int, int]:
+def from_match(key: FlowKey, mask: FlowKey | None, features: Features = NEWEST) -> tuple[int, int]:
     """Return the flat value, not yet masked, and the flat mask of a flow.
 
     Without a mask every attribute of the key is matched exactly, and what the key lacks is wildcarded. Raise
@@ -57,7 +57,7 @@ def from_match(key: FlowKey, mask: FlowKey | None, features: Features = LINUX_6_
     return value, flat
 
 
-def metadata(key: FlowKey, features: Features = LINUX_6_1) -> int:
+def metadata(key: FlowKey, features: Features = NEWEST) -> int:
     """Return the flat metadata of a packet that user space sends; what else is in `key` is passed over.
 
     The model is ovs_nla_get_flow_metadata: with an EtherType and no Ethernet header the packet starts with its
@@ -69,7 +69,7 @@ def metadata(key: FlowKey, features: Features = LINUX_6_1) -> int:
     return _read_metadata(0, attrs, Role.KEY, 0)
 
 
-def explain_match(key: FlowKey, mask: FlowKey | None = None, features: Features = LINUX_6_1) -> RuleBroken | None:
+def explain_match(key: FlowKey, mask: FlowKey | None = None, features: Features = NEWEST) -> RuleBroken | None:
     """Return the rule that a flow's key and mask break, None when the kernel takes them."""
     try:
         from_match(key, mask, features)

@@ -29,7 +29,7 @@ class RuleBroken(DpifError):
 
 
 class Features(NamedTuple):
-    """What a datapath was built with or is new enough for, as far as keys and rules depend on it.
+    """What a datapath was built with or is new enough for; what is left out is as in the newest kernel.
 
     ``ct_zones``, ``ct_timeout`` and ``nat`` are build options of the kernel's conntrack
     (``CONFIG_NF_CONNTRACK_ZONES``, ``CONFIG_NF_CONNTRACK_TIMEOUT``, ``CONFIG_NF_NAT``); ``newest_action`` is the
@@ -37,22 +37,38 @@ class Features(NamedTuple):
     how deep action lists may lie in one another; ``ct_helpers`` the names of its conntrack helpers, None where
     they are not known and any is taken for one.
 
-    Two say whether mistakes in reading IPv6 extension headers were corrected, as late stable releases of Linux
-    6.1 did: ``ah_follows_fragment``, that an authentication header is in sequence behind a fragment header (and
+    Two say whether mistakes in reading IPv6 extension headers were corrected, as in late stable releases of each
+    kernel: ``ah_follows_fragment``, that an authentication header is in sequence behind a fragment header (and
     not behind another one of its own kind); ``exthdrs_must_fit``, that no protocol is found behind an extension
     header that is longer than the packet.
+
+    Two are no rules for keys and actions, but what else the datapath in user space goes by: ``upcall_stats``, that
+    ports count their upcalls; ``upcall_pid``, that a packet may name who gets its upcalls.
     """
 
     ct_zones: bool = True
     ct_timeout: bool = True
     nat: bool = True
-    newest_action: int = ActionAttr.DEC_TTL
-    hash_sym_l4: bool = False
+    newest_action: int = ActionAttr.PSAMPLE
+    hash_sym_l4: bool = True
     nesting: int = 16
     ct_helpers: frozenset[str] | None = None
-    ah_follows_fragment: bool = False
-    exthdrs_must_fit: bool = False
+    ah_follows_fragment: bool = True
+    exthdrs_must_fit: bool = True
+    upcall_stats: bool = True
+    upcall_pid: bool = True
 
 
-LINUX_6_1 = Features()
-"""Linux 6.1 with every conntrack option, as distributions build it."""
+NEWEST = Features()
+"""Linux 7.2 with every conntrack option, as distributions build it."""
+LINUX_6_12 = NEWEST._replace(upcall_pid=False)
+LINUX_6_1 = Features(
+    newest_action=ActionAttr.DEC_TTL,
+    hash_sym_l4=False,
+    ah_follows_fragment=False,
+    exthdrs_must_fit=False,
+    upcall_stats=False,
+    upcall_pid=False,
+)
+KERNELS = {"6.1": LINUX_6_1, "6.12": LINUX_6_12, "newest": NEWEST}
+"""By the names of kernels that the lab has, too."""

@@ -16,7 +16,7 @@ from dpif.odp.actions import Action, Actions, Clone, DecTtl, Sample
 from dpif.odp.constants import KeyAttr
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.layers import CtTuple4, CtTuple6
-from dpif.testing.rule_cases import ACTIONS
+from dpif.testing.rule_cases import ACTIONS, RuleCase
 
 _NESTS = frozenset({KeyAttr.ENCAP, KeyAttr.TUNNEL, KeyAttr.NSH})
 _BYTES = (0, 0, 1, 2, 6, 17, 58, 132, 255)
@@ -24,9 +24,9 @@ _DEPTH = 3
 
 
 class OddFlows:
-    """Draws matches made of `keys`, and actions."""
+    """Draws matches made of `keys`, and the actions of `cases`."""
 
-    def __init__(self, random: Random, keys: Sequence[FlowKey]) -> None:
+    def __init__(self, random: Random, keys: Sequence[FlowKey], cases: Sequence[RuleCase] = ACTIONS) -> None:
         self._random = random
         self._keys = keys
         self._pool: dict[int, list[Any]] = {
@@ -35,7 +35,7 @@ class OddFlows:
         }
         for key in keys:
             self._collect(key)
-        self._outside = [action for case in ACTIONS for action in case.actions]
+        self._outside = [action for case in cases for action in case.actions]
         self._inside = [action for action in self._outside if "check_pkt_len" not in str(action)]
 
     def _collect(self, key: FlowKey) -> None:

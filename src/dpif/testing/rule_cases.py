@@ -9,9 +9,24 @@ from __future__ import annotations
 import errno
 
 from dpif._typing import NamedTuple
-from dpif.odp.actions import Actions, AddMpls, Clone, Ct, Hash, Nat, PushNsh, Set, SetMasked, Trunc, parse_actions
+from dpif.odp.actions import (
+    Actions,
+    AddMpls,
+    Clone,
+    Ct,
+    Drop,
+    Hash,
+    Nat,
+    Output,
+    Psample,
+    PushNsh,
+    Set,
+    SetMasked,
+    Trunc,
+    parse_actions,
+)
 from dpif.odp.actions.base import Action
-from dpif.odp.constants import KeyAttr
+from dpif.odp.constants import KeyAttr, PsampleAttr
 from dpif.odp.key import FlowKey, FlowMask, parse_match
 from dpif.odp.layers import Ethernet, Ipv4, Ipv6, Mpls
 from dpif.odp.nsh import Nsh, NshBase, NshContext
@@ -219,6 +234,25 @@ ACTIONS = (
 )
 """Lists of actions."""
 
+_DROP, _SAMPLE = Drop(0), Psample(group=1)
+_LONG_COOKIE = Psample.of_kept({PsampleAttr.GROUP: 1, PsampleAttr.COOKIE: bytes(17)})
+
+NEWER_ACTIONS = (
+    _case("", ARP, _DROP),
+    _case("", ARP, Drop(42)),
+    _case("", ARP)._replace(actions=Actions([Output(2), _DROP])),
+    _case("", ARP)._replace(actions=Actions([Clone([_DROP]), Output(2)])),
+    _case("drop-last", ARP)._replace(actions=Actions([_DROP, Output(2)])),
+    _case("drop-last", ARP)._replace(actions=Actions([_DROP, _DROP])),
+    _case("drop-last", ARP)._replace(actions=Actions([Clone([_DROP, Output(2)])])),
+    _case("", ARP, _SAMPLE),
+    _case("", ARP)._replace(actions=Actions([_SAMPLE, Output(2)])),
+    _case("", ARP, Psample(group=0, cookie=bytes(16))),
+    _case("", ARP, Psample(group=1, cookie=b"")),
+    _case("psample-cookie", ARP, _LONG_COOKIE, errno.ERANGE),
+)
+"""Lists with actions that came after Linux 6.1; for those without them each is an ``unknown-action``."""
+
 
 def nested(depth: int) -> Actions:
     """Return an action that lies in `depth` others."""
@@ -231,6 +265,7 @@ def nested(depth: int) -> Actions:
 CASES = (
     *MATCHES,
     *ACTIONS,
+    *NEWER_ACTIONS,
     _case("", ARP)._replace(actions=nested(16)),
     _case("nesting", ARP, "drop", errno.EOVERFLOW)._replace(actions=nested(17)),
 )

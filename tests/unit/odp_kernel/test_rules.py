@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from dpif.errors import DpifError
-from dpif.odp.actions import Actions, Ct, Drop, parse_actions
+from dpif.odp.actions import Actions, Ct, Drop, Psample, Unknown, parse_actions
 from dpif.odp.check import check_actions, explain_actions
 from dpif.odp.constants import ActionAttr
 from dpif.odp.key import FlowKey, parse_match
 from dpif.odp.match import explain_match, from_match
-from dpif.odp.rules import Features, RuleBroken
-from dpif.testing.rule_cases import ARP, CASES, IP, RuleCase
+from dpif.odp.rules import LINUX_6_1, Features, RuleBroken
+from dpif.testing.rule_cases import ARP, CASES, IP, NEWER_ACTIONS, RuleCase
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -64,13 +64,26 @@ def test_conntrack_helpers_are_checked_where_they_are_known() -> None:
 
 
 def test_newer_actions_are_refused_by_older_kernels() -> None:
-    assert broken_rule(Actions([Drop(0)]), ARP, Features()) == "unknown-action"
-    check_actions(Actions([Drop(0)]), masked(ARP), Features(newest_action=ActionAttr.DROP))
+    assert broken_rule(Actions([Drop(0)]), ARP, LINUX_6_1) == "unknown-action"
+    check_actions(Actions([Drop(0)]), masked(ARP), LINUX_6_1._replace(newest_action=ActionAttr.DROP))
+    assert broken_rule(Actions([Psample(group=1)]), ARP, Features(newest_action=ActionAttr.DROP)) == "unknown-action"
+
+
+@pytest.mark.parametrize("case", NEWER_ACTIONS, ids=str)
+def test_newer_actions_are_unknown_to_older_kernels(case: RuleCase) -> None:
+    broken = explain_actions(case.actions, case.key, case.mask, LINUX_6_1)
+    assert broken is not None
+    assert broken.rule == "unknown-action"
+
+
+def test_an_action_that_nobody_knows_is_named_by_its_number() -> None:
+    broken = explain_actions([Unknown(99, b"")], *parse_match(ARP))
+    assert str(broken) == "this datapath does not know the action action99 [unknown-action]"
 
 
 def test_the_symmetric_hash_is_a_feature() -> None:
-    assert broken_rule(parse_actions("hash(sym_l4(0))"), ARP, Features()) == "hash-algorithm"
-    check_actions(parse_actions("hash(sym_l4(0))"), masked(ARP), Features(hash_sym_l4=True))
+    assert broken_rule(parse_actions("hash(sym_l4(0))"), ARP, LINUX_6_1) == "hash-algorithm"
+    check_actions(parse_actions("hash(sym_l4(0))"), masked(ARP))
 
 
 def test_commit_must_stand_before_nat() -> None:

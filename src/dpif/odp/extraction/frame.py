@@ -10,7 +10,7 @@ from dpif.odp.extraction.ipv6 import is_nd
 from dpif.odp.extraction.network import NETWORK_BITS
 from dpif.odp.key import FlowKey
 from dpif.odp.match import metadata, tunnel_bits
-from dpif.odp.rules import LINUX_6_1, Features, RuleBroken
+from dpif.odp.rules import NEWEST, Features, RuleBroken
 from dpif.odp.swkey import FIELDS, MAC_PROTO_ETHERNET, MAC_PROTO_NONE, METADATA, get
 from dpif.odp.tunnel import Tunnel
 from dpif.packet.constants import ETH_P_802_2, ETH_P_IP, ETH_P_IPV6, VLAN_ETHERTYPES
@@ -44,7 +44,7 @@ def extract(
     ct_mark: int = 0,
     ct_labels: int = 0,
     tunnel: Tunnel | None = None,
-    features: Features = LINUX_6_1,
+    features: Features = NEWEST,
 ) -> FlowKey:
     """Return the key that an upcall for `packet` carries.
 
@@ -75,7 +75,7 @@ def extract(
     return to_key(extract_flat(packet, flat, features), features)
 
 
-def extract_for(packet: bytes, key: FlowKey, features: Features = LINUX_6_1) -> int:
+def extract_for(packet: bytes, key: FlowKey, features: Features = NEWEST) -> int:
     """Return the flat key of a packet that user space sends, with the metadata in `key`.
 
     The model is ovs_flow_key_extract_userspace: attributes of `key` that are not metadata are passed over. Raise
@@ -92,7 +92,7 @@ def extract_for(packet: bytes, key: FlowKey, features: Features = LINUX_6_1) -> 
     return flat
 
 
-def extract_flat(packet: bytes, metadata: int, features: Features = LINUX_6_1) -> int:
+def extract_flat(packet: bytes, metadata: int, features: Features = NEWEST) -> int:
     """Return the flat key of `packet`: of `metadata` the bits that do not come from a packet, the rest read.
 
     ``mac_proto`` in `metadata` says whether the packet starts with an Ethernet header; if not, its ``eth.type``
