@@ -32,6 +32,7 @@ from dpif.odp.layers import Mpls, MplsStack
 from dpif.odp.nest import Attributes, Nested
 from dpif.odp.nsh import Nsh
 from dpif.odp.structs import Record
+from dpif.odp.tunnel import Tunnel
 from dpif.odp.tunnel_options import GeneveType, Gtpu, GtpuType
 
 Schema = dict[str, Any]
@@ -274,6 +275,7 @@ DATAPATH = {
     "lookups": maybe(all_of({"hit": COUNT, "missed": COUNT, "lost": COUNT})),
     "flows": maybe(COUNT),
     "masks": maybe(all_of({"hit": COUNT, "total": COUNT, "cache_hit": COUNT})),
+    "features": maybe(array(TEXT)),
     "caches": CACHES,
     "ports": array(all_of(PORT)),
 }
@@ -308,6 +310,34 @@ CONNECTION = {
     "sctp": maybe(all_of({"state": {"type": ["string", "integer"]}, **VTAGS})),
     "helper": maybe(TEXT),
     "parent": maybe(TUPLE),
+}
+UPCALL = {
+    "kind": {"enum": ["miss", "action"]},
+    "match": TEXT,
+    "key": ref("key"),
+    "packet": HEX,
+    "length": COUNT,
+    "userdata": maybe(HEX),
+    "cookie": maybe({"type": "object"}),
+    "actions": maybe(TEXT),
+    "action_list": maybe(ref("action_list")),
+    "egress_tunnel": maybe(attributes(Tunnel)),
+    "mru": maybe(COUNT),
+    "hash": maybe(COUNT),
+}
+SAMPLE = {
+    "group": COUNT,
+    "cookie": maybe(HEX),
+    "rate": COUNT,
+    "probability": {"type": "number", "minimum": 0, "maximum": 1},
+    "packet": HEX,
+    "length": COUNT,
+    "protocol": maybe(COUNT),
+    "in_ifindex": maybe(COUNT),
+    "out_ifindex": maybe(COUNT),
+    "sequence": COUNT,
+    "timestamp": maybe(SECONDS),
+    "tunnel": maybe(attributes(Tunnel)),
 }
 COUNTS = {"type": "object", "additionalProperties": COUNT}
 LEVEL = {"enum": ["ok", "notice", "problem"]}
@@ -355,6 +385,7 @@ VALUES = {
     "doctor": {"level": LEVEL, "sections": array(all_of({"subject": TEXT, "findings": array(all_of(FINDING))}))},
     "get-flow": FLOW,
     "mod-flow": COUNTERS,
+    "offload-stats-show": {"statistics": array(COUNTS)},
     "normalize-actions": {"input": all_of({**MATCH, **ACTIONS}), "groups": array(all_of(GROUP))},
     "version": {"dpif_version": TEXT},
 }
@@ -371,7 +402,9 @@ ARRAYS: dict[str, tuple[str, Schema, Schema]] = {
     "list-commands": ("commands", COMMAND, {}),
     "mod-flows": ("lines", LINE_OF_FILE, OF_FILE),
     "parse-actions": ("parsed", ACTIONS, {}),
+    "psample": ("samples", SAMPLE, {}),
     "show": ("datapaths", DATAPATH, {}),
+    "upcalls": ("upcalls", UPCALL, {}),
 }
 """The array of a document, what it consists of, and the members behind it."""
 

@@ -41,7 +41,7 @@ from dpif.errors import (
 )
 
 if TYPE_CHECKING:
-    from dpif._open import datapaths, open
+    from dpif._open import datapaths, open, samples
     from dpif._userspace import Userspace
     from dpif.client import (
         Datapath,
@@ -98,6 +98,7 @@ __all__ = [
     "parse_actions",
     "parse_key",
     "parse_match",
+    "samples",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -113,7 +114,7 @@ __getattr__, __dir__ = lazy(
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
         **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.key"),
         "Ufid": "odp.ufid",
-        **dict.fromkeys(("datapaths", "open"), "_open"),
+        **dict.fromkeys(("datapaths", "open", "samples"), "_open"),
         "Userspace": "_userspace",
     },
 )

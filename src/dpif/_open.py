@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from dpif._typing import TYPE_CHECKING, TypeAlias
 from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
@@ -22,7 +22,9 @@ from dpif.netlink.constants import NETLINK_GENERIC
 from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY
 
 if TYPE_CHECKING:
+    from dpif.client.samples import Samples
     from dpif.netlink.transport import Dial
+    from dpif.odp.constants.datapath import DatapathFeature
 
 TYPES = ("system", "netdev")
 Connect: TypeAlias = Callable[[str], Connection]
@@ -69,22 +71,41 @@ def _dial(type: str, socket: str | os.PathLike[str] | None) -> Dial:
     raise EncodeError(f"unknown datapath type {type!r}; one of: {', '.join(TYPES)}")
 
 
-def open(name: str, *, create: bool = False, socket: str | os.PathLike[str] | None = None) -> Datapath:
+def open(
+    name: str,
+    *,
+    create: bool = False,
+    features: DatapathFeature | int = 0,
+    ifindex: int | None = None,
+    socket: str | os.PathLike[str] | None = None,
+) -> Datapath:
     """Open the datapath ``type@name``, or with `create` make it first.
 
-    Raises `NoSuchObject` when there is none, `AlreadyExists` when it is to be made and the name is taken (by
-    any network device), `PermissionDenied` without CAP_NET_ADMIN, `Unavailable` without a peer. Opening one
-    that exists sends GET requests only.
+    A new one has the `features` (``OVS_DP_F_*``) and, from Linux 6.1 on, the `ifindex` that are asked for.
+
+    Raises `NoSuchObject` when there is none, `AlreadyExists` when it is to be made and the name (of any network
+    device) or the index is taken, `PermissionDenied` without CAP_NET_ADMIN, `Unavailable` without a peer,
+    `NetlinkError` with EOPNOTSUPP for a feature that the datapath does not know. Opening one that exists sends GET
+    requests only.
     """
-    return open_by(lambda type: connect(type, socket), name, create=create)
+    return open_by(lambda type: connect(type, socket), name, create=create, features=features, ifindex=ifindex)
 
 
-def open_by(connect: Connect, name: str, *, create: bool = False) -> Datapath:
+def open_by(
+    connect: Connect,
+    name: str,
+    *,
+    create: bool = False,
+    features: DatapathFeature | int = 0,
+    ifindex: int | None = None,
+) -> Datapath:
     """Do as `open`, with a connection that `connect` returns for the type; the datapath's handle closes it."""
     type_, rest = split_name(name)
     connection = connect(type_)
     try:
-        return (create_datapath if create else find_datapath)(connection, rest, type_)
+        if create:
+            return create_datapath(connection, rest, type_, features=features, ifindex=ifindex)
+        return find_datapath(connection, rest, type_)
     except BaseException:
         connection.close()
         raise
@@ -112,3 +133,19 @@ def datapaths_by(connect: Connect, types: Sequence[str] = TYPES) -> list[str]:
     if len(failures) == len(types):
         raise next((error for error in failures if error.errno != errno.ENOENT), failures[0])
     return names
+
+
+def samples(
+    type: str = "system",
+    groups: Collection[int] | None = None,
+    *,
+    socket: str | os.PathLike[str] | None = None,
+) -> Samples:
+    """Listen to the packets that are sampled by the kernel, or by the datapaths in user space; see `Samples`.
+
+    Of `groups` (numbers), or of all. The kernel needs no Open vSwitch for it: those of tc are heard as well.
+    """
+    from dpif.client.samples import Samples
+
+    with Connection(_dial(type, socket)) as connection:
+        return Samples(connection, groups)

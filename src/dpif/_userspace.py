@@ -6,9 +6,13 @@ datapath does not load the engine.
 
 from __future__ import annotations
 
+from dpif._typing import TYPE_CHECKING
 from dpif.client.datapath import Datapath, create_datapath, find_datapath, list_datapaths
 from dpif.netlink.connection import Connection
 from dpif.userspace.system import UserspaceSystem
+
+if TYPE_CHECKING:
+    from dpif.odp.constants.datapath import DatapathFeature
 
 
 class Userspace(UserspaceSystem):
@@ -24,11 +28,15 @@ class Userspace(UserspaceSystem):
     their packets: `start` does it in a thread, `run_once` in yours.
     """
 
-    def open(self, name: str, *, create: bool = False) -> Datapath:
-        """Open a datapath, or with `create` make it first; errors as of `dpif.open`."""
+    def open(
+        self, name: str, *, create: bool = False, features: DatapathFeature | int = 0, ifindex: int | None = None
+    ) -> Datapath:
+        """Open a datapath, or with `create` make it first; arguments and errors as of `dpif.open`."""
         connection = Connection(self.transport)
         try:
-            return (create_datapath if create else find_datapath)(connection, name, "netdev")
+            if create:
+                return create_datapath(connection, name, "netdev", features=features, ifindex=ifindex)
+            return find_datapath(connection, name, "netdev")
         except BaseException:
             connection.close()
             raise

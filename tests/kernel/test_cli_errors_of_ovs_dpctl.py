@@ -41,7 +41,6 @@ ct-set-limits zone=1,limit=5,x=3
 ct-del-limits bogus
 ct-del-limits dp0 zone=x
 ct-bkts nope
-offload-stats-show
 ct-set-maxconns 5
 ct-set-maxconns dp0 x
 ct-get-maxconns

@@ -16,11 +16,12 @@ import pytest
 from dpif.cli import main
 from dpif.cli.commands import COMMANDS, Command
 from dpif.testing import netns
+from dpif.testing.kernel import load_module
 from dpif.userspace import Server, UserspaceSystem
 
 ELSEWHERE = {"lab", "demo"}
 """Commands that boot a kernel: tests/lab runs them."""
-ENDLESS = {"serve", "switch"}
+ENDLESS = {"serve", "switch", "upcalls", "psample"}
 FLOW = "in_port(1),eth(),eth_type(0x0806),arp()"
 UFID = "ufid:00112233-4455-6677-8899-aabbccddeeff"
 OTHER_FLOW = "in_port(2),eth(),eth_type(0x0806),arp()"
@@ -53,6 +54,7 @@ EXAMPLES = [
 def devices() -> Iterator[None]:
     """The network devices of the examples."""
     Path("/run/user/0").mkdir(parents=True, exist_ok=True)
+    load_module("psample")  # which newer kernels load with openvswitch
     for name in ("v0", "v1"):
         netns.ip("link", "add", name, "type", "veth", "peer", "name", f"{name}-peer")
     yield
@@ -88,7 +90,7 @@ def served() -> Iterator[None]:
 @pytest.mark.parametrize(("command", "example"), EXAMPLES, ids=[example for _, example in EXAMPLES])
 def test_example(command: Command, example: str, capfd: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(example)[1:]
-    in_user_space = "netdev@br0" in words
+    in_user_space = any(word.startswith("netdev@") for word in words)
     with served() if in_user_space else contextlib.nullcontext():
         before = BEFORE.get(command.name, ["add-dp dp0 v0 v1"])
         if command.name == "del-flows":

@@ -124,7 +124,7 @@ class Runner:
         invocation = invocation_of(words[1:] if words[:1] == ["dpif"] else words)
         command, words, options = invocation
         assert command is not None
-        if command.text_only or command.name == self.context.command.name:
+        if command.text_only or command.runs_on or command.name == self.context.command.name:
             raise CommandError(f"'{command.name}' command cannot be run in a batch")
         if self.file == "-" and "-" in words:
             raise CommandError("standard input has the command lines; name a file")

@@ -17,7 +17,8 @@ class Command:
     ``module:function`` within `dpif.cli`. ``writes`` is what ``--read-only`` asks for. ``options`` are keys of
     the table of options. A command that runs another one is ``verbatim``: behind its first word nothing is an
     option of ours. One that ``keeps_time`` looks after ``--timeout`` itself; one that is ``text_only`` has
-    no JSON. One that is ``refused`` fails, its examples too.
+    no JSON; one that ``runs_on`` until it is told to end is not for a batch. One that is ``refused`` fails, its
+    examples too.
     """
 
     # Every start makes all of these: written out it costs a third of what a NamedTuple does, or a dataclass.
@@ -38,6 +39,7 @@ class Command:
         verbatim: bool = False,
         keeps_time: bool = False,
         text_only: bool = False,
+        runs_on: bool = False,
         refused: bool = False,
     ) -> None:
         self.name = name
@@ -54,6 +56,7 @@ class Command:
         self.verbatim = verbatim
         self.keeps_time = keeps_time
         self.text_only = text_only
+        self.runs_on = runs_on
         self.refused = refused
 
     @property
@@ -78,7 +81,9 @@ TOPICS = (_DP, _FLOWS, _RUN, _CT, _CACHES, _ABOUT, REFUSED)
 NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
 _IFACE = """\
 An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new
-device of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel).
+device of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel),
+ifindex=N (of an internal one). A tunnel's device is called by its type and UDP port, vxlan_sys_4789, whatever the
+name; with type=vport-vxlan, vport-geneve or vport-gre it is a port of the datapath's own, which has the name given.
 A netdev@ datapath also has the types tap (a new TAP device of the host) and dummy (rx_pcap=FILE is played into the
 datapath, tx_pcap=FILE records what it sends there)."""
 _FLOW = """\
@@ -158,10 +163,22 @@ COMMANDS = (
         MANY,
         "make a datapath, with interfaces as ports",
         "datapaths:add_dp",
-        ("dpif add-dp dp0", "dpif add-dp dp0 v0 v1,port_no=7", "dpif add-dp netdev@br0"),
+        (
+            "dpif add-dp dp0",
+            "dpif add-dp dp0 v0 v1,port_no=7",
+            "dpif add-dp netdev@br0",
+            "dpif add-dp --features unaligned,vport-pids --ifindex 100 dp0",
+        ),
         _DP,
-        f"{NAME}\n\n{_IFACE}",
+        f"""\
+{NAME}
+
+Features are those of OVS_DP_F_*: unaligned (packets may come up unaligned), vport-pids (a port may have several
+receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 'show --json' tells them.
+
+{_IFACE}""",
         writes=True,
+        options=("features", "ifindex"),
     ),
     Command(
         "del-dp",
@@ -186,6 +203,7 @@ COMMANDS = (
             "dpif add-if dp0 v0",
             "dpif add-if dp0 v0,port_no=7 int0,type=internal",
             "dpif add-if dp0 tun0,type=vxlan,dst_port=4790",
+            "dpif add-if dp0 tun0,type=vport-geneve",
         ),
         _DP,
         _IFACE,
@@ -271,14 +289,21 @@ COMMANDS = (
     ),
     Command(
         "mod-flow",
-        "[dp] flow actions",
-        2,
+        "[dp] flow [actions]",
+        1,
         3,
-        "change the actions of a flow",
+        "change the actions of a flow, or reset its counters",
         "flows:mod_flow",
-        (f"dpif mod-flow dp0 {_ARP} 3", f"dpif mod-flow --may-create dp0 {_ARP} 3"),
+        (
+            f"dpif mod-flow dp0 {_ARP} 3",
+            f"dpif mod-flow --may-create dp0 {_ARP} 3",
+            f"dpif mod-flow --clear dp0 {_ARP}",
+        ),
         _FLOWS,
-        _FLOW,
+        f"""\
+Without actions the flow keeps those that it has; one with an identifier may then be named by that alone.
+
+{_FLOW}""",
         writes=True,
         options=("statistics", "clear", "may_create"),
     ),
@@ -452,7 +477,16 @@ COMMANDS = (
         _CT,
         _LIMITS,
     ),
-    _refused("offload-stats-show", "[dp]", 0, 1, "show statistics of hardware offload", "dp0"),
+    Command(
+        "offload-stats-show",
+        "[dp]",
+        0,
+        1,
+        "show statistics of hardware offload, of which there are none",
+        "refusals:show_offload",
+        ("dpif offload-stats-show dp0",),
+        REFUSED,
+    ),
     _refused("dump-conntrack-exp", "[dp] [zone=N]", 0, 2, "list expected connections", "dp0"),
     _refused("ct-set-maxconns", "[dp] maxconns", 1, 2, "limit all connections", "10000", writes=True),
     _refused("ct-get-maxconns", "[dp]", 0, 1, "show the limit of all connections", "dp0"),
@@ -483,6 +517,44 @@ Looks at this host and its datapaths: the kernel's module, the rights, who liste
 losses, flows, masks, and the ports' devices; changes nothing. The exit status is 1 when there is a problem.""",
     ),
     Command(
+        "upcalls",
+        "[-m] [--names] dp [port...]",
+        1,
+        MANY,
+        "print the packets that a datapath hands up",
+        "upcalls:upcalls",
+        (
+            "dpif upcalls dp0",
+            "dpif upcalls --count 1 dp0 v0",
+            "dpif upcalls --json-lines dp0 v0 v1",
+        ),
+        _RUN,
+        """\
+Packets that no flow matches, of all ports or of those given by name or number, and those that userspace(...) actions
+send here; Ctrl-C ends it. They go no further: nobody else gets them meanwhile. So it is refused where somebody is
+named to get them already, such as ovs-vswitchd, unless --take-over is given. With -m each line ends in the packet.
+--json-lines gives an object for each packet as it comes.""",
+        writes=True,
+        options=("more", "names", "no_names", "count", "take_over"),
+        runs_on=True,
+    ),
+    Command(
+        "psample",
+        "[type@] [group...]",
+        0,
+        MANY,
+        "print packets that are sampled",
+        "psample:psample",
+        ("dpif psample", "dpif psample --count 10 1 2", "dpif psample --json-lines netdev@"),
+        _RUN,
+        """\
+Samples are what actions such as psample(group=1,cookie=0xc0ffee) and sample(sample=1%,actions(psample(group=1)))
+send, of all datapaths of a network namespace (system@, the default) or of 'dpif serve' (netdev@), and what tc
+samples; of all groups, or of those given. Ctrl-C ends it. Each line ends in the packet. Nothing is changed by it.""",
+        options=("count",),
+        runs_on=True,
+    ),
+    Command(
         "switch",
         "dp [port...]",
         1,
@@ -508,13 +580,14 @@ losses, flows, masks, and the ports' devices; changes nothing. The exit status i
             "dpif serve --socket /run/user/0/br.sock",
             "dpif serve --local-ip 127.0.0.2",
             "dpif serve --max flows=1000",
+            "dpif serve --like 6.1",
         ),
         _RUN,
         """\
 Other processes use them. Its socket is --socket, else DPIF_SOCKET, else the user's own. The datapaths go when it
-ends (Ctrl-C).""",
+ends (Ctrl-C). They follow the newest Linux; with --like 6.1 or 6.12 they do what that one does, and no more.""",
         writes=True,
-        options=("local_ip", "max"),
+        options=("local_ip", "max", "like"),
         text_only=True,
     ),
     Command(

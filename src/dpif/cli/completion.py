@@ -39,13 +39,15 @@ _USAGES = {
     "del-if": "dp port...",
     "set-if": "dp port...",
     "switch": "dp device...",
+    "upcalls": "dp port...",
+    "psample": "[new]",
     "help": "name...",
     "get-flow": "[dp] ufid:",
     "del-flow": "[dp] ufid:",
     "cache-set-size": "dp masks-cache size",
     "normalize-actions": "flow actions",
 }
-_SETTINGS = ("type", "port_no", "dst_port")
+_SETTINGS = ("type", "port_no", "dst_port", "ifindex")
 """Of an interface."""
 _TYPES = {
     "system": "a device that exists",
@@ -53,6 +55,9 @@ _TYPES = {
     "vxlan": "a tunnel",
     "geneve": "a tunnel",
     "gre": "a tunnel",
+    "vport-vxlan": "a tunnel under the name given",
+    "vport-geneve": "a tunnel under the name given",
+    "vport-gre": "a tunnel under the name given",
 }
 _TYPES_IN_USER_SPACE = _TYPES | {"tap": "a new TAP device", "dummy": "packets from and to files"}
 _LITERALS = {"default", "masks-cache", "ufid:", "v4", "v6", "verbose", *SHELLS}
@@ -124,6 +129,15 @@ def _option_values(option: Option, typed: str) -> list[Candidate]:
         from dpif.lab.kernels import NAMES
 
         return [(name, "") for name in NAMES]
+    if option.key == "like":
+        from dpif.odp.rules import KERNELS
+
+        return [(name, "") for name in KERNELS]
+    if option.key == "features":
+        from dpif.cli.datapath_features import BY_WORD
+
+        before, comma, _ = typed.rpartition(",")
+        return [(f"{before}{comma}{word}", "") for word in BY_WORD]
     if option.key == "sort":
         from dpif.odp.filter_fields import valued_names
 

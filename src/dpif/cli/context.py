@@ -111,12 +111,21 @@ class Context:
 
         `name` is that of the array; `members` stand behind it, and may be filled in while the values come.
         """
+        with endings.held() if self.wants_data else contextlib.nullcontext():
+            self.print_lines(self._lines_of_all(name, values, members or {}))
+
+    def print_each(self, name: str, values: Iterable[Printable]) -> None:
+        """Print values as `print_all` does, but each line as it comes: whoever reads them waits for each."""
+        with endings.held() if self.wants_data else contextlib.nullcontext():
+            for line in self._lines_of_all(name, values, {}):
+                self._waiting.append(line)
+                self.flush()
+
+    def _lines_of_all(self, name: str, values: Iterable[Printable], members: Mapping[str, object]) -> Iterable[str]:
         if self._json is None:
-            self.print_lines(line for value in values for line in value.lines())
-        else:
-            data = endings.each(value.data() for value in values)
-            with endings.held():
-                self.print_lines(self._json.array(name, data, members or {}, succeeds=lambda: not self.status))
+            return (line for value in values for line in value.lines())
+        data = endings.each(value.data() for value in values)
+        return self._json.array(name, data, members, succeeds=lambda: not self.status)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print lines, many at a time: a write costs more than a line, most of all where nothing is buffered.
@@ -225,12 +234,12 @@ class Context:
 
         return connect(type, self.options.socket)
 
-    def open(self, name: str, *, create: bool = False) -> Datapath:
+    def open(self, name: str, *, create: bool = False, features: int = 0, ifindex: int | None = None) -> Datapath:
         """Open a datapath, or make one; raise as the library does, with advice for one that is not there."""
         from dpif._open import open_by  # brings the whole client, which some commands do without
 
         try:
-            return open_by(self.connect, name, create=create)
+            return open_by(self.connect, name, create=create, features=features, ifindex=ifindex)
         except NoSuchObject as error:
             raise netlink_error(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
         except Unavailable as error:

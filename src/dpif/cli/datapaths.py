@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
+from dpif.cli.errors import UsageError
 from dpif.cli.ports import add_interfaces
 
 if TYPE_CHECKING:
@@ -15,10 +16,28 @@ if TYPE_CHECKING:
 def add_dp(context: Context) -> None:
     """Make a datapath, then add interfaces; one that fails leaves the others and the datapath in place."""
     name, *interfaces = context.words
-    with context.failing("add_dp", {errno.EEXIST: f"there is a datapath or a device {name} already"}):
-        datapath = context.open(name, create=True)
+    features, ifindex = _settings(context)
+    taken = f"there is a datapath or a device {name} already"
+    meaning = {
+        errno.EEXIST: taken if ifindex is None else f"{taken}, or one with the interface index {ifindex}",
+        errno.EOPNOTSUPP: "this datapath does not have all of the features",
+    }
+    with context.failing("add_dp", meaning):
+        datapath = context.open(name, create=True, features=features, ifindex=ifindex)
     with datapath:
         add_interfaces(context, datapath, interfaces)
+
+
+def _settings(context: Context) -> tuple[int, int | None]:
+    """Return the features and the interface index that are asked for."""
+    features, ifindex = context.options.features, context.options.ifindex
+    if ifindex is not None and not (ifindex.isascii() and ifindex.isdigit()):
+        raise UsageError(f"--ifindex takes an interface index, not '{ifindex}'")
+    if features is None:
+        return 0, None if ifindex is None else int(ifindex)
+    from dpif.cli.datapath_features import parse_features
+
+    return parse_features(features), None if ifindex is None else int(ifindex)
 
 
 def del_dp(context: Context) -> None:

@@ -58,7 +58,7 @@ class LineReader:
             put = self._reader.put(flow, actions, create=verb == "add", modify=verb == "modify")
         except CommandError as error:
             return str(error)
-        if flow == text.partition(" ")[0] and len(self._actions) < MAX_REMEMBERED:
+        if put.actions is not None and flow == text.partition(" ")[0] and len(self._actions) < MAX_REMEMBERED:
             self._actions[line.strip().partition(b" ")[2]] = put.actions
         return put
 

@@ -58,10 +58,10 @@ class FlowReader:
             raise CommandError(f"{failure.format(syntax(error))} (Invalid argument)") from None
         return key, mask, ufid
 
-    def put(self, text: str, actions: str, *, create: bool, modify: bool, clear: bool = False) -> Put:
-        """Return the operation that adds or changes a flow; raise `CommandError`."""
+    def put(self, text: str, actions: str | None, *, create: bool, modify: bool, clear: bool = False) -> Put:
+        """Return the operation that adds or changes a flow, or without actions keeps them; raise `CommandError`."""
         match = self._encoded(text, "parsing flow key ({})")
-        encoded = self._encoded_actions(actions)
+        encoded = None if actions is None else self._encoded_actions(actions)
         try:
             return Put(match.key, encoded, match.mask, ufid=match.ufid, create=create, modify=modify, clear=clear)
         except EncodeError as error:  # actions that no message has room for
@@ -108,17 +108,25 @@ def add_flow(context: Context) -> None:
 
 
 def mod_flow(context: Context) -> None:
-    """Change the actions of a flow that must exist, or with --may-create need not."""
+    """Change the actions of a flow that must exist, or with --may-create need not; without any they stay."""
     _put(context, create=context.options.may_create, modify=True, clear=context.options.clear)
 
 
 def _put(context: Context, *, create: bool, modify: bool, clear: bool = False) -> None:
     datapath, words = context.open_optional(context.words, most=3)
     with datapath:
-        flow, actions = _exactly(context, words, 2, "a flow and actions")
+        flow, actions = _flow_and_actions(context, words, create)
         operation = FlowReader(datapath).put(flow, actions, create=create, modify=modify, clear=clear)
         with context.failing("updating flow table", MEANING):
             _carry_out(context, datapath, operation)
+
+
+def _flow_and_actions(context: Context, words: list[str], create: bool) -> tuple[str, str | None]:
+    """Return the words of a flow and its actions; one that must be there need not be given any."""
+    if len(words) == 1 and not create:
+        return words[0], None
+    flow, actions = _exactly(context, words, 2, "a flow and actions")
+    return flow, actions
 
 
 def del_flow(context: Context) -> None:

@@ -91,6 +91,10 @@ OWN = {
     "limit": Option(("--limit",), "show N flows at most, the first in order", "store", "N"),
     "keep_going": Option(("--keep-going",), "go on behind a line that fails"),
     "tree": Option(("--tree",), "show each flow below those that lead to it by recirculation"),
+    "count": Option(("-c", "--count"), "end after N packets", "store", "N"),
+    "take_over": Option(("--take-over",), "take packets from whoever is named to get them, until the end"),
+    "features": Option(("--features",), "features of the datapath (none unless given)", "store", "NAME[,NAME...]"),
+    "ifindex": Option(("--ifindex",), "interface index of its local port (any unless given)", "store", "N"),
     "keep": Option(("--keep",), "leave flows and ports in place at the end"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
     "kernel": Option(
@@ -101,6 +105,7 @@ OWN = {
     "packages": Option(("--packages",), "only print the Debian packages that it takes on this machine"),
     "cpus": Option(("--cpus",), "CPUs of that machine (2 unless given)", "store", "N"),
     "module": Option(("--module",), "a kernel module to load, besides openvswitch and veth", "append", "NAME"),
+    "like": Option(("--like",), "the Linux whose datapath to be like: 6.1, 6.12 or newest", "store", "NAME"),
     "local_ip": Option(
         ("--local-ip",), "an address of this host for tunnels to use (all unless given)", "append", "ADDRESS"
     ),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.devices import bring_up
 from dpif.cli.numbers import read_number
-from dpif.client.tunnels import TUNNELS
+from dpif.client.tunnels import TUNNELS, VPORTS
 from dpif.errors import AlreadyExists, DpifError, NoSuchObject, ParseError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Interface(NamedTuple):
     name: str
     type: str | None
     number: int | None
+    ifindex: int | None
     options: Mapping[str, str]
 
     def no_options(self) -> None:
@@ -39,7 +40,7 @@ class Interface(NamedTuple):
         if self.options:
             raise ParseError(
                 f"arguments provided to device that is not configurable: {', '.join(self.options)}; "
-                "it takes type and port_no"
+                "it takes type and port_no, an internal one ifindex"
             )
 
 
@@ -50,6 +51,7 @@ def parse_interface(text: str) -> Interface:
         raise ParseError(f"{text!r} is not a valid network device name")
     type_: str | None = None
     number: int | None = None
+    ifindex: int | None = None
     options: dict[str, str] = {}
     for setting in settings:
         key, _, value = setting.partition("=")
@@ -59,11 +61,13 @@ def parse_interface(text: str) -> Interface:
             type_ = value
         elif key == "port_no":
             number = _number(key, value)
+        elif key == "ifindex":
+            ifindex = _number(key, value)
         elif key in options:
             raise ParseError(f'duplicate "{key}" option')
         else:
             options[key] = value
-    return Interface(name, type_, number, options)
+    return Interface(name, type_, number, ifindex, options)
 
 
 def _number(key: str, text: str) -> int:
@@ -91,7 +95,13 @@ def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
     type_ = interface.type or "system"
     options = _options(interface, type_)
     try:
-        port = datapath.ports.add(interface.name, type=type_, number=interface.number or None, options=options)
+        port = datapath.ports.add(
+            interface.name,
+            type=type_,
+            number=interface.number or None,
+            options=options,
+            ifindex=interface.ifindex,
+        )
     except NoSuchObject as error:
         context.report(f"{interface.name}: failed to open network device", error, _ABSENT)
         return
@@ -110,17 +120,17 @@ def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
 
 def _options(interface: Interface, type_: str) -> Mapping[str, object]:
     """Return the options of a port as the library takes them; raise `ParseError`."""
-    if type_ in TUNNELS:
-        return _tunnel_options(interface)
+    if VPORTS.get(type_, type_) in TUNNELS:
+        return _tunnel_options(interface, VPORTS.get(type_, type_))
     if type_ == _CAPTURES:  # files of whoever serves the datapath, in a directory of its own
         return {key: os.path.abspath(value) for key, value in interface.options.items()}
     interface.no_options()
     return {}
 
 
-def _tunnel_options(interface: Interface) -> Mapping[str, object]:
+def _tunnel_options(interface: Interface, type_: str) -> Mapping[str, object]:
     """Return the options of the port that serves all tunnels of a type."""
-    usual = TUNNELS[interface.type or ""].udp_port
+    usual = TUNNELS[type_].udp_port
     options: dict[str, object] = {}
     for key, value in interface.options.items():
         if key in _FROM_FLOWS:
@@ -151,10 +161,12 @@ def _check(context: Context, datapath: Datapath, interface: Interface) -> None:
         context.report(f"{interface.name}: failed to query port in {context.words[0]}", error)
         return
     present = port.type
-    if interface.type not in (None, present):
+    if VPORTS.get(interface.type or "", interface.type) not in (None, present):
         raise ParseError(f"can't change type from {present} to {interface.type}")
     if interface.number not in (None, port.number):
         raise ParseError(f"can't change port number from {port.number} to {interface.number}")
+    if interface.ifindex not in (None, port.ifindex):
+        raise ParseError(f"can't change ifindex from {port.ifindex} to {interface.ifindex}")
     if present not in TUNNELS:
         interface.no_options()
     elif interface.options:

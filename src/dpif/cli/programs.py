@@ -130,7 +130,13 @@ def serve(context: Context) -> None:
     except ValueError as error:
         raise ParseError(f"--local-ip: {error}") from None
     _unblock_signals()
-    serve_until_signal(context.options.socket, underlay, limits=_limits(context.options.max or ()), ready=ready)
+    serve_until_signal(
+        context.options.socket,
+        underlay,
+        limits=_limits(context.options.max or ()),
+        kernel=context.options.like or "newest",
+        ready=ready,
+    )
 
 
 def _limits(settings: Iterable[str]) -> Limits:

@@ -50,7 +50,6 @@ def _is_version(text: str) -> bool:
 
 _VERSION = _Word(_is_version, "parameter missing: 'v4' for IPv4 or 'v6' for IPv6")
 _REFUSALS = {
-    "offload-stats-show": _Refusal("retrieving offload statistics"),
     "dump-conntrack-exp": _Refusal("starting conntrack expectations dump"),
     "ct-set-maxconns": _Refusal("ct set maxconns failed", (_Word(_is_number, "maxconns missing or malformed"),)),
     "ct-get-maxconns": _Refusal("maxconns could not be retrieved"),
@@ -97,6 +96,25 @@ def show_buckets(context: Context) -> None:
         if datapath.type != "system":
             raise CommandError(describe("starting conntrack dump", netlink_error(errno.EOPNOTSUPP)))
     context.print(_Message("Command is available for UserSpace ConnTracker only."))
+
+
+def show_offload(context: Context) -> None:
+    """Show that nothing is offloaded to hardware over this interface, as versions of ``ovs-dpctl`` after 3.1 do."""
+    datapath, _ = context.open_optional(context.words, 1)
+    with datapath:
+        context.print(_NoStatistics())
+
+
+class _NoStatistics(NamedTuple):
+    """Statistics, of which there are none."""
+
+    def lines(self) -> Iterator[str]:
+        """Return their title."""
+        yield "HW Offload stats:"
+
+    def data(self) -> dict[str, object]:
+        """Return none."""
+        return {"statistics": []}
 
 
 class _Message(NamedTuple):

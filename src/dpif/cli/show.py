@@ -85,6 +85,7 @@ class Overview:
             "lookups": stats and {"hit": stats.n_hit, "missed": stats.n_missed, "lost": stats.n_lost},
             "flows": stats and stats.n_flows,
             "masks": mega and {"hit": mega.n_mask_hit, "total": mega.n_masks, "cache_hit": mega.n_cache_hit},
+            "features": _features(self.record.user_features),
             "caches": cache_data(self.record),
             "ports": [port.data() for port in self.ports],
         }
@@ -121,6 +122,14 @@ class PortView:
             return ""
         settings = ", ".join(f"{key}={value}" for key, value in configuration(self.port).items())
         return f" ({type_}: {settings})" if settings else f" ({type_})"
+
+
+def _features(bits: int | None) -> list[str] | None:
+    if bits is None:
+        return None
+    from dpif.cli.datapath_features import feature_words
+
+    return feature_words(bits)
 
 
 def _counters(datapath: Datapath, port: Port) -> PortCounters:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result, Results
     from dpif.client.port import Port
     from dpif.client.ports import Ports, find_port, is_internal_device
+    from dpif.client.samples import Samples
     from dpif.client.stats import Stats
     from dpif.client.upcalls import Upcall, UpcallHandlers, Upcalls
     from dpif.client.watch import PortAdded, PortChanged, PortEvent, PortRemoved, PortWatch
@@ -68,6 +69,7 @@ __all__ = [
     "Put",
     "Result",
     "Results",
+    "Samples",
     "Stats",
     "Upcall",
     "UpcallHandlers",
@@ -82,6 +84,7 @@ __getattr__, __dir__ = lazy(
     {
         "CtLimits": "ct_limits",
         **dict.fromkeys(("Datapath", "queue_to_priority"), "datapath"),
+        "Samples": "samples",
         "Stats": "stats",
         "Features": "features",
         **dict.fromkeys(("Flow", "Flows"), "flows"),

@@ -7,7 +7,7 @@ neither keys nor actions, and to import these takes longer than to look.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from types import TracebackType
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dpif.client.operations import Operation, Result
     from dpif.client.port import Port
     from dpif.client.ports import Ports
+    from dpif.client.samples import Samples
     from dpif.client.stats import Stats
     from dpif.client.upcalls import UpcallHandlers, Upcalls
     from dpif.client.values import ActionsLike, KeyLike
@@ -191,15 +192,19 @@ class Datapath:
         *,
         mru: int | None = None,
         probe: bool = False,
+        upcall_pid: int | None = None,
     ) -> None:
         """Apply actions to a packet; `key` brings its metadata, such as ``FlowKey(in_port=1)``.
 
         `mru` is the `Upcall.mru` that the packet came up with, if any: it goes out in fragments of that size again.
+        `upcall_pid` is the ``port_id`` of a listener that gets all upcalls of this packet, whatever its actions, its
+        port or the datapath say; where `Features.upcall_pid` is False the datapath passes over it.
         Success says nothing about delivery: an output port that does not exist swallows the packet.
         """
         from dpif.client.operations import Execute
 
-        self.connection.transact(Execute(packet, actions, key, mru=mru, probe=probe).request(self.ifindex))
+        operation = Execute(packet, actions, key, mru=mru, probe=probe, upcall_pid=upcall_pid)
+        self.connection.transact(operation.request(self.ifindex))
 
     def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> Sequence[Result]:
         """Carry out many operations in order, at little cost; return the result of each, in the same order.
@@ -247,17 +252,37 @@ class Datapath:
         except DpifError:  # we may not ask, or the datapath is gone
             return NEWEST
 
-    def upcalls(self, *, miss: bool = True, action: bool = True, dispatch: str | None = None) -> Upcalls:
+    def upcalls(
+        self,
+        *,
+        miss: bool = True,
+        action: bool = True,
+        dispatch: str | None = None,
+        ports: Iterable[Port | int | str] | None = None,
+    ) -> Upcalls:
         """Listen to the packets that the datapath hands up; close the listener to hand the place back.
 
         With `miss` its misses are directed here, away from whoever got them before. With `action` alone nothing
         is written: ``userspace(pid=…)`` actions name the listener's ``port_id``. `dispatch` is ``per-cpu`` or
         ``per-vport``, by default the first where the datapath can. Per vport, ports whose numbers differ modulo
         16 have queues of their own, so that one that is flooded does not take from the others.
+
+        With `ports` (numbers, names or themselves) the misses of these alone are directed here, per vport; the
+        others' go where they went. EBUSY where misses are dispatched per CPU, which knows no ports.
         """
         from dpif.client.upcalls import Upcalls
 
-        return Upcalls.start(self, miss=miss, action=action, dispatch=dispatch)
+        numbers = None if ports is None else [self.ports.number_of(port) for port in ports]
+        return Upcalls.start(self, miss=miss, action=action, dispatch=dispatch, ports=numbers)
+
+    def samples(self, groups: Collection[int] | None = None) -> Samples:
+        """Listen to packets that are sampled in this datapath's network namespace, of these groups or of all.
+
+        They are those of the action ``psample`` of all datapaths there, and of other samplers; see `Samples`.
+        """
+        from dpif.client.samples import Samples
+
+        return Samples(self.connection, groups)
 
     def upcall_handlers(
         self, count: int | None = None, *, miss: bool = True, action: bool = True, dispatch: str | None = None
@@ -281,12 +306,17 @@ def _reply(connection: Connection, record: DatapathRecord, operation: str, flags
     return reply
 
 
-def create_datapath(connection: Connection, name: str, type: str) -> Datapath:
-    """Make a new datapath without features and without a receiver of upcalls; raise `AlreadyExists`.
+def create_datapath(
+    connection: Connection, name: str, type: str, *, features: int = 0, ifindex: int | None = None
+) -> Datapath:
+    """Make a new datapath without a receiver of upcalls; raise `AlreadyExists`.
 
-    EINVAL for a name that is empty or of 16 bytes and more.
+    `ifindex` is that of its local port's device, None for any. EINVAL for a name that is empty or of 16 bytes and
+    more, EOPNOTSUPP for features that are not there, EEXIST for an interface index that is taken.
     """
-    record = DatapathRecord(command=DatapathCmd.NEW, name=name, upcall_pid=0, user_features=0)
+    record = DatapathRecord(
+        command=DatapathCmd.NEW, name=name, upcall_pid=0, user_features=int(features), ifindex=ifindex
+    )
     return Datapath(connection, _reply(connection, record, f"creating datapath {name}", NLM_F_ECHO), type)
 
 

@@ -6,6 +6,8 @@ adds later must be told too (`adopt`). A handler then has 16 sockets, of which p
 that the flood of one port fills a queue that most others do not share. A port takes turns between several handlers,
 as far as the datapath takes several ids; ports are spread over the handlers all the same.
 
+Some ports alone may be listened to as well, in the second way; the datapath's features then stay as they are.
+
 Only listening writes any of this; a look never does. What was set before is preserved: features are changed by
 adding to the present ones, since a SET without them would clear them, and `restore` puts back what was there, unless
 somebody else took over meanwhile.
@@ -16,12 +18,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dpif._typing import TYPE_CHECKING, Final, Protocol
 from dpif.client.channels import Channels
-from dpif.errors import EncodeError, NetlinkError, NoSuchObject
+from dpif.errors import EncodeError, NetlinkError, NoSuchObject, netlink_error
 from dpif.odp.constants import DatapathFeature
 from dpif.odp.messages.datapath import DatapathRecord
 
@@ -58,11 +60,23 @@ class Dispatch(Protocol):
         ...
 
 
-def choose_dispatch(datapath: Datapath, handlers: Sequence[Channels], wanted: str | None = None) -> Dispatch:
-    """Direct the misses of `datapath` to `handlers`: as is wanted, else per CPU where it can, else per vport."""
+def choose_dispatch(
+    datapath: Datapath,
+    handlers: Sequence[Channels],
+    wanted: str | None = None,
+    ports: Collection[int] | None = None,
+) -> Dispatch:
+    """Direct the misses of `datapath` to `handlers`: as is wanted, else per CPU where it can, else per vport.
+
+    Those of `ports` (numbers) alone go per vport.
+    """
     if wanted not in (None, PER_CPU, PER_VPORT):
         raise EncodeError(f"unknown dispatch {wanted!r}; one of: {PER_CPU}, {PER_VPORT}")
     before = datapath.read()
+    if ports is not None:
+        if wanted == PER_CPU:
+            raise EncodeError("misses of some ports alone are dispatched per vport, not per CPU")
+        return SomePorts(datapath, handlers, before, ports)
     if wanted != PER_VPORT:
         try:
             return PerCpu(datapath, handlers, before)
@@ -161,6 +175,57 @@ class PerVport:
             if self._dp.user_features == self._features:
                 before = self._features_before
                 self._dp.write(user_features=before.user_features or 0, per_cpu_pids=before.per_cpu_pids)
+
+
+class SomePorts:
+    """Some ports have port ids of one handler, as with `PerVport`; the others, and the features, stay as they are."""
+
+    name = PER_VPORT
+
+    def __init__(
+        self, datapath: Datapath, handlers: Sequence[Channels], before: DatapathRecord, ports: Collection[int]
+    ) -> None:
+        if (before.user_features or 0) & DatapathFeature.DISPATCH_UPCALL_PER_CPU:
+            raise netlink_error(
+                errno.EBUSY,
+                f"listening to some ports of {datapath.name}",
+                "its misses are dispatched per CPU, to whoever listens to all ports",
+            )
+        self._dp = datapath
+        self._beneath = datapath.dispatch
+        (handler,) = handlers
+        handler.widen(SOCKETS)
+        self._ids = handler.port_ids
+        self._pids_before: dict[int, tuple[int, ...]] = {}
+        try:
+            for number in ports:
+                self.adopt(number)
+        except BaseException:
+            self.restore()
+            raise
+
+    def pids_for(self, number: int | None) -> tuple[int, ...]:
+        """Return our id for a port that is listened to; one that is added later has what it would have without us."""
+        if number in self._pids_before:
+            return (self.pid_of(number),)
+        return self._beneath.pids_for(number) if self._beneath else (0,)
+
+    def pid_of(self, number: int) -> int:
+        """Return the id of the port's socket."""
+        return self._ids[number % SOCKETS]
+
+    def adopt(self, port: Port | int) -> None:
+        """Listen to one more port."""
+        found = self._dp.ports.get(port if isinstance(port, int) else port.number)
+        self._dp.ports.set_upcall_pids(found, (self.pid_of(found.number),))
+        self._pids_before.setdefault(found.number, found.upcall_pids)
+
+    def restore(self) -> None:
+        """Put back the ids of the ports that still have ours."""
+        for number, before in self._pids_before.items():
+            with contextlib.suppress(NoSuchObject):
+                if self._dp.ports.get(number).upcall_pids == self.pids_for(number):
+                    self._dp.ports.set_upcall_pids(number, before or (0,))
 
 
 def cpu_count() -> int:

@@ -132,15 +132,20 @@ class Flows:
 
     def modify(
         self,
-        key: KeyLike,
-        actions: ActionsLike,
+        key: KeyLike | None = None,
+        actions: ActionsLike | None = None,
         mask: MaskLike | None = None,
         *,
         ufid: bytes | str | None = None,
         clear: bool = False,
     ) -> Flow:
-        """Replace the actions of a flow that must exist; raise `NoSuchObject`."""
-        return self.put(key, actions, mask, ufid=ufid, create=False, clear=clear)
+        """Replace the actions of a flow that must exist; raise `NoSuchObject`.
+
+        Without `actions` it keeps those that it has; ``modify(ufid=…, clear=True)`` zeroes its counters and no more.
+        """
+        from dpif.client.operations import Put
+
+        return self._flow(Put(key, actions, mask, ufid=ufid, create=False, clear=clear))
 
     def get(self, key: KeyLike | None = None, *, ufid: bytes | str | None = None) -> Flow:
         """Return the flow that was installed with `key`, or with `ufid`; raise `NoSuchObject`."""

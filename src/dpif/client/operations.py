@@ -29,17 +29,18 @@ _NO_KEY = b""
 
 
 class Put:
-    """Install a flow, or replace the actions of one that is there; see `Flows.put` for the arguments.
+    """Install a flow, or replace the actions of one that is there; see `Flows.put` and `Flows.modify`.
 
-    It is encoded when it is made: what is changed in it later has no effect.
+    Without a key the flow is named by its UFID alone, which does to modify it without actions. It is encoded when it
+    is made: what is changed in it later has no effect.
     """
 
     __slots__ = ("_attributes", "_command", "_flags", "actions", "match")
 
     def __init__(
         self,
-        key: KeyLike,
-        actions: ActionsLike,
+        key: KeyLike | None,
+        actions: ActionsLike | None,
         mask: MaskLike | None = None,
         *,
         ufid: bytes | str | None = None,
@@ -48,10 +49,18 @@ class Put:
         clear: bool = False,
         probe: bool = False,
     ) -> None:
-        self.match = match = encode_match(key, mask, ufid)
-        self.actions = encode_actions(actions)
+        self.match = match = encode_match(key or _NO_KEY, mask, ufid)
+        self.actions = None if actions is None else encode_actions(actions)
+        if self.actions is None and create:
+            raise EncodeError("a flow that may be created needs actions; an empty list of them drops packets")
+        by_ufid = bool(match.ufid) and not match.key
         self._attributes = encode_flow(
-            key=match.key, mask=match.mask, ufid=match.ufid, actions=self.actions, clear=clear, probe=probe
+            key=None if by_ufid else match.key,
+            mask=None if by_ufid else match.mask,
+            ufid=match.ufid,
+            actions=self.actions,
+            clear=clear,
+            probe=probe,
         )
         self._command = FlowCmd.NEW if create else FlowCmd.SET
         # The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
@@ -114,10 +123,11 @@ class Execute:
     """Apply actions to a packet, as if a flow had matched it.
 
     ``key`` brings the packet's metadata (``in_port``, ``recirc_id``, ``skb_mark``, tunnel, conntrack state);
-    the datapath reads the headers from the packet itself. Success says nothing about delivery.
+    the datapath reads the headers from the packet itself. ``upcall_pid`` is as of `Datapath.execute`. Success says
+    nothing about delivery.
     """
 
-    __slots__ = ("actions", "key", "mru", "packet", "probe")
+    __slots__ = ("actions", "key", "mru", "packet", "probe", "upcall_pid")
 
     def __init__(
         self,
@@ -127,17 +137,25 @@ class Execute:
         *,
         probe: bool = False,
         mru: int | None = None,
+        upcall_pid: int | None = None,
     ) -> None:
         self.packet = packet
         self.actions = encode_actions(actions)
         self.key = key if isinstance(key, bytes) else _NO_KEY if key is None else encode_match(key).key
         self.probe = probe
         self.mru = mru
+        self.upcall_pid = upcall_pid
 
     def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[PacketRecord]:
         """Return the request."""
         payload = encode_execute(
-            dp_ifindex, packet=self.packet, key=self.key, actions=self.actions, probe=self.probe, mru=self.mru
+            dp_ifindex,
+            packet=self.packet,
+            key=self.key,
+            actions=self.actions,
+            probe=self.probe,
+            mru=self.mru,
+            upcall_pid=self.upcall_pid,
         )
         return Request(_EXECUTE, payload)
 

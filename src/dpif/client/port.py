@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from dpif._typing import NamedTuple, Self
-from dpif.client.tunnels import tunnel_of_device
+from dpif.client.tunnels import VPORTS, tunnel_of_device
 from dpif.errors import EncodeError
 from dpif.netlink.policy import Decoded
 from dpif.odp.constants.vport import DummyAttr, TunnelAttr, VportType, VportUpcallAttr, VxlanExt
@@ -26,8 +26,9 @@ def type_number(name: str) -> VportType:
     if name not in _TYPE_NUMBERS:
         from dpif.odp.spelling import closest  # for a mistake alone
 
-        close = closest(name, _TYPE_NUMBERS)
-        hint = f"did you mean {close!r}?" if close else f"one of: {', '.join(sorted(_TYPE_NUMBERS))}"
+        known = sorted({*_TYPE_NUMBERS, *VPORTS})
+        close = closest(name, known)
+        hint = f"did you mean {close!r}?" if close else f"one of: {', '.join(known)}"
         raise EncodeError(f"unknown port type {name!r}; {hint}")
     return _TYPE_NUMBERS[name]
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dpif._typing import TYPE_CHECKING
 from dpif.client.port import Port, encode_options, type_number
 from dpif.client.port_numbers import MAX_PORTS, PortNumbers
-from dpif.client.tunnels import TUNNELS, check_options, device_name
+from dpif.client.tunnels import TUNNELS, VPORTS, check_options, device_name
 from dpif.errors import NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
@@ -47,26 +47,36 @@ class Ports:
         type: str = "system",
         number: int | None = None,
         options: Mapping[str, object] | None = None,
+        ifindex: int | None = None,
     ) -> Port:
         """Attach a port: the network device `name` (``system``), or a new device of another type.
 
         A tunnel's device is named after its type and UDP port (``vxlan_sys_4789``), whatever `name` says; one that
-        is there already is shared when its options are the same. Devices are those of the calling thread's network
-        namespace.
+        is there already is shared when its options are the same. One of the type ``vport-vxlan``, ``vport-geneve`` or
+        ``vport-gre`` has the name that is given; the datapath makes its device, and removes it with the port. Devices
+        are those of the calling thread's network namespace. `ifindex` is for an ``internal`` port's device (Linux
+        6.1).
 
         Without `number` one is chosen (see the module). Raises `AlreadyExists` (attached already, or the name is
         taken), `NoSuchObject` (no such device), `NetlinkError` with EBUSY (the number is taken, or another
-        datapath or bridge has the device), EFBIG (the number is 65535 or more).
+        datapath or bridge has the device, or the interface index is), EFBIG (the number is 65535 or more),
+        EOPNOTSUPP (an interface index for another type of port).
         """
+        if ifindex is not None and type != "internal":
+            explanation = "the interface index of an internal port alone can be chosen"
+            raise netlink_error(errno.EOPNOTSUPP, f"adding {name} to {self._dp.name}", explanation)
         if type in TUNNELS:
             return self._add_tunnel(type, number, check_options(type, options))
+        if type in VPORTS:
+            type, options = VPORTS[type], check_options(VPORTS[type], options)
         vport_type = type_number(type)
         if vport_type == VportType.NETDEV and self._dp.type == "system":
             from dpif.client.devices import switch_off_lro
 
             with contextlib.suppress(OSError):  # a device that cannot do it never did LRO, or is not there
                 switch_off_lro(name)
-        return self._attach(VportRecord(name=name, type=vport_type, options=encode_options(options)), number)
+        record = VportRecord(name=name, type=vport_type, options=encode_options(options), ifindex=ifindex)
+        return self._attach(record, number)
 
     def _add_tunnel(self, type: str, number: int | None, options: Mapping[str, object]) -> Port:
         """Attach the device of a tunnel; where the kernel makes none, a port of the tunnel's own vport type."""
@@ -108,7 +118,7 @@ class Ports:
                     continue
                 self._numbers.give_back(number)
                 if error.errno == errno.EBUSY:
-                    raise _busy(error, "another datapath, bridge or bond has the device") from None
+                    raise _busy(error, _what_is_busy(record)) from None
                 raise
 
     def _attach_with(self, record: VportRecord, number: int) -> Port:
@@ -117,11 +127,8 @@ class Ports:
         except NetlinkError as error:
             if error.errno != errno.EBUSY:
                 raise
-            in_use = self._is_in_use(number)
-            explanation = (
-                f"port number {number} is taken" if in_use else "another datapath, bridge or bond has the device"
-            )
-            raise _busy(error, explanation) from None
+            is_taken = self._is_in_use(number)
+            raise _busy(error, f"port number {number} is taken" if is_taken else _what_is_busy(record)) from None
 
     def _new(self, record: VportRecord, number: int | None) -> Port:
         record.command = VportCmd.NEW
@@ -164,6 +171,12 @@ class Ports:
         else:
             record.name = port
         return self._one(record, f"querying port {port} in {self._dp.name}")
+
+    def number_of(self, port: Port | int | str) -> int:
+        """Return the number of a port given by its number, its name or itself; a name is looked up."""
+        if isinstance(port, str):
+            return self.get(port).number
+        return port if isinstance(port, int) else port.number
 
     def set_upcall_pids(self, port: Port | int, pids: tuple[int, ...]) -> None:
         """Say which netlink port ids a port's upcalls go to; 0 for none (``OVS_VPORT_ATTR_UPCALL_PID``)."""
@@ -212,6 +225,13 @@ def is_internal_device(connection: Connection, name: str) -> bool:
         return find_port(connection, name)[1].type == "internal"
     except NoSuchObject:
         return False
+
+
+def _what_is_busy(record: VportRecord) -> str:
+    """Return in words what is taken when a port cannot be attached though its number is free."""
+    if record.ifindex is not None:
+        return f"another device has the interface index {record.ifindex}"
+    return "another datapath, bridge or bond has the device"
 
 
 def _busy(error: NetlinkError, explanation: str) -> NetlinkError:

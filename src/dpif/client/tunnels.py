@@ -5,7 +5,10 @@ device is an ordinary one (`dpif.client.tunnel_devices`), attached as a ``system
 type and UDP port (``vxlan_sys_4789``), and knows it again by that name (netdev-vport.c); so does this file, which
 makes ports interchangeable.
 
-It owns the table; it knows neither devices nor datapaths.
+The kernel also has ports that are tunnels themselves, under any name, and whose devices it makes and removes: the
+vports of its modules vport-vxlan, vport-geneve and vport-gre (`VPORTS`). Open vSwitch uses them no more.
+
+It owns the tables; it knows neither devices nor datapaths.
 """
 
 from collections.abc import Mapping
@@ -15,6 +18,7 @@ from dpif.errors import EncodeError
 
 __all__ = [
     "TUNNELS",
+    "VPORTS",
     "Tunnel",
     "TunnelName",
     "check_options",
@@ -45,6 +49,8 @@ TUNNELS: Final[Mapping[str, Tunnel]] = {
     "bareudp": Tunnel("udp_sys", 6635, _UDP),
 }
 """By name of the type."""
+VPORTS: Final[Mapping[str, str]] = {f"vport-{type_}": type_ for type_ in ("vxlan", "geneve", "gre")}
+"""The types of vports that are tunnels themselves, and their tunnels' types."""
 
 
 _DIGITS_OF_A_PORT: Final = 5

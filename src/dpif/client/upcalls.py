@@ -7,7 +7,7 @@ receivers, which `dispatch.py` does, and undoes in the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 
 from dpif._typing import TYPE_CHECKING, Self, overload
@@ -107,12 +107,20 @@ class Upcalls(Listener[Upcall]):
         self.malformed = 0
 
     @classmethod
-    def start(cls, datapath: Datapath, *, miss: bool, action: bool, dispatch: str | None) -> Self:
+    def start(
+        cls,
+        datapath: Datapath,
+        *,
+        miss: bool,
+        action: bool,
+        dispatch: str | None,
+        ports: Collection[int] | None = None,
+    ) -> Self:
         """Listen as the only handler; see `Datapath.upcalls`."""
         upcalls = cls(datapath, miss=miss, action=action)
         if miss:
             try:
-                upcalls._place = Place(datapath, [upcalls.channels], dispatch)
+                upcalls._place = Place(datapath, [upcalls.channels], dispatch, ports)
             except BaseException:
                 upcalls.close()
                 raise
@@ -171,10 +179,16 @@ class Upcalls(Listener[Upcall]):
 class Place:
     """The place as receiver of a datapath's misses, taken by handlers and given back."""
 
-    def __init__(self, datapath: Datapath, handlers: Sequence[Channels], dispatch: str | None) -> None:
+    def __init__(
+        self,
+        datapath: Datapath,
+        handlers: Sequence[Channels],
+        dispatch: str | None,
+        ports: Collection[int] | None = None,
+    ) -> None:
         self._dp = datapath
         self._before = datapath.dispatch
-        self.dispatch = choose_dispatch(datapath, handlers, dispatch)
+        self.dispatch = choose_dispatch(datapath, handlers, dispatch, ports)
         datapath.dispatch = self.dispatch
 
     def pid_of(self, port: Port | int) -> int:

@@ -93,6 +93,11 @@ class Service(Answering):
                 if peer.port_id != left_out:
                     peer.deliver(datagram)
 
+    def has_members(self, family: str, group: str) -> bool:
+        """Tell whether anybody would get a message to a group, which else need not be made."""
+        served = self._served[self._ids[family]].family
+        return bool(self._members[served.groups[group]])
+
     # Requests.
 
     def carry_out(self, message: Message, peer: Peer) -> bool:

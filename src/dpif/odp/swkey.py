@@ -195,6 +195,8 @@ METADATA = bits(
 )
 """The bits that do not come from a packet's bytes. The conntrack tuple's addresses are apart (`CT_ORIG4`,
 `CT_ORIG6`), for they share their bits with other network headers."""
+TUNNEL = bits(*(name for name in FIELDS if name.startswith("tun")))
+"""The bits of a tunnel's key and of its options."""
 CT_ORIG4 = bits("ipv4.ct_orig.src", "ipv4.ct_orig.dst")
 CT_ORIG6 = bits("ipv6.ct_orig.src", "ipv6.ct_orig.dst")
 ETHERNET_METADATA = build({"mac_proto": MAC_PROTO_ETHERNET, "phy.in_port": DP_MAX_PORTS})

@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 from itertools import count
 from pathlib import Path
 
@@ -30,6 +31,12 @@ _AUXDATA = struct.Struct("=IIIHHHH")
 """``struct tpacket_auxdata``: status, length, captured length, offsets, VLAN TCI, VLAN TPID."""
 _TP_STATUS_VLAN_VALID = 0x10
 _HERE_MAC, _THERE_MAC = "02:00:00:00:ff:01", "02:00:00:00:ff:02"
+
+
+def load_module(name: str) -> bool:
+    """Load a module of the lab's kernel, if it has it; tell whether it has."""
+    modprobe = Path("/proc/sys/kernel/modprobe").read_text().strip()
+    return subprocess.run([modprobe, name], capture_output=True, check=False).returncode == 0
 
 
 class VethHost:
@@ -134,9 +141,9 @@ class KernelHarness:
         present = {name for _, name in socket.if_nameindex()}
         netns.ip_batch(*(f"link delete {host.name}" for host in self._hosts if host.name in present))
 
-    def open(self, name: str, *, create: bool = False) -> Datapath:
+    def open(self, name: str, *, create: bool = False, features: int = 0, ifindex: int | None = None) -> Datapath:
         """Open or make a datapath."""
-        dp = open(name, create=create)
+        dp = open(name, create=create, features=features, ifindex=ifindex)
         self._handles.append(dp)
         if create:
             self._made.append(name)

@@ -64,9 +64,9 @@ class UserspaceHarness:
             handle.close()
         self._system.close()
 
-    def open(self, name: str, *, create: bool = False) -> Datapath:
+    def open(self, name: str, *, create: bool = False, features: int = 0, ifindex: int | None = None) -> Datapath:
         """Open or make a datapath."""
-        dp = self._system.open(name, create=create)
+        dp = self._system.open(name, create=create, features=features, ifindex=ifindex)
         self._handles.append(dp)
         return dp
 

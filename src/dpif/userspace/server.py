@@ -145,14 +145,15 @@ def serve(
     underlay: Underlay | None = None,
     *,
     limits: Limits | None = None,
+    kernel: str = "newest",
     ready: Callable[[str], None] = lambda path: None,
 ) -> None:
     """Serve a new userspace datapath until SIGINT, SIGTERM or SIGHUP; `ready` is told the path of the socket.
 
-    `underlay` and `limits` are those of `UserspaceSystem`. To be called in the main thread.
+    `underlay`, `limits` and `kernel` are those of `UserspaceSystem`. To be called in the main thread.
     """
     with (
-        UserspaceSystem(underlay=underlay, limits=limits) as system,
+        UserspaceSystem(underlay=underlay, limits=limits, kernel=kernel) as system,
         _ending(system.loop),
         Server(system, path) as server,
     ):

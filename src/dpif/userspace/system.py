@@ -11,11 +11,12 @@ from types import TracebackType
 
 from dpif._typing import Self
 from dpif.conntrack.service import NetfilterService
-from dpif.errors import Unavailable
+from dpif.errors import EncodeError, Unavailable
 from dpif.netlink.answering import Answering
 from dpif.netlink.constants import NETLINK_GENERIC, NETLINK_NETFILTER
 from dpif.netlink.loopback import LoopbackTransport
 from dpif.netlink.service import Service
+from dpif.odp.rules import KERNELS, Features
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.engine.limits import Limits
@@ -27,12 +28,19 @@ from dpif.userspace.service import add_families, add_subsystems
 from dpif.userspace.underlays.host import HostUnderlay
 
 
+def _rules_of(kernel: str) -> Features:
+    if kernel not in KERNELS:
+        raise EncodeError(f"no kernel {kernel!r} is known here; there are {', '.join(KERNELS)}")
+    return KERNELS[kernel]
+
+
 class UserspaceSystem:
     """Datapaths and devices that start empty and belong to whoever made this; a context manager.
 
     It may be used from several threads. `clock` gives seconds that never run backwards, for the times in flow
     statistics; `random` decides for the action ``sample``. `underlay` is the network that tunnels travel on, which
-    is the host's own (`HostUnderlay`) unless another is given. `limits` say how much is taken in.
+    is the host's own (`HostUnderlay`) unless another is given. `limits` say how much is taken in. `kernel` names the
+    Linux whose ways the datapaths have, where these differ: one of `dpif.odp.rules.KERNELS`.
     """
 
     def __init__(
@@ -41,9 +49,15 @@ class UserspaceSystem:
         random: Random | None = None,
         underlay: Underlay | None = None,
         limits: Limits | None = None,
+        kernel: str = "newest",
     ) -> None:
         self.namespace = Namespace(
-            FACTORIES, clock, random or Random(), underlay or HostUnderlay(), limits or Limits()
+            FACTORIES,
+            clock,
+            random or Random(),
+            underlay or HostUnderlay(),
+            limits or Limits(),
+            _rules_of(kernel),
         )
         self.service = Service(self.namespace.lock)
         add_families(self.service, self.namespace)

@@ -68,7 +68,9 @@ def test_a_failure_that_a_command_survives_counts(batch: Any) -> None:
     assert stderr.startswith("dpif: FILE:1: opening datapath netdev@br9 failed")
 
 
-@pytest.mark.parametrize("name", ["serve", "switch netdev@br0", "lab", "demo", "batch other"])
+@pytest.mark.parametrize(
+    "name", ["serve", "switch netdev@br0", "lab", "demo", "batch other", "upcalls netdev@br0", "psample"]
+)
 def test_what_runs_for_long_is_refused(batch: Any, name: str) -> None:
     word = name.split()[0]
     assert batch(name) == (1, "", f"dpif: FILE:1: '{word}' command cannot be run in a batch\n")

@@ -82,7 +82,7 @@ def test_options(line: str, found: list[str]) -> None:
         ("ipf-set-min-frag v", ["v4", "v6"]),
         ("ct-get-limits zone=1 ", ["zone="]),
         ("add-dp ", ["netdev@"]),
-        ("add-if dp0 t0,", ["t0,type=", "t0,port_no=", "t0,dst_port="]),
+        ("add-if dp0 t0,", ["t0,type=", "t0,port_no=", "t0,dst_port=", "t0,ifindex="]),
         ("add-if dp0 t0,type=vxlan,d", ["t0,type=vxlan,dst_port="]),
         ("add-if dp0 t0,type=vxlan,t", []),
         ("add-if dp0 v0 i0,type=in", ["i0,type=internal"]),

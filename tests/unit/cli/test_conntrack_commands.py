@@ -21,7 +21,6 @@ from .conftest import Run
     ("words", "text"),
     [
         ("ct-bkts", "starting conntrack dump (Operation not supported)"),
-        ("offload-stats-show", "retrieving offload statistics (Operation not supported)"),
         ("dump-conntrack-exp zone=5", "starting conntrack expectations dump (Operation not supported)"),
         ("ct-get-sweep-interval", "failed to get the sweep interval (Operation not supported)"),
         ("ct-set-sweep-interval 30", "failed to set the sweep interval (Operation not supported)"),

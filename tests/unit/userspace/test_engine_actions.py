@@ -291,7 +291,7 @@ def test_capabilities_name_what_there_is() -> None:
         "push_nsh",
     }
     assert basics | changes <= CAPABILITIES
-    assert not {"tunnel_push", "psample"} & CAPABILITIES
+    assert not {"tunnel_push", "lb_output"} & CAPABILITIES
 
 
 # A label around everything.

@@ -84,7 +84,14 @@ def decode_packet(payload: Buffer) -> PacketRecord:
 
 
 def encode_execute(
-    dp_ifindex: int, *, packet: bytes, key: bytes, actions: bytes, probe: bool = False, mru: int | None = None
+    dp_ifindex: int,
+    *,
+    packet: bytes,
+    key: bytes,
+    actions: bytes,
+    probe: bool = False,
+    mru: int | None = None,
+    upcall_pid: int | None = None,
 ) -> bytes:
     """Return the payload that executes actions on a packet, as a `PacketRecord` does; raise `EncodeError`."""
     parts = [
@@ -97,4 +104,6 @@ def encode_execute(
         parts.append(attribute(PacketAttr.PROBE, b""))
     if mru is not None:
         parts.append(attribute(PacketAttr.MRU, U16.encode(mru)))
+    if upcall_pid is not None:
+        parts.append(attribute(PacketAttr.UPCALL_PID, U32.encode(upcall_pid)))
     return b"".join(parts)

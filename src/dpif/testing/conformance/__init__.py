@@ -24,7 +24,8 @@ from dpif.testing.conformance.connections import ConntrackEntries, ConntrackFlus
 from dpif.testing.conformance.conntrack import Conntrack, ConntrackLimits
 from dpif.testing.conformance.copies import ConntrackClashes, ConntrackCopies
 from dpif.testing.conformance.datapaths import Datapaths
-from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch
+from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch, SomePortsDispatch
+from dpif.testing.conformance.drops import ExplicitDrops
 from dpif.testing.conformance.flows import FlowErrors, FlowTable
 from dpif.testing.conformance.fragments import Fragments
 from dpif.testing.conformance.harness import Harness, Host, Wire
@@ -35,6 +36,7 @@ from dpif.testing.conformance.nat import ConntrackNat
 from dpif.testing.conformance.notifications import Notifications
 from dpif.testing.conformance.packets import Depth, Forwarding, PacketActions
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
+from dpif.testing.conformance.samples import PacketSamples
 from dpif.testing.conformance.tunnels import TunnelInput, TunnelOutput, TunnelPorts
 from dpif.testing.conformance.upcalls import UpcallDelivery
 
@@ -50,6 +52,7 @@ SUITE = (
     ConntrackTimeouts,
     Datapaths,
     Depth,
+    ExplicitDrops,
     FlowColumns,
     FlowErrors,
     FlowTable,
@@ -61,12 +64,14 @@ SUITE = (
     Meters,
     Notifications,
     PacketActions,
+    PacketSamples,
     PerCpuDispatch,
     PerVportDispatch,
     PortErrors,
     PortLife,
     PortNumbering,
     ServiceHeaders,
+    SomePortsDispatch,
     TunnelInput,
     TunnelOutput,
     TunnelPorts,

@@ -27,6 +27,19 @@ class Datapaths:
         assert list(dp.flows) == []
         assert [(port.number, port.name, port.type) for port in dp.ports] == [(0, "conf0", "internal")]
 
+    def test_a_new_datapath_may_have_features_and_an_index(self, harness: Harness) -> None:
+        features = DatapathFeature.UNALIGNED | DatapathFeature.VPORT_PIDS
+        dp = harness.open("conf0", create=True, features=features, ifindex=4711)
+        assert (dp.user_features, dp.ifindex) == (features, 4711)
+        assert dp.features().ifindex
+        with refused(errno.EEXIST):
+            harness.open("conf1", create=True, ifindex=4711)
+        with refused(errno.ERANGE):
+            harness.open("conf1", create=True, ifindex=-1)
+        with refused(errno.EOPNOTSUPP):
+            harness.open("conf1", create=True, features=1 << 30)
+        assert harness.datapaths().count("conf1") == 0
+
     def test_a_taken_name_is_refused(self, harness: Harness) -> None:
         harness.open("conf0", create=True)
         with refused(errno.EEXIST):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
+import pytest
+
 from dpif.client import Datapath, Upcalls
+from dpif.errors import EncodeError, NetlinkError
 from dpif.odp.actions import Userspace
-from dpif.testing.conformance.harness import NONE_WITHIN, Harness, two_ports
+from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
 from dpif.testing.conformance.misses import flood, let_miss
 from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
 from dpif.testing.waiting import PATIENCE
@@ -115,6 +120,95 @@ class PerVportDispatch:
             assert next(upcalls).key.in_port == 2
             let_miss(dp, second)
             assert upcalls.purge() == 1
+
+
+class SomePortsDispatch:
+    """``upcalls(ports=…)``: the misses of some ports alone."""
+
+    def test_their_misses_come_and_no_others(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        with dp.upcalls(ports=[1]) as upcalls:
+            assert upcalls.dispatch == PER_VPORT
+            let_miss(dp, first)
+            let_miss(dp, second)
+            assert numbers(upcalls) == [1]
+        assert dp.stats().lost == 1
+
+    def test_ports_are_named_in_every_way(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        third = harness.host()
+        port = dp.ports.add(third.name)
+        with dp.upcalls(ports=[port, second.name, 0]) as upcalls:
+            for host in (first, second, third):
+                let_miss(dp, host)
+            assert sorted(numbers(upcalls) + numbers(upcalls)) == [2, 3]
+
+    def test_the_others_and_the_features_stay_as_they_are(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        dp.ports.set_upcall_pids(2, (4711,))
+        before = settings(dp)
+        with dp.upcalls(ports=[1]) as upcalls:
+            features, per_cpu, pids = settings(dp)
+            assert (features, per_cpu) == before[:2]
+            assert pids == {0: (0,), 1: (upcalls.pid_of(1),), 2: (4711,)}
+        assert settings(dp) == before
+
+    def test_two_listeners_have_a_port_each(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        with dp.upcalls(ports=[1]) as one, harness.open("conf0").upcalls(ports=[2]) as two:
+            let_miss(dp, first)
+            let_miss(dp, second)
+            assert (numbers(one), numbers(two)) == ([1], [2])
+
+    def test_a_port_that_was_taken_over_stays_with_its_new_listener(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        old = dp.upcalls(ports=[1, 2])
+        with harness.open("conf0").upcalls(ports=[1]) as new:
+            old.close()
+            let_miss(dp, first)
+            assert numbers(new) == [1]
+            assert dp.ports.get(2).upcall_pids == (0,)
+
+    def test_a_port_added_meanwhile_is_not_among_them_unless_adopted(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        third = harness.host()
+        with dp.upcalls(ports=[1]) as upcalls:
+            port = dp.ports.add(third.name)
+            assert port.upcall_pids == (0,)
+            upcalls.adopt(port)
+            let_miss(dp, third)
+            assert numbers(upcalls) == [3]
+
+    def test_what_was_listened_to_before_goes_on(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        with dp.upcalls(dispatch=PER_VPORT) as every:
+            with dp.upcalls(ports=[1]) as one:
+                let_miss(dp, first)
+                let_miss(dp, second)
+                assert (numbers(one), numbers(every)) == ([1], [2])
+                assert dp.ports.add(harness.host().name).upcall_pids == (every.pid_of(3),)
+            let_miss(dp, first)
+            assert numbers(every) == [1]
+
+    def test_a_port_that_is_not_there_changes_nothing(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        before = settings(dp)
+        with refused(errno.ENODEV):
+            dp.upcalls(ports=[1, 7])
+        with refused(errno.ENODEV):
+            dp.upcalls(ports=[1, "nosuchport"])
+        assert settings(dp) == before
+
+    def test_misses_per_cpu_know_no_ports(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        with pytest.raises(EncodeError, match="per vport, not per CPU"):
+            dp.upcalls(ports=[1], dispatch="per-cpu")
+        with dp.upcalls(dispatch="per-cpu"):
+            before = settings(dp)
+            with pytest.raises(NetlinkError, match="dispatched per CPU") as caught:
+                dp.upcalls(ports=[1])
+            assert caught.value.errno == errno.EBUSY
+            assert settings(dp) == before
 
 
 class PerCpuDispatch:

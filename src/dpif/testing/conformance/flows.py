@@ -11,11 +11,12 @@ import pytest
 import dpif
 from dpif._typing import Any
 from dpif.client import Put
+from dpif.errors import NetlinkError
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_GENERIC, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_ECHO, NLM_F_REQUEST, NLMSG_DONE
 from dpif.netlink.message import pack_message
 from dpif.netlink.transport import Transport
-from dpif.odp.actions import Output
+from dpif.odp.actions import Output, Psample
 from dpif.odp.constants import OVS_FLOW_FAMILY, FlowCmd
 from dpif.odp.key import FlowKey, format_key
 from dpif.odp.messages import FlowRecord
@@ -94,6 +95,24 @@ class FlowTable:
         record = FlowRecord(command=FlowCmd.SET, dp_ifindex=dp.ifindex, key=dpif.parse_key(ARP).to_bytes())
         dp.connection.transact(record.request("set nothing", NLM_F_ECHO))
         assert str(dp.flows.get(ARP).actions) == "2"
+        assert str(dp.flows.modify(ARP).actions) == "2"
+        with refused(errno.ENOENT):
+            dp.flows.modify(IPV4)
+
+    def test_a_change_may_reset_the_counters_and_no_more(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        ufid = bytes(range(16))
+        dp.flows.add(UDP, "2", ufid=ufid)
+        first.send(FRAME)
+        assert second.recv() == FRAME
+        assert dp.flows.modify(ufid=ufid).packets == 1
+        assert dp.flows.modify(ufid=ufid, clear=True).packets == 1
+        assert dp.flows.modify(f"{Ufid(ufid)}").packets == 0
+        assert str(dp.flows.get(ufid=ufid).actions) == "2"
+        (result,) = dp.operate([Put(None, None, ufid=ufid, create=False)])
+        assert result.ok
+        with refused(errno.EINVAL):  # they are checked by the key
+            dp.flows.modify(ufid=ufid, actions="1")
 
     def test_no_actions_drop(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)
@@ -257,6 +276,25 @@ class Interrupting:
 
 class FlowErrors:
     """What is refused, and how: wire.md sections 5 to 7."""
+
+    def test_a_refusal_is_explained_by_the_rules_of_this_datapath(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        actions = [Psample(group=1), Output(70000)]
+        known = dp.features().psample
+        expected = "port 70000 is out of range" if known else "does not know the action psample"
+        with pytest.raises(NetlinkError, match=expected):
+            dp.flows.add(ARP, actions)
+        (result,) = dp.operate([Put(ARP, actions)])
+        assert isinstance(result.error, NetlinkError)
+        assert expected in result.error.explanation
+
+    def test_a_refusal_is_explained_when_it_is_looked_at_later(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        (result,) = results = dp.operate([Put(ARP, [Output(70000)])])
+        dp.close()
+        for refusal in (result, results[0]):
+            assert isinstance(refusal.error, NetlinkError)
+            assert "port 70000 is out of range" in refusal.error.explanation
 
     def test_what_is_not_there_is_not_found(self, harness: Harness) -> None:
         dp, _, _ = two_ports(harness)

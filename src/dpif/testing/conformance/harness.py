@@ -6,6 +6,8 @@ import contextlib
 import errno as errnos
 from collections.abc import Iterator
 
+import pytest
+
 from dpif._typing import Protocol
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
@@ -56,8 +58,8 @@ class Harness(Protocol):
         """What this datapath can do beyond the basics."""
         ...
 
-    def open(self, name: str, *, create: bool = False) -> Datapath:
-        """Open a datapath, with `create` a new one, which is deleted after the test."""
+    def open(self, name: str, *, create: bool = False, features: int = 0, ifindex: int | None = None) -> Datapath:
+        """Open a datapath, with `create` a new one, as `dpif.open` does; it is deleted after the test."""
         ...
 
     def datapaths(self) -> list[str]:
@@ -87,6 +89,12 @@ def refused(errno: int, what: str = "this") -> Iterator[None]:
         assert error.errno == errno, f"{what}: {found} instead of {errnos.errorcode[errno]}: {error}"
     else:
         raise AssertionError(f"{what} was not refused, {errnos.errorcode[errno]} expected")
+
+
+def need(has: bool, what: str) -> None:
+    """Skip the test where the datapath was found not to have what it is about."""
+    if not has:
+        pytest.skip(f"this datapath has not {what}")
 
 
 def two_ports(harness: Harness) -> tuple[Datapath, Host, Host]:

@@ -132,6 +132,18 @@ class PortLife:
         with refused(errno.EEXIST):
             harness.open("conf0i", create=True)
 
+    def test_the_index_of_an_internal_device_may_be_chosen(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        assert dp.ports.add("conf0i", type="internal", ifindex=4711).ifindex == 4711
+        with pytest.raises(NetlinkError, match="another device has the interface index 4711"):
+            dp.ports.add("conf0j", type="internal", ifindex=4711)
+        with pytest.raises(NetlinkError, match="another device has the interface index 4711"):
+            dp.ports.add("conf0j", type="internal", ifindex=4711, number=9)
+        for type_ in ("system", "vxlan", "vport-vxlan"):
+            with refused(errno.EOPNOTSUPP, type_):
+                dp.ports.add(harness.host().name, type=type_, ifindex=4712)
+        assert len(dp.ports.names()) == 4
+
     def test_ports_are_listed_by_number(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)
         third = harness.host()

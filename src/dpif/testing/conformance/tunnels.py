@@ -12,6 +12,7 @@ import dpif
 from dpif._typing import NamedTuple
 from dpif.client import Datapath
 from dpif.client.port import Port
+from dpif.errors import EncodeError
 from dpif.netlink.policy import Decoded
 from dpif.odp.actions import Actions, Userspace
 from dpif.odp.constants import TunnelAttr, TunnelFlag, VportCmd, VportType, VxlanExt
@@ -138,6 +139,23 @@ class TunnelPorts:
             ("old4", "gre", None),
             ("old5", "vxlan", {"dst_port": 8472}),
         ]
+
+    @each_type
+    def test_a_port_under_a_name_of_its_own(self, harness: Harness, type_: str) -> None:
+        wire, dp = harness.wire(), harness.open("conf0", create=True)
+        port = dp.ports.add("conf0tun", type=f"vport-{type_}")
+        assert (port.name, port.type, port.number) == ("conf0tun", type_, 1)
+        assert (port.options or {}).get("dst_port") == {"vxlan": 4789, "geneve": 6081}.get(type_)
+        dp.execute(UDP4, f"{set_tunnel()},1")
+        assert outer(wire.recv()).payload == HEADERS[type_] + UDP4
+        dp.ports.delete("conf0tun")
+        assert [port.number for port in dp.ports] == [0]
+        if type_ != "gre":
+            assert dp.ports.add("conf0x", type=f"vport-{type_}", options={"dst_port": 4444}).options == {
+                "dst_port": 4444
+            }
+        with pytest.raises(EncodeError, match="unknown option 'bogus' of a"):
+            dp.ports.add("conf0tun", type=f"vport-{type_}", options={"bogus": 1})
 
     def test_what_is_refused(self, harness: Harness) -> None:
         dp = harness.open("conf0", create=True)

@@ -8,7 +8,7 @@ import pytest
 
 import dpif
 from dpif.client import Upcall
-from dpif.odp.actions import Trunc, Userspace, parse_actions
+from dpif.odp.actions import Clone, Trunc, Userspace, parse_actions
 from dpif.odp.constants import PacketCmd
 from dpif.odp.extraction import extract
 from dpif.odp.messages import PacketRecord
@@ -224,6 +224,29 @@ class UpcallDelivery:
         let_miss(dp, first)  # to nobody
         assert dp.ports.get(first.name).upcall_stats == (taken, failed)
         assert dp.stats().lost == lost + 1
+
+    def test_a_packet_may_name_who_gets_its_upcalls(self, harness: Harness) -> None:
+        """``OVS_PACKET_ATTR_UPCALL_PID``: before what actions, ports and the datapath say."""
+        dp, _, _ = two_ports(harness)
+        key = dpif.FlowKey(in_port=1)
+        with dp.upcalls(miss=False) as usual, dp.upcalls(ports=[2]) as named:
+            up = Userspace(pid=usual.port_id)
+            dp.execute(UDP4, [Clone([up]), up], key, upcall_pid=named.port_id)
+            if not dp.features().upcall_pid:
+                assert len(usual.poll(2)) == 2
+                return
+            assert [upcall.is_miss for upcall in named.poll(2)] == [False, False]
+            dp.execute(UDP4, "recirc(0x9)", key, upcall_pid=named.port_id)
+            assert [upcall.is_miss for upcall in named.poll(2)] == [True]
+            dp.flows.add(f"recirc_id(0x9),{UDP4_FLOW}", [up])
+            dp.execute(UDP4, "recirc(0x9)", key, upcall_pid=named.port_id)
+            assert len(named.poll(2)) == 1
+            assert usual.poll(NONE_WITHIN) == []
+            dp.execute(UDP4, [up], key, upcall_pid=0)  # nobody in particular
+            assert len(usual.poll(2)) == 1
+            lost = dp.stats().lost
+            dp.execute(UDP4, [up], key, upcall_pid=4711)
+            assert dp.stats().lost == lost + 1
 
     def test_waiting_upcalls_may_be_thrown_away(self, harness: Harness) -> None:
         dp, first, _ = two_ports(harness)

@@ -75,6 +75,7 @@ class Datapath:
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
         self.processor = namespace.processor
+        self.rules = namespace.rules
         self.clock: Callable[[], float] = namespace.clock
         self.ports: dict[int, Port] = {}
         self.table: FlowTable[Program] = FlowTable()
@@ -209,7 +210,7 @@ class Datapath:
     def _receive_unknown(self, port: Port, packet: bytes, print_: bytes | None, tunnel: int = 0) -> None:
         """Look up a packet by its key, and remember what was found by its fingerprint."""
         try:
-            key = extract_flat(packet, port.metadata | tunnel)
+            key = extract_flat(packet, port.metadata | tunnel, self.rules)
         except RuleBroken:
             port.rx_errors += 1
             return
@@ -270,8 +271,10 @@ class Datapath:
     ) -> None:
         """Send a packet up; what nobody takes is counted as lost (ovs_dp_upcall).
 
-        The port that it came from counts it too, but where no receiver is named.
+        Whom the packet itself names gets it, else `port_id`. The port that it came from counts it too, but where no
+        receiver is named.
         """
+        port_id = frame.upcall_pid or port_id
         length = len(frame)
         packet = frame.data[: frame.cut]  # of which, unlike in an output, a VLAN tag is a part
         cut_from = length if len(packet) < length else None

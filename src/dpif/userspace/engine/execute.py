@@ -24,6 +24,7 @@ from dpif.odp.actions import (
     Ct,
     CtClear,
     DecTtl,
+    Drop,
     Hash,
     Meter,
     Output,
@@ -31,6 +32,7 @@ from dpif.odp.actions import (
     PopMpls,
     PopNsh,
     PopVlan,
+    Psample,
     PushEth,
     PushMpls,
     PushNsh,
@@ -52,6 +54,7 @@ from dpif.userspace.engine.frame import NO_CUT, Frame
 from dpif.userspace.engine.hashing import packet_hash, rehash
 from dpif.userspace.engine.nsh import make_push_nsh, pop_nsh
 from dpif.userspace.engine.processor import ActionError, Step, run
+from dpif.userspace.engine.psample import make_psample
 from dpif.userspace.engine.refusal import refusal
 
 if TYPE_CHECKING:
@@ -203,10 +206,22 @@ def _sample(action: Sample, place: _Place) -> Step:
     random = place.datapath.namespace.random.getrandbits
 
     def sample(frame: Frame) -> None:
-        if probability and random(32) <= probability:
+        if probability == _ALWAYS or (probability and random(32) <= probability):
+            outer, frame.probability = frame.probability, probability
             branch(frame)
+            if not place.is_last:  # else the packet may still be on its way
+                frame.probability = outer
 
-    return branch if probability == _ALWAYS else sample
+    return sample
+
+
+def _psample(action: Psample, place: _Place) -> Step:
+    return make_psample(action, place.datapath.namespace)
+
+
+def _drop(action: Drop, place: _Place) -> Step:
+    """Nothing comes behind it; the reason is for those who watch a kernel drop packets."""
+    return lambda frame: True
 
 
 def _check_pkt_len(action: CheckPktLen, place: _Place) -> Step:
@@ -241,6 +256,8 @@ _MAKERS: Final[Mapping[type[Action], Callable[[Any, _Place], Step]]] = {
     Hash: _hash,
     Recirc: _recirc,
     Meter: _meter,
+    Drop: _drop,
+    Psample: _psample,
     Ct: _ct,
     CtClear: lambda action, place: ct_clear,
     Clone: _clone,

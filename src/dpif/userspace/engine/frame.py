@@ -27,7 +27,9 @@ class Frame:
     output takes (the action ``trunc``), ``tunnel`` the flat tunnel key that it is to be sent with (0: none; the one
     that it came with is in ``key``), ``mru`` the largest fragment that it was put together from (0: none),
     ``fragment_sizes`` the payloads of these as long as there is no copy of the packet. ``hash`` is what came with
-    it as `PacketAttr.HASH` (0: to be computed), ``tracked`` what the last ``ct`` found.
+    it as `PacketAttr.HASH` (0: to be computed), ``tracked`` what the last ``ct`` found, ``probability`` that of the
+    ``sample`` that it is in (out of 2**32 - 1; 0: in none), ``upcall_pid`` who is to get its upcalls whatever else is
+    said (0: nobody in particular).
     """
 
     __slots__ = (
@@ -40,9 +42,11 @@ class Frame:
         "key",
         "mru",
         "port",
+        "probability",
         "stale",
         "tracked",
         "tunnel",
+        "upcall_pid",
     )
 
     def __init__(self, data: bytes | bytearray, key: int, port: Port) -> None:
@@ -58,6 +62,8 @@ class Frame:
         self.stale = False
         self.is_ethernet = True
         self.tracked: Tracked | None = None
+        self.probability = 0
+        self.upcall_pid = 0
 
     @classmethod
     def from_user(cls, data: bytes, key: int, port: Port, mru: int = 0, hash: int = 0) -> Frame:
@@ -116,7 +122,7 @@ class Frame:
             kept = _KEPT
             if get(self.key, "ct_orig_proto"):  # else other fields have these bits
                 kept |= CT_ORIG4 if get(self.key, "eth.type") == ETH_P_IP else CT_ORIG6
-            self.key = extract_flat(self.data, self.key & kept)
+            self.key = extract_flat(self.data, self.key & kept, self.port.datapath.rules)
             self.stale = False
 
     def clone(self) -> Frame:
@@ -130,6 +136,8 @@ class Frame:
         other.stale = self.stale
         other.is_ethernet = self.is_ethernet
         other.tracked = self.tracked
+        other.probability = self.probability
+        other.upcall_pid = self.upcall_pid
         return other
 
     def take_output(self) -> bytes:

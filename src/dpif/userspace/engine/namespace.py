@@ -17,6 +17,7 @@ from errno import EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, ENOMEM, EO
 
 from dpif._typing import Any, Final, NamedTuple, TypeAlias
 from dpif.odp.constants import DP_MAX_PORTS, IFNAMSIZ, OVSP_LOCAL, VportType
+from dpif.odp.rules import NEWEST, Features
 from dpif.userspace.engine.conntrack.fragments import Fragments
 from dpif.userspace.engine.conntrack.nat import Translator
 from dpif.userspace.engine.conntrack.tracker import Tracker
@@ -25,6 +26,7 @@ from dpif.userspace.engine.device import Device
 from dpif.userspace.engine.limits import Limits
 from dpif.userspace.engine.port import Port
 from dpif.userspace.engine.processor import Processor
+from dpif.userspace.engine.psample import SampleSink
 from dpif.userspace.engine.refusal import refusal
 from dpif.userspace.engine.underlay import Underlay
 from dpif.userspace.engine.upcall import UpcallSink
@@ -54,8 +56,9 @@ class Namespace:
     ``clock`` gives seconds that never run backwards; ``random`` is asked by the actions ``sample`` and ``ct``, and
     for identifications of fragments; ``tracker`` has the connections and ``fragments`` what waits for its packet
     before it is tracked, which all datapaths share; ``underlay`` is what tunnels travel on; ``limits`` bound it all;
-    ``upcall_sink`` takes packets that go up; ``on_port_gone`` is told of a port whose device went away, just before
-    the port does; ``on_devices_changed`` is told when a device has come or gone.
+    ``upcall_sink`` takes packets that go up, ``sample_sink`` those that are sampled; ``on_port_gone`` is told of a
+    port whose device went away, just before the port does; ``on_devices_changed`` is told when a device has come or
+    gone. ``rules`` say which kernel's ways these are.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Namespace:
         random: _random.Random,
         underlay: Underlay,
         limits: Limits = Limits(),  # noqa: B008 (it cannot be changed)
+        rules: Features = NEWEST,
     ) -> None:
         self.lock = threading.RLock()
         self.factories = factories
@@ -72,6 +76,7 @@ class Namespace:
         self.random = random
         self.underlay = underlay
         self.limits = limits
+        self.rules = rules
         self.processor = Processor()
         self.tracker = Tracker(clock)
         self.translator = Translator(self.tracker, random)
@@ -79,6 +84,7 @@ class Namespace:
         self.datapaths: dict[int, Datapath] = {}
         self.devices: dict[str, Device] = {}
         self.upcall_sink: UpcallSink = lambda upcall: False
+        self.sample_sink: SampleSink = lambda sampled: None
         self.on_port_gone: Callable[[Port], None] = lambda port: None
         self.on_devices_changed: Callable[[], None] = lambda: None
         self._last_ifindex = FIRST_IFINDEX - 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dpif.conntrack.constants import Subsystem
 from dpif.conntrack.service import NetfilterService
 from dpif.netlink.service import Service
+from dpif.odp.constants import ActionAttr
 from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.service import ctnetlink, cttimeout
 from dpif.userspace.service.base import Family
@@ -19,6 +20,7 @@ from dpif.userspace.service.datapath import DatapathFamily
 from dpif.userspace.service.flow import FlowFamily
 from dpif.userspace.service.meter import MeterFamily
 from dpif.userspace.service.packet import PacketFamily
+from dpif.userspace.service.psample import add_psample
 from dpif.userspace.service.vport import VportFamily
 
 FAMILIES: tuple[type[Family], ...] = (
@@ -35,6 +37,8 @@ def add_families(service: Service, namespace: Namespace) -> None:
     """Let `service` answer for the datapaths in `namespace`; the two must have one lock."""
     for family in FAMILIES:
         family(service, namespace).register()
+    if namespace.rules.newest_action >= ActionAttr.PSAMPLE:
+        add_psample(service, namespace)
 
 
 def add_subsystems(service: NetfilterService, namespace: Namespace) -> None:

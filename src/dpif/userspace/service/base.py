@@ -29,6 +29,7 @@ class Family:
     def __init__(self, service: Service, namespace: Namespace) -> None:
         self.service = service
         self.namespace = namespace
+        self.rules = namespace.rules
 
     def commands(self) -> Mapping[int, Command]:
         """Return what the family can do, by command number."""
@@ -42,8 +43,12 @@ class Family:
             version=self.RECORD.VERSION,
             header_size=OVS_HDRLEN - GENL_HDRLEN,
             groups=() if self.GROUP is None else (self.GROUP,),
-            max_attribute=max(self.RECORD.ATTRIBUTES.entries),
+            max_attribute=self.max_attribute(),
         )
+
+    def max_attribute(self) -> int:
+        """Return the highest attribute number that the family knows."""
+        return max(self.RECORD.ATTRIBUTES.entries)
 
 
 def _with_refusals(command: Command) -> Command:

@@ -45,9 +45,9 @@ class FlowFamily(Family):
         request = FlowRecord.from_payload(call.payload)
         if request.key is None or request.actions is None:
             raise Refusal(EINVAL, "a new flow needs KEY and ACTIONS")
-        value, mask = _match(request)
+        value, mask = self._match(request)
         ufid = _ufid(request)
-        actions = _checked_actions(request, value, mask)
+        actions = self._checked_actions(request, value, mask)
         datapath = self._datapath(request)
         exclusive = bool(call.flags & (NLM_F_CREATE | NLM_F_EXCL))
         flow = datapath.put_flow(value, mask, ufid, actions, exclusive=exclusive)
@@ -61,9 +61,9 @@ class FlowFamily(Family):
         key: int | None = None
         actions: Actions | None = None
         if request.key is not None:
-            key, mask = _match(request)
+            key, mask = self._match(request)
             if request.actions is not None:
-                actions = _checked_actions(request, key, mask)
+                actions = self._checked_actions(request, key, mask)
         elif request.actions is not None:
             raise Refusal(EINVAL, "ACTIONS without the KEY to check them by")
         datapath = self._datapath(request)
@@ -77,14 +77,14 @@ class FlowFamily(Family):
 
     def _get(self, call: Call) -> bytes:
         request = FlowRecord.from_payload(call.payload)
-        ufid, key = _ufid(request), _exact_key(request)
+        ufid, key = _ufid(request), self._exact_key(request)
         if key is None and ufid is None:
             raise Refusal(EINVAL, "neither KEY nor UFID")
         return _payload(self._datapath(request).find_flow(key, ufid), request, FlowCmd.GET)
 
     def _del(self, call: Call) -> bytes | None:
         request = FlowRecord.from_payload(call.payload)
-        ufid, key = _ufid(request), _exact_key(request)
+        ufid, key = _ufid(request), self._exact_key(request)
         datapath = self._datapath(request)
         if key is None and ufid is None:
             datapath.table.flush()
@@ -102,25 +102,22 @@ class FlowFamily(Family):
     def _datapath(self, request: FlowRecord) -> Datapath:
         return self.namespace.find_datapath(request.dp_ifindex)
 
+    def _match(self, request: FlowRecord) -> tuple[int, int]:
+        """Return the unmasked key and the mask that a request gives."""
+        key = request.flow_key()
+        assert key is not None, "the caller has looked"
+        return from_match(key, request.flow_mask(), self.rules)
 
-def _match(request: FlowRecord) -> tuple[int, int]:
-    """Return the unmasked key and the mask that a request gives."""
-    key = request.flow_key()
-    assert key is not None, "the caller has looked"
-    return from_match(key, request.flow_mask())
+    def _exact_key(self, request: FlowRecord) -> int | None:
+        """Return the unmasked key by which a request names a flow; a mask does not count there."""
+        key = request.flow_key()
+        return None if key is None else from_match(key, None, self.rules)[0]
 
-
-def _exact_key(request: FlowRecord) -> int | None:
-    """Return the unmasked key by which a request names a flow; a mask does not count there."""
-    key = request.flow_key()
-    return None if key is None else from_match(key, None)[0]
-
-
-def _checked_actions(request: FlowRecord, value: int, mask: int) -> Actions:
-    actions = request.flow_actions()
-    assert actions is not None, "the caller has looked"
-    check_actions(actions, value & mask)
-    return actions
+    def _checked_actions(self, request: FlowRecord, value: int, mask: int) -> Actions:
+        actions = request.flow_actions()
+        assert actions is not None, "the caller has looked"
+        check_actions(actions, value & mask, self.rules)
+        return actions
 
 
 def _ufid(request: FlowRecord) -> bytes | None:

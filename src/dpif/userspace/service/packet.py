@@ -40,10 +40,14 @@ class PacketFamily(Family):
         """Return the one command that user space may send."""
         return {PacketCmd.EXECUTE: Command(do=self._execute)}
 
+    def max_attribute(self) -> int:
+        """Older kernels do not know who gets the upcalls of a packet that is sent."""
+        return PacketAttr.UPCALL_PID if self.rules.upcall_pid else PacketAttr.HASH
+
     def _send_up(self, upcall: Upcall) -> bool:
         """Send an upcall to its receiver, its attributes in the kernel's order (queue_userspace_packet)."""
         attributes: dict[int, object] = {
-            PacketAttr.KEY: to_key(upcall.key).to_bytes(),
+            PacketAttr.KEY: to_key(upcall.key, self.rules).to_bytes(),
             PacketAttr.USERDATA: upcall.userdata,
             PacketAttr.EGRESS_TUN_KEY: to_tunnel(upcall.egress_tunnel).to_bytes() if upcall.egress_tunnel else None,
             PacketAttr.ACTIONS: None if upcall.actions is None else actions_to_tell(upcall.actions),
@@ -65,10 +69,12 @@ class PacketFamily(Family):
             raise Refusal(ERANGE, f"a packet has at least {ETH_HLEN} bytes")
         if request.packet is None or request.key is None or request.actions is None:
             raise Refusal(EINVAL, "EXECUTE needs PACKET, KEY and ACTIONS")
-        key = extract_for(request.packet, FlowKey.from_bytes(request.key))
+        key = extract_for(request.packet, FlowKey.from_bytes(request.key), self.rules)
         actions = Actions.from_bytes(request.actions)
-        check_actions(actions, key)
+        check_actions(actions, key, self.rules)
         datapath = self.namespace.find_datapath(request.dp_ifindex)
         port = datapath.ports.get(get(key, "phy.in_port"), datapath.local)
         frame = Frame.from_user(request.packet, key, port, request.mru or 0, request.hash or 0)
+        if self.rules.upcall_pid:
+            frame.upcall_pid = request.upcall_pid or 0
         datapath.execute(frame, datapath.compile(actions))

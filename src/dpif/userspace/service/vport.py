@@ -8,7 +8,15 @@ from errno import EFBIG, EINVAL, ENODEV, EOPNOTSUPP, ERANGE
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.policy import Decoded
 from dpif.netlink.service import Service
-from dpif.odp.constants import DP_MAX_PORTS, OVS_VPORT_MCGROUP, DatapathFeature, VportCmd, VportType, VportUpcallAttr
+from dpif.odp.constants import (
+    DP_MAX_PORTS,
+    OVS_VPORT_MCGROUP,
+    DatapathFeature,
+    VportAttr,
+    VportCmd,
+    VportType,
+    VportUpcallAttr,
+)
 from dpif.odp.messages import VportRecord, VportStats
 from dpif.userspace.engine.namespace import Namespace, PortRequest, check_upcall_port_ids
 from dpif.userspace.engine.port import Port
@@ -33,6 +41,10 @@ class VportFamily(Family):
             VportCmd.GET: Command(do=self._get, dump=self._dump),
             VportCmd.SET: Command(do=self._set, group=self.GROUP),
         }
+
+    def max_attribute(self) -> int:
+        """Older kernels do not know of upcall statistics."""
+        return VportAttr.UPCALL_STATS if self.rules.upcall_stats else VportAttr.NETNSID
 
     def _tell_of_gone(self, port: Port) -> None:
         self.service.notify(VportRecord.FAMILY, self.GROUP, _payload(port, VportCmd.DEL))
@@ -110,6 +122,7 @@ def _payload(port: Port, command: int) -> bytes:
         VportUpcallAttr.SUCCESS: port.upcalls_taken,
         VportUpcallAttr.FAIL: port.upcalls_failed,
     }
+    tells_upcalls = port.datapath.rules.upcall_stats
     record = VportRecord(
         command=command,
         dp_ifindex=port.datapath.ifindex,
@@ -120,7 +133,7 @@ def _payload(port: Port, command: int) -> bytes:
         upcall_pid=port.upcall_port_ids if several else port.upcall_port_ids[:1],
         stats=_stats(port),
         ifindex=port.device.ifindex,
-        upcall_stats=Decoded(upcalls),
+        upcall_stats=Decoded(upcalls) if tells_upcalls else None,
     )
     return record.to_payload()
 

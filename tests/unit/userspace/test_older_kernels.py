@@ -1,0 +1,97 @@
+"""The datapath in user space with the ways of older kernels, where it is told to have them."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+import dpif
+from dpif.client import Datapath
+from dpif.errors import EncodeError, NetlinkError, Unavailable
+from dpif.odp.actions import Action, Drop, Psample, Userspace, parse_actions
+from dpif.odp.rules import KERNELS
+from dpif.packet import build
+from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
+
+NEWER = {"drop", "psample", "hash_sym_l4", "upcall_stats", "upcall_pid"}
+"""Features that not all of these kernels have."""
+HOP_BY_HOP_BEYOND_THE_END = build.ethernet(
+    "02:00:00:00:00:01", "02:00:00:00:00:02", build.ip("::1", "::2", 0, bytes([17, 200]) + bytes(6))
+)
+
+
+def open_dp(us: dpif.Userspace) -> Datapath:
+    dp = us.open("dp0", create=True)
+    dp.ports.add(us.device("h1").name)
+    return dp
+
+
+@pytest.mark.parametrize(
+    ("kernel", "has"),
+    [("6.1", set()), ("6.12", NEWER - {"upcall_pid"}), ("newest", NEWER)],
+)
+def test_features_are_those_of_the_kernel(kernel: str, has: set[str]) -> None:
+    with dpif.Userspace(kernel=kernel) as us, open_dp(us) as dp:
+        features = dp.features()
+        assert {name for name in NEWER if getattr(features, name)} == has
+        assert dp.rules._replace(ah_follows_fragment=True, exthdrs_must_fit=True) == KERNELS[kernel]._replace(
+            ah_follows_fragment=True, exthdrs_must_fit=True
+        )
+
+
+def test_it_follows_the_newest_unless_told() -> None:
+    with dpif.Userspace() as us, open_dp(us) as dp, dpif.Userspace(kernel="newest") as newest:
+        assert dp.features() == open_dp(newest).features()
+
+
+@pytest.mark.parametrize("actions", [[Drop(1)], [Psample(group=1)], parse_actions("hash(sym_l4(0))")], ids=str)
+def test_newer_actions_are_refused(actions: list[Action]) -> None:
+    with dpif.Userspace(kernel="6.1") as us, open_dp(us) as dp:
+        with pytest.raises(NetlinkError) as caught:
+            dp.flows.add(UDP4_FLOW, actions)
+        assert caught.value.errno == errno.EINVAL
+        with pytest.raises(NetlinkError) as caught:
+            dp.execute(UDP4, actions)
+        assert caught.value.errno == errno.EINVAL
+
+
+def test_there_are_no_samples() -> None:
+    with (
+        dpif.Userspace(kernel="6.1") as us,
+        open_dp(us) as dp,
+        pytest.raises(Unavailable, match="no samples here: load the kernel's module"),
+    ):
+        dp.samples()
+
+
+def test_ports_do_not_tell_their_upcalls() -> None:
+    with dpif.Userspace(kernel="6.1") as us, open_dp(us) as dp:
+        assert {port.upcall_stats for port in dp.ports} == {None}
+
+
+def test_who_is_to_get_the_upcalls_of_a_packet_is_passed_over() -> None:
+    with (
+        dpif.Userspace(kernel="6.12") as us,
+        open_dp(us) as dp,
+        dp.upcalls(miss=False) as usual,
+        dp.upcalls(miss=False) as named,
+    ):
+        dp.execute(UDP4, [Userspace(pid=usual.port_id)], upcall_pid=named.port_id)
+        assert (len(usual.poll()), len(named.poll())) == (1, 0)
+
+
+@pytest.mark.parametrize(("kernel", "proto"), [("6.1", 17), ("newest", 59)])
+def test_extension_headers_are_read_as_that_kernel_reads_them(kernel: str, proto: int) -> None:
+    with dpif.Userspace(kernel=kernel) as us, open_dp(us) as dp, dp.upcalls() as upcalls:
+        us.device("h1").send(HOP_BY_HOP_BEYOND_THE_END)
+        (upcall,) = upcalls.poll()
+        assert upcall.key.ipv6.proto == proto
+        dp.execute(HOP_BY_HOP_BEYOND_THE_END, "recirc(1)", dpif.FlowKey(in_port=1))
+        (upcall,) = upcalls.poll()
+        assert upcall.key.ipv6.proto == proto
+
+
+def test_a_kernel_that_is_not_known() -> None:
+    with pytest.raises(EncodeError, match=r"no kernel '5\.4' is known here; there are 6\.1, 6\.12, newest"):
+        dpif.Userspace(kernel="5.4")
