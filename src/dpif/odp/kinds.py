@@ -15,7 +15,6 @@ import _socket as socket  # `socket` around it takes longer to load than all of 
 import functools
 import operator
 import sys
-from collections.abc import Callable
 from enum import IntFlag
 
 from dpif._lazy import pattern
@@ -325,7 +324,7 @@ class Ipv4Kind(Kind[IPv4Address]):
         return f"{raw >> 24}.{raw >> 16 & 255}.{raw >> 8 & 255}.{raw & 255}"
 
     def scan(self, scanner: Scanner) -> Raw:
-        """Take a dotted quad; masks too are dotted (no prefix lengths)."""
+        """Take a dotted quad."""
         start = scanner.position
         token = scanner.require(_IPV4, "a dotted quad such as 10.0.0.1")
         octets = [int(octet) for octet in token.split(".")]
@@ -334,9 +333,9 @@ class Ipv4Kind(Kind[IPv4Address]):
         return int.from_bytes(bytes(octets), "big")
 
     def scan_mask(self, scanner: Scanner) -> Raw:
-        """Masks too are dotted; a prefix length is told what it would be."""
-        _refuse_prefix_length(scanner, 32, self.show)
-        return self.scan(scanner)
+        """Take a dotted quad, or the length of a prefix."""
+        mask = _scan_prefix_length(scanner, 32)
+        return self.scan(scanner) if mask is None else mask
 
 
 class Ipv6Kind(Kind[IPv6Address]):
@@ -367,7 +366,7 @@ class Ipv6Kind(Kind[IPv6Address]):
         return socket.inet_ntop(socket.AF_INET6, raw)
 
     def scan(self, scanner: Scanner) -> Raw:
-        """Take an address; masks too are written as addresses (no prefix lengths)."""
+        """Take an address."""
         start = scanner.position
         token = scanner.require(_IPV6, "an IPv6 address such as fe80::1")
         try:
@@ -376,20 +375,21 @@ class Ipv6Kind(Kind[IPv6Address]):
             scanner.fail(f"{token} is not an IPv6 address", position=start)
 
     def scan_mask(self, scanner: Scanner) -> Raw:
-        """Masks too are written as addresses; a prefix length is told what it would be."""
-        _refuse_prefix_length(scanner, 128, lambda mask: self.show(mask.to_bytes(16, "big")))
-        return self.scan(scanner)
+        """Take an address, or the length of a prefix."""
+        mask = _scan_prefix_length(scanner, 128)
+        return self.scan(scanner) if mask is None else mask.to_bytes(16, "big")
 
 
-def _refuse_prefix_length(scanner: Scanner, bits: int, show: Callable[[int], str]) -> None:
+def _scan_prefix_length(scanner: Scanner, bits: int) -> int | None:
+    """Take the length of a prefix if it comes next, and return it as a mask of so many bits."""
     start = scanner.position
     token = scanner.match(_PREFIX_LENGTH)
-    if token is not None:
-        length = min(int(token), bits)
-        mask = (1 << bits) - (1 << bits - length)
-        longest = "" if length == int(token) else f"; no prefix is longer than {bits} bits"
-        scanner.fail("expected a mask, found a prefix length", f"/{length} is written /{show(mask)}{longest}", start)
-    scanner.position = start
+    if token is None:
+        return None
+    length = int(token)
+    if length > bits:
+        scanner.fail(f"/{token} is too long", f"no prefix is longer than {bits} bits", start)
+    return (1 << bits) - (1 << bits - length)
 
 
 class U128(Kind[int]):

@@ -22,6 +22,7 @@ from dpif.odp.actions import (
     parse_actions,
 )
 from dpif.odp.actions.cookies import COOKIE_SIZE, Controller, FlowSample, Ipfix, SFlow, SlowPath
+from dpif.odp.constants import XlateError
 from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.layers import Ipv6
 
@@ -105,6 +106,7 @@ def test_what_is_printed_can_be_read(text: str) -> None:
         ("clone(1 2) 3", "clone(1,2),3"),
         ("2,drop", "2,drop"),
         ("drop(10)", "drop(10)"),
+        ("drop(stack_too_deep)", "drop(4)"),
         ("drop,2", "drop,2"),
         ("psample(group=1),drop", "psample(group=1),drop"),
         ("check_pkt_len(size=1,gt( drop ),le(,))", "check_pkt_len(size=1,gt(drop),le(drop))"),
@@ -126,13 +128,33 @@ def test_what_is_printed_can_be_read(text: str) -> None:
         ("set(eth(src=00:01:02:03:04:05/ff:ff:ff:00:00:00))", "set(eth(src=00:01:02:00:00:00/ff:ff:ff:00:00:00))"),
         ("push_nsh()", "push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x0,si=255,c1=0x0,c2=0x0,c3=0x0,c4=0x0)"),
         ("psample(group=1,cookie=0x102)", "psample(group=1,cookie=0x102)"),
+        ("psample(group=1,cookie=c0ffee)", "psample(group=1,cookie=0xc0ffee)"),
+        ("psample(group=1,cookie=10)", "psample(group=1,cookie=0x10)"),
+        ("pop_nsh,2", "pop_nsh(),2"),
+        ("set(ipv4(src=10.0.0.0/8))", "set(ipv4(src=10.0.0.0/255.0.0.0))"),
         ("userspace(pid=1)", f"userspace(pid=1,userdata({'00' * COOKIE_SIZE}))"),
         ("userspace(pid=1,userdata(0102))", "userspace(pid=1,userdata(0102000000000000))"),
+        ("userspace(pid=1,userdata=eeff0c)", "userspace(pid=1,userdata(eeff0c))"),
         ("userspace(pid=1,slow_path(cfm|bfd))", "userspace(pid=1,slow_path(cfm,bfd))"),
     ],
 )
 def test_what_is_read_besides(text: str, printed: str) -> None:
     assert parse_actions(text).format() == printed
+
+
+def test_a_drop_tells_the_reason_that_ovs_vswitchd_gives() -> None:
+    assert Drop(4).reason is XlateError.STACK_TOO_DEEP
+    assert Drop(XlateError.STACK_TOO_DEEP) == Drop(4)
+    assert Drop().reason is XlateError.OK
+    assert Drop(42).reason is None
+
+
+@pytest.mark.parametrize("userdata", [b"", b"\xee\xff\x0c", bytes(8)])
+def test_user_data_may_be_shorter_than_that_of_ovs_dpctl(userdata: bytes) -> None:
+    action = Userspace(pid=1, userdata=userdata)
+    assert parse_actions(f"userspace(pid=1,userdata={userdata.hex()})") == (action,)
+    assert parse_actions(str(action)) == (action,)
+    assert str(action).startswith("userspace(pid=1,userdata")
 
 
 def test_ports_go_by_name_where_names_are_known() -> None:
@@ -235,7 +257,8 @@ def test_repr_and_replace() -> None:
         ("1;2", 1, "found ';'"),
         ("1x", 0, "found '1x'"),
         ("1, DROP", 3, "did you mean 'drop'"),
-        ("drop(-1)", 5, "expected a number"),
+        ("drop(-1)", 5, "expected a number or a reason"),
+        ("drop(stack_to_deep)", 5, "did you mean 'stack_too_deep'"),
         ("meter(1)2", 8, "expected ',' behind an action, found '2'"),
         ("ct(commit)2", 10, "expected ','"),
         ("clone(1 2)3", 10, "expected ','"),
@@ -292,6 +315,9 @@ def test_repr_and_replace() -> None:
         ("psample(cookie=0x1)", 18, "psample needs group="),
         ("psample(group=12,cookie=0x010203,group=12)", 33, "group is given twice"),
         ("psample(group=12,cookie=wrong)", 24, "hexadecimal digits"),
+        ("psample(group=12,cookie=c0ffe)", 24, "a number is written 0xc0ffe"),
+        ("pop_nsh(1)", 7, "expected '()'"),
+        ("userspace(pid=1,userdata=0)", 25, "found '0'"),
         ("psample(group=1,cookie=0x" + "00" * 17 + ")", 23, "at most 16"),
         ("psample()", 8, "psample needs group="),
         ("meter()", 6, "expected a number"),

@@ -236,21 +236,22 @@ class UserData(Opaque):
     """The user data of a userspace action: bytes, which may be those of a cookie.
 
     Exact text tells also what precedes the part of a cookie's type, where it is not what a text gives:
-    ``slow_path(action),ofp_in_port=1,ofproto_uuid=01234567-…``.
+    ``slow_path(action),ofp_in_port=1,ofproto_uuid=01234567-…``. ``userdata=eeff0c`` are these very bytes.
     """
 
     _least = 8
-    """Text gives at least so many bytes, zero behind what it says; kernels before 3.10 wanted them."""
+    """``userdata(…)`` gives at least so many bytes, zero behind what it says; kernels before 3.10 wanted them."""
 
     def keep(self, value: object) -> bytes:
         """Accept a cookie, or bytes."""
         return value.to_userdata() if isinstance(value, Cookie) else super().keep(value)
 
     def show(self, kept: bytes, mask: bytes | None, style: Style) -> str:
-        """Return the cookie's text, or ``userdata(hexadecimal)``."""
+        """Return the cookie's text, or ``userdata(hexadecimal)``; that of too few bytes is ``userdata=…`` if exact."""
         cookie = Cookie.from_userdata(kept)
         if cookie is None:
-            return f"userdata({kept.hex()})"
+            is_short = style.exact and len(kept) < self._least
+            return f"userdata={kept.hex()}" if is_short else f"userdata({kept.hex()})"
         if not style.exact:
             return cookie.show(style)
         shown = cookie.show(style) + _show_header(kept)
@@ -265,14 +266,20 @@ class UserData(Opaque):
 
     def scan_word(self, word: str, scanner: Scanner) -> bytes:
         """Take what follows `word`, which is ``userdata`` or a cookie's."""
+        if word == "userdata" and scanner.take("="):
+            return _scan_pairs(scanner)
         scanner.expect("(")
         if word == "userdata":
-            userdata = bytes.fromhex(scanner.require(_HEX, "pairs of hexadecimal digits")).ljust(self._least, b"\0")
+            userdata = _scan_pairs(scanner).ljust(self._least, b"\0")
             scanner.expect(")")
             return userdata
         cookie = Cookie.by_word[word].scan(scanner)
         scanner.expect(")")
         return cookie.to_userdata(*_scan_header(scanner))
+
+
+def _scan_pairs(scanner: Scanner) -> bytes:
+    return bytes.fromhex(scanner.require(_HEX, "pairs of hexadecimal digits"))
 
 
 def _show_header(userdata: bytes) -> str:

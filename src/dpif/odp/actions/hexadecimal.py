@@ -7,7 +7,7 @@ import re
 from dpif.odp.attrs import Style
 from dpif.odp.scanner import Scanner
 
-_HEX = re.compile(r"0x[0-9a-fA-F]+|0")
+_HEX = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]+")
 
 
 def show_hex(data: bytes, style: Style) -> str:
@@ -21,10 +21,18 @@ def show_hex(data: bytes, style: Style) -> str:
 
 
 def scan_hex(scanner: Scanner, longest: int) -> bytes:
-    """Take the bytes that a hexadecimal number stands for, at most `longest`; a bare ``0`` is one zero byte."""
+    """Take the bytes that a hexadecimal number stands for, at most `longest`; a bare ``0`` is one zero byte.
+
+    The ``0x`` in front may be left out of whole bytes.
+    """
     start = scanner.position
-    digits = scanner.require(_HEX, "0x and hexadecimal digits").removeprefix("0x")
-    data = bytes.fromhex("0" * (len(digits) % 2) + digits)
+    number = scanner.require(_HEX, "0x and hexadecimal digits")
+    digits = number.removeprefix("0x")
+    if len(digits) % 2:
+        if digits == number != "0":
+            scanner.fail("expected pairs of hexadecimal digits", f"a number is written 0x{digits}", start)
+        digits = f"0{digits}"
+    data = bytes.fromhex(digits)
     if len(data) > longest:
         scanner.fail(f"{len(data)} bytes are too many", f"at most {longest}", start)
     return data

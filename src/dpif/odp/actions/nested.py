@@ -178,7 +178,7 @@ class _Cookie(Opaque):
         return show_hex(kept, style)
 
     def scan(self, scanner: Scanner) -> tuple[bytes, bytes]:
-        """Take hexadecimal digits behind ``0x``."""
+        """Take hexadecimal digits, behind ``0x`` or whole bytes of them without."""
         value = scan_hex(scanner, self.longest)
         return value, self.full(value)
 

@@ -8,7 +8,7 @@ from dpif._typing import TYPE_CHECKING, ClassVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
 from dpif.odp.attrs import Style
-from dpif.odp.constants.actions import ActionAttr
+from dpif.odp.constants.actions import ActionAttr, XlateError
 from dpif.odp.kinds import Plain, sharp
 
 if TYPE_CHECKING:
@@ -105,8 +105,10 @@ class Meter(Number, number=ActionAttr.METER, word="meter"):
 class Drop(Number, number=ActionAttr.DROP, word="drop"):
     """Drop the packet for the reason ``value``, 0 for none in particular; kernels from 6.7 on know it.
 
-    Open vSwitch shows ``drop`` whatever the reason; here it is told where there is one, ``drop(42)``. By itself
-    ``drop`` is read as no actions at all, which every kernel knows; among others it is the action.
+    To the kernel, the reason is any number. ovs-vswitchd gives those of `XlateError`; a text may have their names,
+    ``drop(stack_too_deep)``. Open vSwitch shows ``drop`` whatever the reason; here it is told where there is one,
+    ``drop(4)``. By itself ``drop`` is read as no actions at all, which every kernel knows; among others it is the
+    action.
     """
 
     __slots__ = ()
@@ -114,14 +116,35 @@ class Drop(Number, number=ActionAttr.DROP, word="drop"):
     def __init__(self, value: int = 0) -> None:
         super().__init__(value)
 
+    @property
+    def reason(self) -> XlateError | None:
+        """What the number means if ovs-vswitchd gave it; None where it has no such number."""
+        try:
+            return XlateError(self.value)
+        except ValueError:
+            return None
+
     def show(self, style: Style) -> str:
         """Return ``drop``, and the reason if there is one or the style is exact."""
         return super().show(style) if self.value or style.exact else self.word
 
     @classmethod
     def scan(cls, scanner: Scanner) -> Action:
-        """Take the reason in parentheses, where there is one."""
-        return super().scan(scanner) if scanner.looking_at("(") else cls()
+        """Take the reason in parentheses, where there is one: a number, or the name of a `XlateError`."""
+        if not scanner.take("("):
+            return cls()
+        reason = scanner.integer(0xFFFFFFFF, "a number or a reason") if scanner.at_digit() else _scan_reason(scanner)
+        scanner.expect(")")
+        return cls(reason)
+
+
+def _scan_reason(scanner: Scanner) -> int:
+    start = scanner.position
+    word = scanner.word("a number or a reason")
+    names = {reason.name.lower(): int(reason) for reason in XlateError}
+    if word not in names:
+        scanner.unknown(word, names, "reason", start)
+    return names[word]
 
 
 class LbOutput(Number, number=ActionAttr.LB_OUTPUT, word="lb_output"):
@@ -183,8 +206,8 @@ class Bare(Action):
 
     @classmethod
     def scan(cls, scanner: Scanner) -> Action:
-        """Take the parentheses, if there are to be any."""
-        if cls.parentheses:
+        """Take the parentheses that may be there; without them, too, it is plain what is meant."""
+        if cls.parentheses and scanner.looking_at("("):
             scanner.expect("()")
         return cls()
 
