@@ -67,6 +67,7 @@ class Target:
         self.process = start(self.path)
         if self.process.stdout is None or self.process.stdout.readline() != "ready\n":
             raise Failure("the server did not start")
+        self.descriptors_at_first = self.descriptors
         with self.connect() as connection:
             record = DatapathRecord(command=DatapathCmd.NEW, name=HONEST, upcall_pid=0)
             connection.transact(record.request("create"))
@@ -117,6 +118,15 @@ class Target:
     @property
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def descriptors_at_last(self) -> int:
+        """Return how many there are when the last client has gone; raise `Failure` when they are not those at first."""
+        patience = time.monotonic() + PATIENCE
+        while (found := self.descriptors) != self.descriptors_at_first:
+            if time.monotonic() > patience:
+                raise Failure(f"{found} descriptors at the end, {self.descriptors_at_first} at the beginning")
+            time.sleep(0.01)
+        return found
 
     def memory(self, field: str = "VmRSS") -> int:
         with open(f"/proc/{self.process.pid}/status") as status:
@@ -426,7 +436,6 @@ def run(seconds: float, seed: int, say: Callable[[str], None] = print) -> Counte
         directory = Path(name)
         target = Target(directory, counts)
         try:
-            descriptors = target.descriptors
             first = 0
             while True:
                 for scenario in chance.sample(SCENARIOS, len(SCENARIOS)):
@@ -438,9 +447,10 @@ def run(seconds: float, seed: int, say: Callable[[str], None] = print) -> Counte
                 if time.monotonic() >= end:
                     break
             report = f"memory {first // MIB} MiB after the first round, {target.memory() // MIB} MiB at the end; "
-            say(report + f"descriptors {descriptors} and {target.descriptors}")
-            if target.descriptors != descriptors:
-                raise Failure(f"{target.descriptors} descriptors at the end, {descriptors} at the beginning")
+            say(
+                report
+                + f"descriptors {target.descriptors_at_first} at first, {target.descriptors_at_last()} at the end"
+            )
             if target.memory() > first + GROWTH:
                 raise Failure(f"{target.memory()} bytes of memory at the end, {first} after the first round")
             target.stop()
