@@ -28,17 +28,35 @@ class Place:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._spare: int | None = None
+        try:
+            self._open(path)
+        except Unavailable:
+            raise
+        except OSError as error:  # no descriptor, no memory
+            raise _unavailable(path, error) from None
+
+    def _open(self, path: str) -> None:
         with contextlib.ExitStack() as opened:
             if os.path.dirname(path) == fallback_directory():
                 os.makedirs(fallback_directory(), mode=0o700, exist_ok=True)
                 require_private(fallback_directory())
             self._lock = _lock(path)
             opened.callback(self._unlock)
+            self._keep_a_spare()
+            opened.callback(self._give_the_spare)
             _remove_what_was_left(path)
             self._listener = opened.enter_context(_listen(path))
             self._inode = os.stat(path).st_ino
-            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             opened.pop_all()
+
+    def _keep_a_spare(self) -> None:
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _give_the_spare(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
 
     def fileno(self) -> int:
         """Return the descriptor, readable when somebody connects."""
@@ -55,15 +73,16 @@ class Place:
 
     def _turn_away(self, code: int) -> None:
         """Take the next in line by a descriptor kept back for that; left in line it would ask again and again."""
-        os.close(self._spare)
+        self._give_the_spare()
         with contextlib.suppress(OSError):
             refuse(self._listener.accept()[0], code)
-        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # where the whole system has none, another may have taken it
+            self._keep_a_spare()
 
     def close(self) -> None:
         """Listen no more, and remove the socket and the lock."""
         self._listener.close()
-        os.close(self._spare)
+        self._give_the_spare()
         with contextlib.suppress(OSError):
             if os.stat(self.path).st_ino == self._inode:
                 os.unlink(self.path)

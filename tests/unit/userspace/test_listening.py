@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -91,6 +92,22 @@ def test_a_socket_of_another_kind_is_left_alone(path: str) -> None:
         with pytest.raises(Unavailable, match="a server listens there already"):
             Place(path)
         assert os.path.exists(path)
+
+
+def test_without_a_descriptor_nothing_is_left_behind(path: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    for room in range(3):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + room, hard))
+        try:
+            with pytest.raises(Unavailable, match="Too many open files"):
+                Place(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert os.listdir(os.path.dirname(path)) == []
+        assert os.dup(0) == free, "no descriptor is left open"
+        os.close(free)
 
 
 @pytest.fixture
