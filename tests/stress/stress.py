@@ -120,7 +120,7 @@ class Target:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def descriptors_at_last(self) -> int:
-        """Return how many there are when the last client has gone; raise `Failure` when they are not those at first."""
+        """Return how many there are when the last client is gone; raise `Failure` when not those at first."""
         patience = time.monotonic() + PATIENCE
         while (found := self.descriptors) != self.descriptors_at_first:
             if time.monotonic() > patience:

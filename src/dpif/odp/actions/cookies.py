@@ -247,7 +247,7 @@ class UserData(Opaque):
         return value.to_userdata() if isinstance(value, Cookie) else super().keep(value)
 
     def show(self, kept: bytes, mask: bytes | None, style: Style) -> str:
-        """Return the cookie's text, or ``userdata(hexadecimal)``; that of too few bytes is ``userdata=…`` if exact."""
+        """Return the cookie's text, or ``userdata(hexadecimal)``; ``userdata=…`` for too few bytes if exact."""
         cookie = Cookie.from_userdata(kept)
         if cookie is None:
             is_short = style.exact and len(kept) < self._least
