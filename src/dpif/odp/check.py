@@ -41,6 +41,7 @@ from dpif.odp.actions import (
     Userspace,
 )
 from dpif.odp.check_ct import check_ct
+from dpif.odp.check_known import check_known
 from dpif.odp.check_set import check_set, check_set_masked
 from dpif.odp.check_state import State
 from dpif.odp.constants import DP_MAX_PORTS, OVS_PSAMPLE_COOKIE_MAX_SIZE, VLAN_CFI, HashAlg
@@ -92,13 +93,6 @@ def _check(actions: Iterable[Action], state: State) -> None:
             check(action, state)
         if isinstance(action, Drop) and place < len(listed):
             raise RuleBroken("drop-last", "drop(...) must be the last action of its list")
-
-
-def _refuse_unknown(action: Any, word: str) -> None:
-    if action.unknown:
-        raise RuleBroken(
-            "unknown-attribute", f"the kernel knows no attribute {action.unknown[0].type} of {word}(...)"
-        )
 
 
 def _check_output(action: Output, state: State) -> None:
@@ -230,8 +224,7 @@ def _check_push_nsh(action: PushNsh, state: State) -> None:
         )
     state.mac_proto = MAC_PROTO_NONE
     base, md1, md2 = action.nsh.base, action.nsh.md1, action.nsh.md2
-    if action.nsh.unknown:
-        raise RuleBroken("unknown-attribute", f"the kernel knows no attribute {action.nsh.unknown[0].type} of nsh")
+    check_known(action.nsh, "push_nsh")
     if base is None or (md1 is None) == (md2 is None):
         raise RuleBroken("nsh-metadata", "push_nsh needs a base header, and metadata of type 1 or of type 2")
     if base.mdtype != (NSH_M_TYPE1 if md2 is None else NSH_M_TYPE2):
@@ -258,7 +251,7 @@ def _check_pop_nsh(action: PopNsh, state: State) -> None:
 
 
 def _check_sample(action: Sample, state: State) -> None:
-    _refuse_unknown(action, "sample")
+    check_known(action, "sample")
     _check(action.actions or (), state.inside())
 
 
@@ -267,11 +260,14 @@ def _check_clone(action: Clone, state: State) -> None:
 
 
 def _check_dec_ttl(action: DecTtl, state: State) -> None:
+    """Attributes that it does not know the kernel passes over, but for the number 0."""
+    if action.get_kept(0) is not None:
+        raise RuleBroken("unknown-attribute", "the kernel knows no attribute 0 of dec_ttl(...)")
     _check(action.actions or (), state.inside())
 
 
 def _check_check_pkt_len(action: CheckPktLen, state: State) -> None:
-    _refuse_unknown(action, "check_pkt_len")
+    check_known(action, "check_pkt_len")
     if not action.size:
         raise RuleBroken("check-pkt-len", "check_pkt_len(...) needs a size other than 0")
     _check(action.less_equal or (), state.inside())

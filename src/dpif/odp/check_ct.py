@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 
 from dpif.odp.actions import Ct, Nat
+from dpif.odp.check_known import check_known
 from dpif.odp.check_state import State
 from dpif.odp.constants import CtAttr, NatAttr
 from dpif.odp.protocols import IP_ETHERTYPES
@@ -25,8 +26,7 @@ def check_ct(action: Ct, state: State) -> None:
     eth_type = get(state.key, "eth.type")
     if eth_type not in IP_ETHERTYPES:
         raise RuleBroken("ct-family", "ct needs a flow that matches eth_type(0x0800) or eth_type(0x86dd)")
-    if action.unknown:
-        raise RuleBroken("unknown-attribute", f"the kernel knows no attribute {action.unknown[0].type} of ct(...)")
+    check_known(action, "ct")
     _check_build(action, state)
     commits = False
     for number, _ in action.kept():
@@ -57,8 +57,7 @@ def _check_build(action: Ct, state: State) -> None:
 
 def _check_nat(nat: Nat, address_size: int, commits: bool) -> None:
     types = 0
-    if nat.unknown:
-        raise RuleBroken("unknown-attribute", f"the kernel knows no attribute {nat.unknown[0].type} of nat(...)")
+    check_known(nat, "nat")
     for number, kept in nat.kept():
         if number in _ADDRESSES and len(kept) != address_size:
             raise RuleBroken(

@@ -88,9 +88,6 @@ def _name(number: int) -> str:
     return attr.text_name if attr else f"key{number}"
 
 
-_UNSUPPORTED = frozenset({KeyAttr.PACKET_TYPE, KeyAttr.ND_EXTENSIONS, KeyAttr.TUNNEL_INFO})
-
-
 def _collect(found: _Attrs, nest: FlowKey, role: Role, latest: _Attrs) -> _Attrs:
     """Return the attributes of `nest` with those `found` outside it; a mask without a bit set is left out.
 
@@ -98,7 +95,7 @@ def _collect(found: _Attrs, nest: FlowKey, role: Role, latest: _Attrs) -> _Attrs
     """
     attrs = dict(found)
     for number, kept in nest.kept():
-        if number not in FlowKey.ATTRS or number in _UNSUPPORTED:
+        if number not in _READ:
             raise RuleBroken("unknown-attribute", f"the kernel knows no attribute {_name(number)}; leave it out")
         if number in attrs:
             raise RuleBroken("duplicate-attribute", f"{_name(number)} is there twice, inside and outside encap(...)")
@@ -271,6 +268,8 @@ _HEADERS = (
     KeyAttr.ND,
 )
 """In the kernel's order, which decides where a key has attributes of several protocols."""
+_READ = frozenset({*_METADATA, *_HEADERS, KeyAttr.VLAN, KeyAttr.ETHERTYPE, KeyAttr.ENCAP})
+"""What is read here. Whatever else a `FlowKey` may have, a flow that asks for it would match more than it says."""
 
 
 def _read_one(flat: int, number: int, kept: Any, role: Role, key: int) -> int:

@@ -37,6 +37,7 @@ from dpif.testing.conformance.notifications import Notifications
 from dpif.testing.conformance.packets import Depth, Forwarding, PacketActions
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
 from dpif.testing.conformance.samples import PacketSamples
+from dpif.testing.conformance.strangers import Strangers
 from dpif.testing.conformance.tunnels import TunnelInput, TunnelOutput, TunnelPorts
 from dpif.testing.conformance.upcalls import UpcallDelivery
 
@@ -72,6 +73,7 @@ SUITE = (
     PortNumbering,
     ServiceHeaders,
     SomePortsDispatch,
+    Strangers,
     TunnelInput,
     TunnelOutput,
     TunnelPorts,
