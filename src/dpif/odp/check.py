@@ -121,7 +121,7 @@ def _check_hash(action: Hash, state: State) -> None:
 
 
 def _check_psample(action: Psample, state: State) -> None:
-    _refuse_unknown(action, "psample")
+    check_known(action, "psample")
     size = len(action.cookie or b"")
     if size > OVS_PSAMPLE_COOKIE_MAX_SIZE:
         raise RuleBroken(

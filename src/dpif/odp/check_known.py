@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dpif.odp.actions import CheckPktLen, Ct, Nat, Sample
-from dpif.odp.constants import CheckPktLenAttr, CtAttr, NatAttr, NshKeyAttr, SampleAttr
+from dpif.odp.actions import CheckPktLen, Ct, Nat, Psample, Sample
+from dpif.odp.constants import CheckPktLenAttr, CtAttr, NatAttr, NshKeyAttr, PsampleAttr, SampleAttr
 from dpif.odp.nest import Attributes
 from dpif.odp.nsh import Nsh
 from dpif.odp.rules import RuleBroken
@@ -15,6 +15,7 @@ _NEWEST: Mapping[type[Attributes], int] = {
     Ct: CtAttr.TIMEOUT,
     Nat: NatAttr.PROTO_RANDOM,
     Nsh: NshKeyAttr.MD2,
+    Psample: PsampleAttr.COOKIE,
     Sample: SampleAttr.ACTIONS,
 }
 """The highest number that it knows, whatever else the class has. ``userspace`` and ``dec_ttl`` may have any."""
