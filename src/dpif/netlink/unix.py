@@ -27,13 +27,22 @@ import select
 import stat
 import struct
 import time
+from collections.abc import Iterator
 from enum import IntEnum
 
 from dpif._typing import Final
 from dpif.errors import Unavailable, netlink_error
 from dpif.netlink.constants import NETLINK_GENERIC
 
-__all__ = ["FrameKind", "UnixTransport", "default_socket_path", "pack_frame", "require_private", "unpack_frame"]
+__all__ = [
+    "FrameKind",
+    "UnixTransport",
+    "default_socket_path",
+    "pack_frame",
+    "require_private",
+    "socket_address",
+    "unpack_frame",
+]
 
 PROTOCOL_VERSION: Final = 1
 MAX_FRAME: Final = 1 << 20
@@ -43,6 +52,8 @@ SOCKET_VARIABLE: Final = "DPIF_SOCKET"
 _ANSWER_TIMEOUT: Final = 30.0
 """Seconds that a server may take to say hello, or to change a membership."""
 _SOCKET_NAME: Final = "dpif.sock"
+_LONGEST_ADDRESS: Final = 107
+"""Bytes of a path in ``struct sockaddr_un``, whose last is a null."""
 _ONE: Final = struct.Struct("=I")
 _NUMBERS: Final = (_ONE, struct.Struct("=II"), struct.Struct("=III"))
 
@@ -116,6 +127,23 @@ def require_private(directory: str) -> None:
         return
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise Unavailable(f"{directory} is not a directory of this user alone; remove it", errno.EPERM)
+
+
+@contextlib.contextmanager
+def socket_address(path: str) -> Iterator[str]:
+    """Lend what a socket at `path` is bound or connected by: on Linux that works for paths of any length.
+
+    One that is too long for an address is reached through a descriptor of its directory, as ``ovs-vswitchd`` does it.
+    """
+    if len(os.fsencode(path)) <= _LONGEST_ADDRESS or not hasattr(os, "O_PATH"):
+        yield path
+        return
+    directory, name = os.path.split(path)
+    descriptor = os.open(directory or os.curdir, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)
 
 
 # The client's end.
@@ -230,7 +258,8 @@ def _connect(path: str) -> tuple[socket.socket, int]:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         connection.settimeout(_ANSWER_TIMEOUT)
-        connection.connect(path)
+        with socket_address(path) as address:
+            connection.connect(address)
         kind, numbers = unpack_frame(connection.recv(MAX_FRAME))
     except OSError as error:
         connection.close()

@@ -10,7 +10,7 @@ import stat
 
 from dpif._typing import Final
 from dpif.errors import Unavailable
-from dpif.netlink.unix import FrameKind, fallback_directory, pack_frame, require_private
+from dpif.netlink.unix import FrameKind, fallback_directory, pack_frame, require_private, socket_address
 
 _SOCKET_MODE: Final = 0o600
 _BACKLOG: Final = 128
@@ -138,9 +138,9 @@ def _remove_what_was_left(path: str) -> None:
         return
     except OSError as error:
         raise _unavailable(path, error) from None
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe, socket_address(path) as address:
         probe.setblocking(False)
-        code = probe.connect_ex(path)
+        code = probe.connect_ex(address)
     if code in _LISTENING:
         raise _taken(path)
     try:
@@ -155,7 +155,8 @@ def _listen(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         os.fchmod(listener.fileno(), _SOCKET_MODE)  # the file gets the mode of the socket that is bound to it
-        listener.bind(path)
+        with socket_address(path) as address:
+            listener.bind(address)
         os.chmod(path, _SOCKET_MODE)
         listener.listen(_BACKLOG)
         listener.setblocking(False)

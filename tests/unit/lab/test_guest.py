@@ -29,7 +29,7 @@ def run_command(directory: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["sh", directory / "command"], capture_output=True, check=False)
 
 
-AWKWARD = ["", " ", "a b", "it's", '"', "$HOME", "`id`", "\\", "a\nb", "*", "-n", "é", "\udcff"]
+AWKWARD = ["", " ", "a b", "it's", '"', "$HOME", "`id`", "\\", "a\nb", "*", "-n", os.fsdecode("é".encode()), "\udcff"]
 
 
 def test_the_command_gets_its_arguments_as_they_are(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from dpif.netlink.unix import (
     default_socket_path,
     pack_frame,
     require_private,
+    socket_address,
     unpack_frame,
 )
 
@@ -37,7 +38,8 @@ def impostor(tmp_path: Path) -> Iterator[Impostor]:
     threads: list[threading.Thread] = []
 
     def start(greeting: bytes) -> str:
-        listener.bind(path)
+        with socket_address(path) as address:
+            listener.bind(address)
         listener.listen()
 
         def greet() -> None:
@@ -95,13 +97,13 @@ def test_nobody_there_says_how_to_get_somebody(tmp_path: Path) -> None:
 
 def test_a_socket_left_behind_is_nobody(tmp_path: Path) -> None:
     path = str(tmp_path / "old.sock")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as old:
-        old.bind(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as old, socket_address(path) as address:
+        old.bind(address)
     with pytest.raises(Unavailable, match="start one with"):
         UnixTransport(path)
 
 
-def test_a_path_too_long_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_name_too_long_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="path too long"):
         UnixTransport(str(tmp_path / ("x" * 200)))
 

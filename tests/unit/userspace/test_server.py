@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Subscription
 from dpif.netlink.generic import get_family
 from dpif.netlink.route import NETLINK_ROUTE
-from dpif.netlink.unix import FrameKind, UnixTransport, pack_frame, unpack_frame
+from dpif.netlink.unix import FrameKind, UnixTransport, pack_frame, socket_address, unpack_frame
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import DatapathCmd, FlowCmd, PacketCmd, VportCmd, VportType
 from dpif.odp.key import FlowKey
@@ -248,8 +248,8 @@ def test_a_protocol_that_is_not_there(served: Served) -> None:
 
 def test_what_is_no_frame_ends_the_connection_and_nothing_else(served: Served) -> None:
     for nonsense in (b"abc", pack_frame(FrameKind.HELLO, 1, 2), pack_frame(FrameKind.JOIN, 1), b"GET / HTTP/1.1"):
-        with socket.socket(*UNIX) as client:
-            client.connect(served.path)
+        with socket.socket(*UNIX) as client, socket_address(served.path) as address:
+            client.connect(address)
             client.settimeout(PATIENCE)
             assert unpack_frame(client.recv(100))[0] == FrameKind.HELLO
             client.send(nonsense)
@@ -317,10 +317,22 @@ def test_a_second_server_is_refused_and_the_first_goes_on(served: Served) -> Non
 
 def test_a_socket_left_behind_is_taken_over(tmp_path: Path) -> None:
     path = str(tmp_path / "dpif.sock")
-    with socket.socket(*UNIX) as old:
-        old.bind(path)
-    with UserspaceSystem() as system, Server(system, path), socket.socket(*UNIX) as client:
-        client.connect(path)
+    with socket_address(path) as address:
+        with socket.socket(*UNIX) as old:
+            old.bind(address)
+        with UserspaceSystem() as system, Server(system, path), socket.socket(*UNIX) as client:
+            client.connect(address)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="a way of Linux")
+def test_a_path_that_is_too_long_for_an_address_will_do(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 200) / "dpif.sock"
+    path.parent.mkdir()
+    with closing(Served(path)) as served:
+        assert create(served.connection())
+        with UserspaceSystem() as system, pytest.raises(Unavailable, match="a server listens there already"):
+            Server(system, str(path))
+    assert not path.exists()
 
 
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
