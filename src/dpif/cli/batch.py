@@ -13,7 +13,7 @@ from functools import partial
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, TextIO
 from dpif.cli.context import Context
-from dpif.cli.endings import TimeOver, endings
+from dpif.cli.endings import ending_of, endings
 from dpif.cli.entry import execute, failure, invocation_of
 from dpif.cli.errors import CommandError, UsageError, describe
 from dpif.cli.files import LONGEST_LINE, open_input, too_long
@@ -104,9 +104,11 @@ class Runner:
         try:
             with endings.let_through():
                 status = execute(self._invocation(line), partial(LineContext, self, line, told))
-        except (BrokenPipeError, TimeOver):
+        except BrokenPipeError:
             raise
         except Exception as error:
+            if ending_of(error):
+                raise
             text, status = failure(error)
             told.append(text)
             self.context.report(f"{self.file}:{line.number}: {text}")

@@ -182,6 +182,16 @@ def _set(number: int, handler: Any) -> bool:
     return True
 
 
+def ending_of(error: BaseException | None) -> BaseException | None:
+    """Return the ending that `error` comes from, None when it comes from none.
+
+    What an ending meets may make another error of it, as Python itself does up to 3.11 where a class is made.
+    """
+    while error is not None and not isinstance(error, (KeyboardInterrupt, TimeOver)):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def discard_output() -> None:
     """Drop what is still to be written, now and at the end of the interpreter; a write that waits goes on at once."""
     with contextlib.suppress(OSError, ValueError):  # what stands in for stdout may have no descriptor

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dpif._lazy import load
 from dpif._typing import TYPE_CHECKING, Any
 from dpif._version import __version__
-from dpif.cli.endings import GRACE, TimeOver, discard_output, endings
+from dpif.cli.endings import GRACE, TimeOver, discard_output, ending_of, endings
 from dpif.cli.errors import CommandError, UsageError, describe, is_of_output, one_line
 from dpif.errors import DpifError, ParseError
 
@@ -53,8 +53,11 @@ def _guarded(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         return _reader_gone()
     except Exception as error:
-        text, status = failure(error)
-        with endings.of_time(GRACE) if isinstance(error, TimeOver) else contextlib.nullcontext():
+        ending = ending_of(error)
+        if isinstance(ending, KeyboardInterrupt):
+            raise ending from None
+        text, status = failure(ending or error)
+        with endings.of_time(GRACE) if ending else contextlib.nullcontext():
             _flush_if_possible()
         print(f"dpif: {one_line(text)}{_place(error)}", file=sys.stderr)
         return status
@@ -74,7 +77,7 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def failure(error: Exception) -> tuple[str, int]:
+def failure(error: BaseException) -> tuple[str, int]:
     """Return what is said of an error that ended a command, and the exit status."""
     if isinstance(error, TimeOver):
         return "the time given by --timeout is over", _TIME_OVER

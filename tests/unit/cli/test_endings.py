@@ -207,6 +207,28 @@ def test_an_ending_that_meets_a_destructor_comes_again(
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, TimeOver])
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_an_ending_that_was_made_another_error_is_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: type[BaseException], in_batch: bool
+) -> None:
+    """As Python does up to 3.11 while a class is made, and one is whenever a module is imported."""
+
+    class Met:
+        def __set_name__(self, owner: type, name: str) -> None:
+            try:
+                raise ending
+            except BaseException as error:
+                raise RuntimeError("Error calling __set_name__") from error
+
+    monkeypatch.setattr(datapaths, "dump_dps", lambda context: type("Made", (), {"attribute": Met()}))
+    lines = tmp_path / "lines"
+    lines.write_text("dump-dps\nlist-commands\n")
+    ran = run("batch", "--keep-going", str(lines)) if in_batch else run("dump-dps")
+    said = "" if ending is KeyboardInterrupt else "dpif: the time given by --timeout is over\n"
+    assert ran == (130 if ending is KeyboardInterrupt else 142, "", said)
+
+
 def test_nothing_is_left_of_the_handlers(run: Run) -> None:
     before = [signal.getsignal(number) for number in STATUS], sys.unraisablehook
     run("-t1000", "list-commands")
