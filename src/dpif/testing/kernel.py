@@ -108,15 +108,15 @@ def _with_tag(frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
     return frame
 
 
-def _release() -> tuple[int, ...]:
-    """Return the first two numbers of the kernel's release."""
+def release() -> tuple[int, ...]:
+    """Return the first two numbers of the kernel's release: (6, 1)."""
     return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 
 
 class KernelHarness:
     """Makes datapaths and veth hosts, and removes what it made."""
 
-    capabilities = frozenset({"kernel", *(("timeouts_are_counted",) if _release() < (6, 12) else ())})
+    capabilities = frozenset({"kernel", *(("timeouts_are_counted",) if release() < (6, 12) else ())})
     _numbers = count(1)
 
     def __init__(self) -> None:

@@ -31,17 +31,28 @@ class Pings(NamedTuple):
     received: int
 
 
-def ping(source: Host, target: Host, count: int = 3, interval: float = 0.01, patience: float = PATIENCE) -> Pings:
+def ping(
+    source: Host,
+    target: Host,
+    count: int = 3,
+    interval: float = 0.01,
+    *,
+    patience: float = PATIENCE,
+    ttl: int | None = None,
+) -> Pings:
     """Send `count` echo requests to `target`, `interval` seconds apart or more; return how many were answered.
 
     Each waits for the answer to the one before, so that what comes up to a switch does not depend on how fast that
     is. All together wait `patience` seconds: so much is lost when one is lost. The ``ping`` program gives up on its
-    last reply after twice the longest time of the others, which a busy machine exceeds.
+    last reply after twice the longest time of the others, which a busy machine exceeds. Their time to live is `ttl`, or
+    what is usual.
     """
     ident = random.getrandbits(16)
     answered: set[int] = set()
     end = time.monotonic() + interval * count + patience
     with source.namespace.socket(socket.AF_INET, socket.SOCK_RAW, IPPROTO_ICMP) as raw:
+        if ttl is not None:
+            raw.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
         for sequence in range(1, count + 1):
             raw.sendto(_echo_request(source, target, ident, sequence), (target.address, 0))
             pause = time.monotonic() + interval
