@@ -180,7 +180,7 @@ def side_by_side(first: Harness, second: Harness) -> Iterator[Comparison]:
 
 
 class Comparison:
-    """Two datapaths; ``compared`` counts the sequences that were compared to their end."""
+    """Two datapaths; ``compared`` counts the steps after which they were."""
 
     def __init__(self, players: list[Player]) -> None:
         self._players = players
@@ -198,7 +198,7 @@ class Comparison:
             lines = first.differences(second)
             if lines:
                 return "\n".join([f"step {number}, {step}:", *lines])
-        self.compared += 1
+            self.compared += 1
         return ""
 
     def simplify(self, sequence: Sequence) -> Sequence:
