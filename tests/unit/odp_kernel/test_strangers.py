@@ -10,7 +10,7 @@ import pytest
 from dpif import Userspace
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
-from dpif.odp.actions import Action, CheckPktLen, Ct, Nat, PushNsh, Sample
+from dpif.odp.actions import Action, CheckPktLen, Ct, Nat, Psample, PushNsh, Sample
 from dpif.odp.attrs import Scalar
 from dpif.odp.check import explain_actions
 from dpif.odp.key import FlowKey, parse_key, parse_match
@@ -98,6 +98,7 @@ NSH_BASE = NshBase(mdtype=1, np=3, ttl=63)
         (Ct, lambda: Ct(commit=True, strange=1)),
         (Nat, lambda: Ct(commit=True, nat=Nat(src=True, strange=1))),
         (Sample, lambda: Sample(probability=1, actions=[], strange=1)),
+        (Psample, lambda: Psample(group=1, strange=1)),
         (CheckPktLen, lambda: CheckPktLen(size=9, greater=[], less_equal=[], strange=1)),
     ],
 )
