@@ -19,6 +19,7 @@ PRINTED = "it prints this, or a newer version does"
 ORDER = "arguments are known by their names"
 BYTES = "what is not known is told by its bytes"
 MORE = "exact text tells what it does not"
+KERNELS = "the selftests of the kernel write it so"
 LAXER = {
     "2,drop": PRINTED,
     "2 drop": PRINTED,
@@ -27,6 +28,7 @@ LAXER = {
     "recirc(0x5)": PRINTED,
     "hash(l4(0))": PRINTED,
     "pop_eth": PRINTED,
+    "pop_nsh": KERNELS,
     "action99(07 00)": PRINTED,
     "action1(01 00 00 00)": BYTES,
     "push_vlan(pcp=1,vid=1)": ORDER,

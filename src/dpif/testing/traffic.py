@@ -44,8 +44,7 @@ def ping(
 
     Each waits for the answer to the one before, so that what comes up to a switch does not depend on how fast that
     is. All together wait `patience` seconds: so much is lost when one is lost. The ``ping`` program gives up on its
-    last reply after twice the longest time of the others, which a busy machine exceeds. Their time to live is `ttl`, or
-    what is usual.
+    last reply after twice the longest time of the others, which a busy machine exceeds. `ttl` is their time to live.
     """
     ident = random.getrandbits(16)
     answered: set[int] = set()
