@@ -181,8 +181,18 @@ def write(path: Path, entries: list[dict[str, Any]]) -> None:
 
 
 def main(directory: Path) -> None:
-    """Capture everything into `directory`."""
+    """Capture everything into `directory`; what was made for it is gone at the end."""
     monitor = Monitor()
+    try:
+        capture(monitor, directory)
+    finally:
+        run("ovs-dpctl", "del-dp", DATAPATH)
+        for device in (*PORTS, "nlmon0"):
+            run("ip", "link", "delete", device)
+
+
+def capture(monitor: Monitor, directory: Path) -> None:
+    """Make the datapath, and write down what is sent to it and printed of it."""
     run("ovs-dpctl", "add-dp", DATAPATH)
     for port in PORTS:
         run("ip", "link", "add", port, "type", "veth", "peer", "name", f"{port}p")
