@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BURST = 64
+_TICK = 1000
+"""Milliseconds of one wait: a signal that comes just before it is seen behind it."""
 
 
 def wanted_count(context: Context) -> int | None:
@@ -41,7 +43,7 @@ def until_rung(bell: Bell, listener: Listener[T], count: int | None) -> Iterator
         poll.register(waited, select.POLLIN)
     left = count
     while left != 0 and not bell.rung:
-        poll.poll()
+        poll.poll(_TICK)
         for event in listener.poll(0.0, _BURST if left is None else min(left, _BURST))[:left]:
             yield event
             left = None if left is None else left - 1

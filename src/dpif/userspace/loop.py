@@ -13,9 +13,10 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from dpif._typing import Final, TypeAlias
 from dpif.userspace.engine.device import Device
@@ -73,6 +74,18 @@ class Loop:
         """End the present wait, or the next one at once."""
         with contextlib.suppress(OSError):  # it has been rung often enough, or nobody waits any more
             self._bell_rope.send(b"\0")
+
+    @contextlib.contextmanager
+    def woken_by_signals(self) -> Iterator[None]:
+        """End the present wait, or the next one at once, when a signal comes that has a handler: in the main thread.
+
+        The handler alone does not do: it runs behind the wait when the signal came just before that.
+        """
+        before = signal.set_wakeup_fd(self._bell_rope.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
 
     def stop(self) -> None:
         """Let whoever runs the loop end; may be called from a signal handler or another thread."""

@@ -134,7 +134,8 @@ def _ending(loop: Loop) -> Iterator[None]:
         numbers.append(signal.SIGHUP)
     previous = {number: signal.signal(number, end) for number in numbers}
     try:
-        yield
+        with loop.woken_by_signals():
+            yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import selectors
+import shutil
 import signal
 import socket
 import stat
@@ -388,6 +389,38 @@ def test_a_program_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) 
             process.kill()
     assert process.returncode == 0
     assert os.listdir(tmp_path) == []
+
+
+LATE_SIGNAL = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+int epoll_wait(int descriptor, struct epoll_event *events, int most, int timeout)
+{
+    static int waits;
+    int (*real)(int, struct epoll_event *, int, int) = dlsym(RTLD_NEXT, "epoll_wait");
+
+    if (!waits++)
+        raise(SIGTERM);
+    return real(descriptor, events, most, timeout);
+}
+"""
+"""Python has looked for signals for the last time when this one comes, and waits."""
+
+
+def test_a_signal_just_before_it_waits_ends_it(tmp_path: Path) -> None:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    source, library = tmp_path / "late.c", tmp_path / "late.so"
+    source.write_text(LATE_SIGNAL)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    argv = [sys.executable, "-c", PROGRAM, str(tmp_path / "dpif.sock")]
+    environ = {**os.environ, "LD_PRELOAD": str(library)}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, env=environ)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}/dpif.sock\n", "")
 
 
 def test_a_signal_as_soon_as_the_socket_is_there_leaves_nothing_behind(tmp_path: Path) -> None:
