@@ -14,7 +14,7 @@ import pytest
 from dpif.testing import ct_sequences
 from dpif.testing.ct_player import side_by_side
 from dpif.testing.ct_sequences import Sequence, random_sequence
-from dpif.testing.kernel import KernelHarness
+from dpif.testing.kernel import KernelHarness, ways
 from dpif.testing.userspace import UserspaceHarness
 
 SEED = int(os.environ.get("DPIF_TRACKING_SEED", "1"))
@@ -22,16 +22,16 @@ SEQUENCES = int(os.environ.get("DPIF_TRACKING_SEQUENCES", "200"))
 ONE = os.environ.get("DPIF_TRACKING_SEQUENCE")
 
 
-def sequences() -> list[Sequence]:
+def sequences(copies: bool) -> list[Sequence]:
     if ONE:
         return [eval(ONE, vars(ct_sequences))]
     random = Random(SEED)
-    return [random_sequence(random) for _ in range(SEQUENCES)]
+    return [random_sequence(random, copies=copies) for _ in range(SEQUENCES)]
 
 
 def test_the_same_happens() -> None:
-    tried = sequences()
-    with KernelHarness() as kernel, UserspaceHarness() as ours, side_by_side(kernel, ours) as both:
+    with KernelHarness() as kernel, UserspaceHarness(ways()) as ours, side_by_side(kernel, ours) as both:
+        tried = sequences(both.players[0].copies_share())
         for sequence in tried:
             found = both.difference(sequence)
             if found:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpif import Userspace
+from dpif.odp.rules import KERNELS
 from dpif.testing.ct_player import Player, play
 from dpif.testing.ct_sequences import random_sequence
 from dpif.userspace.engine.conntrack.index import Index
@@ -30,11 +31,11 @@ def check(index: Index) -> None:
     assert dict(index.items()) == expected
 
 
-@given(st.integers(0, 0xFFFFFFFF))
-def test_the_index_agrees_with_the_connections(seed: int) -> None:
+@given(st.integers(0, 0xFFFFFFFF), st.sampled_from(sorted(KERNELS)))
+def test_the_index_agrees_with_the_connections(seed: int, kernel: str) -> None:
     random = Random(seed)
     now = 0
-    with Userspace(lambda: now, random, MemoryUnderlay("192.0.2.1")) as us:
+    with Userspace(lambda: now, random, MemoryUnderlay("192.0.2.1"), kernel=kernel) as us:
         dp = us.open("br0", create=True)
         dp.ports.add(us.device("h1").name)
         index = us.namespace.tracker.index

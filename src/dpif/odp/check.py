@@ -101,6 +101,8 @@ def _check_output(action: Output, state: State) -> None:
 
 
 def _check_userspace(action: Userspace, state: State) -> None:
+    if state.features.strict_userspace:
+        check_known(action, "userspace")
     if not action.pid:
         raise RuleBroken("userspace-pid", "userspace(...) needs a pid other than 0: the netlink port of who listens")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dpif.odp.actions import CheckPktLen, Ct, Nat, Psample, Sample
-from dpif.odp.constants import CheckPktLenAttr, CtAttr, NatAttr, NshKeyAttr, PsampleAttr, SampleAttr
+from dpif.odp.actions import CheckPktLen, Ct, Nat, Psample, Sample, Userspace
+from dpif.odp.constants import CheckPktLenAttr, CtAttr, NatAttr, NshKeyAttr, PsampleAttr, SampleAttr, UserspaceAttr
 from dpif.odp.nest import Attributes
 from dpif.odp.nsh import Nsh
 from dpif.odp.rules import RuleBroken
@@ -17,8 +17,9 @@ _NEWEST: Mapping[type[Attributes], int] = {
     Nsh: NshKeyAttr.MD2,
     Psample: PsampleAttr.COOKIE,
     Sample: SampleAttr.ACTIONS,
+    Userspace: UserspaceAttr.ACTIONS,
 }
-"""The highest number that it knows, whatever else the class has. ``userspace`` and ``dec_ttl`` may have any."""
+"""The highest number that it knows, whatever else the class has. ``dec_ttl`` may have any."""
 
 
 def check_known(nest: Attributes, word: str) -> None:

@@ -42,8 +42,13 @@ class Features(NamedTuple):
     not behind another one of its own kind); ``exthdrs_must_fit``, that no protocol is found behind an extension
     header that is longer than the packet.
 
-    Two are no rules for keys and actions, but what else the datapath in user space goes by: ``upcall_stats``, that
-    ports count their upcalls; ``upcall_pid``, that a packet may name who gets its upcalls.
+    ``strict_userspace`` says that ``userspace(…)`` has no attribute that is not known.
+
+    Others are no rules for keys and actions, but what else the datapath in user space goes by: ``upcall_stats``, that
+    ports count their upcalls; ``upcall_pid``, that a packet may name who gets its upcalls; ``clashes_match``, that of
+    two connections that clash the second becomes the first only if both are between the same ends; ``icmp_clashes``,
+    that ICMP packets may clash so at all; ``dnat_in_order``, that a destination gets the first port that is free, not
+    any.
     """
 
     ct_zones: bool = True
@@ -57,11 +62,15 @@ class Features(NamedTuple):
     exthdrs_must_fit: bool = True
     upcall_stats: bool = True
     upcall_pid: bool = True
+    strict_userspace: bool = True
+    clashes_match: bool = True
+    icmp_clashes: bool = True
+    dnat_in_order: bool = True
 
 
 NEWEST = Features()
 """Linux 7.2 with every conntrack option, as distributions build it."""
-LINUX_6_12 = NEWEST._replace(upcall_pid=False)
+LINUX_6_12 = NEWEST._replace(upcall_pid=False, strict_userspace=False, icmp_clashes=False)
 LINUX_6_1 = Features(
     newest_action=ActionAttr.DEC_TTL,
     hash_sym_l4=False,
@@ -69,6 +78,10 @@ LINUX_6_1 = Features(
     exthdrs_must_fit=False,
     upcall_stats=False,
     upcall_pid=False,
+    strict_userspace=False,
+    clashes_match=False,
+    icmp_clashes=False,
+    dnat_in_order=False,
 )
 KERNELS = {"6.1": LINUX_6_1, "6.12": LINUX_6_12, "newest": NEWEST}
 """By the names of kernels that the lab has, too."""

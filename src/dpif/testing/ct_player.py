@@ -19,6 +19,7 @@ from dpif.odp.constants import KeyAttr
 from dpif.odp.key import FlowKey
 from dpif.testing.conformance.harness import Harness, two_ports
 from dpif.testing.ct_sequences import (
+    ADDRESSES,
     OTHER_PORT,
     PORTS,
     Actions,
@@ -140,6 +141,16 @@ class Player:
             self.dp.conntrack.delete(entries[0])
         return self.outcome()
 
+    def copies_share(self) -> bool:
+        """Tell whether a connection that a copy of a packet commits is the packet's, too.
+
+        Linux 6.12.113 has the copy begin another one.
+        """
+        self.flush()
+        packet = Packet("udp", *ADDRESSES[4][:2], *PORTS)
+        outcome = self.send(packet.frame(), ("ct", ("ct(commit,mark=0x1/0x1)",), "ct(commit,mark=0x2/0x2)"))
+        return [connection.mark for connection in outcome.connections] == [3]
+
     def outcome(self, errno: int = 0) -> Outcome:
         """Return what there is to see now."""
         seen = []
@@ -183,7 +194,7 @@ class Comparison:
     """Two datapaths; ``compared`` counts the steps after which they were."""
 
     def __init__(self, players: list[Player]) -> None:
-        self._players = players
+        self.players = players
         self.compared = 0
 
     def difference(self, sequence: Sequence) -> str:
@@ -192,7 +203,7 @@ class Comparison:
         One that takes too long, or comes to where chance decides, is not looked at any further.
         """
         started = time.monotonic()
-        for number, (step, (first, second)) in enumerate(play(sequence, self._players)):
+        for number, (step, (first, second)) in enumerate(play(sequence, self.players)):
             if time.monotonic() - started > _TOO_LONG or (first.has_chance and second.has_chance):
                 return ""
             lines = first.differences(second)

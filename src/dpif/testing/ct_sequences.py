@@ -1,9 +1,8 @@
 """Sequences of packets that are tracked and translated, drawn at random: for comparing datapaths step by step.
 
-Addresses and ports are few, so that packets meet the connections of others, and translations clash; other sequences
-have other addresses. A `Sequence` is of values only, and its ``repr`` is Python that makes it again; `smaller` makes
-simpler ones of one that fails. Everything is drawn from the `random.Random` that is given, so that a seed repeats a
-run.
+Addresses and ports are few, so that packets meet the connections of others, and translations clash. A `Sequence` is
+of values only, and its ``repr`` is Python that makes it again; `smaller` makes simpler ones of one that fails.
+Everything is drawn from the `random.Random` that is given, so that a seed repeats a run.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dpif.packet import build
 from dpif.packet.checksum import checksum
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
-NETWORKS: Final = {4: "10.{}.{}.", 6: "fc00:{}:{}::"}
+ADDRESSES: Final = {4: ("10.7.0.1", "10.7.0.2", "192.0.2.7"), 6: ("fc00:7::1", "fc00:7::2", "2001:db8::7")}
 PORTS: Final = (1000, 53)
 OTHER_PORT: Final = 5000
 PROTOCOLS: Final = {"udp": 17, "tcp": 6, "icmp": 1, "icmpv6": 58, "other": 200}
@@ -129,22 +128,19 @@ class Step(NamedTuple):
 class Sequence(NamedTuple):
     """Steps with packets of one protocol over one version of IP, and what is done with those that are recirculated.
 
-    Addresses are those of hosts 1, 2 and 7 in ``network``.
-
     The first two of ``rules`` are for packets with ``recirc(1)``, one for those that are not new, one for those that
     are; the other two for packets with ``recirc(2)``.
     """
 
     version: int
     protocol: str
-    network: str
     rules: tuple[Actions, Actions, Actions, Actions]
     steps: tuple[Step, ...]
 
     def first(self) -> Packet:
         """Return the packet that there is at the beginning."""
-        flags = SYN if self.protocol == "tcp" else 0
-        return Packet(self.protocol, f"{self.network}1", f"{self.network}2", *PORTS, flags=flags)
+        client, server, _ = ADDRESSES[self.version]
+        return Packet(self.protocol, client, server, *PORTS, flags=SYN if self.protocol == "tcp" else 0)
 
     def matches(self) -> list[str]:
         """Return what the packets match that each of the rules is for."""
@@ -158,28 +154,28 @@ class Sequence(NamedTuple):
         ]
 
 
-def random_sequence(random: Random, *, zones: bool = False) -> Sequence:
-    """Return a sequence; with `zones` some of it is in zone 5."""
-    return _Drawing(random, zones).sequence()
+def random_sequence(random: Random, *, zones: bool = False, copies: bool = True) -> Sequence:
+    """Return a sequence; with `zones` some of it is in zone 5, without `copies` each packet stays one."""
+    return _Drawing(random, zones, copies).sequence()
 
 
 class _Drawing:
     """Draws the parts of one sequence."""
 
-    def __init__(self, random: Random, zones: bool) -> None:
+    def __init__(self, random: Random, zones: bool, copies: bool) -> None:
         self.random = random
         self.zones = zones
+        self.copies = copies
         self.version = random.choice((4, 4, 6))
         icmp = "icmp" if self.version == 4 else "icmpv6"
         self.protocol = random.choice(("udp", "udp", "udp", "tcp", "tcp", icmp, icmp, "other"))
-        self.network = NETWORKS[self.version].format(random.randrange(256), random.randrange(256))
-        self.addresses = [f"{self.network}{host}" for host in (1, 2, 7)]
+        self.addresses = ADDRESSES[self.version]
 
     def sequence(self) -> Sequence:
         first = Step("again", (self.ct(commits=True), LOOK, *self.actions((1, 2))))
         steps = (first, *(self.step() for _ in range(self.random.choice((1, 3, 7)))))
         rules = tuple(self.actions(recircs) for recircs in ((2,), (2,), (), ()))
-        return Sequence(self.version, self.protocol, self.network, rules, steps)  # type: ignore[arg-type]  # they are four
+        return Sequence(self.version, self.protocol, rules, steps)  # type: ignore[arg-type]  # they are four
 
     def step(self) -> Step:
         kind = self.random.random()
@@ -202,11 +198,12 @@ class _Drawing:
 
     def actions(self, recircs: tuple[int, ...]) -> Actions:
         """Return a list that may recirculate to `recircs`."""
-        if self.random.random() < 0.08:
+        recircs = recircs if self.copies else ()
+        if self.copies and self.random.random() < 0.08:
             return self.looking(iter(("ct", ("ct_clear", self.ct(commits=True)), self.ct(commits=True))))
         found: list[str | Actions] = []
         for _ in range(self.random.choice((1, 1, 2, 3))):
-            if self.random.random() < 0.15:
+            if self.copies and self.random.random() < 0.15:
                 found.append(self.looking(self.action(recircs) for _ in range(self.random.choice((1, 2)))))
             else:
                 found.append(self.action(recircs))

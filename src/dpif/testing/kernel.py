@@ -18,10 +18,11 @@ from dpif._open import datapaths, open
 from dpif._typing import Self
 from dpif.client import Datapath
 from dpif.errors import DpifError
+from dpif.odp.rules import KERNELS
 from dpif.packet import build
 from dpif.packet.constants import ETH_P_IP
 from dpif.testing import netns
-from dpif.testing.conformance.harness import HERE, THERE
+from dpif.testing.conformance.harness import HERE, THERE, capabilities_of
 from dpif.testing.waiting import PATIENCE
 
 _ETH_P_ALL = 3
@@ -113,10 +114,21 @@ def release() -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 
 
+def ways() -> str:
+    """Return the name of the kernel in `KERNELS` whose ways the running one has."""
+    running = release()
+    if running < (6, 12):
+        return "6.1"
+    return "6.12" if running < (6, 19) else "newest"
+
+
 class KernelHarness:
     """Makes datapaths and veth hosts, and removes what it made."""
 
-    capabilities = frozenset({"kernel", *(("timeouts_are_counted",) if release() < (6, 12) else ())})
+    capabilities = capabilities_of(KERNELS[ways()]) | {
+        "kernel",
+        *(("timeouts_are_counted",) if release() < (6, 12) else ()),
+    }
     _numbers = count(1)
 
     def __init__(self) -> None:

@@ -7,7 +7,8 @@ from itertools import count
 from dpif._typing import Self
 from dpif._userspace import Userspace
 from dpif.client import Datapath
-from dpif.testing.conformance.harness import HERE
+from dpif.odp.rules import KERNELS
+from dpif.testing.conformance.harness import HERE, capabilities_of
 from dpif.testing.waiting import PATIENCE
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.underlays.memory import MemoryUnderlay
@@ -46,13 +47,13 @@ class MemoryWire:
 
 
 class UserspaceHarness:
-    """Makes datapaths and hosts in one userspace datapath of its own."""
+    """Makes datapaths and hosts in one userspace datapath of its own, which has the ways of a `kernel`."""
 
-    capabilities = frozenset({"userspace", "ct_zones", "timeouts_are_counted"})
-
-    def __init__(self) -> None:
+    def __init__(self, kernel: str = "newest") -> None:
+        own = {"userspace", "ct_zones", "timeouts_are_counted"}
+        self.capabilities = capabilities_of(KERNELS[kernel]) | own
         self._underlay = MemoryUnderlay(HERE)
-        self._system = Userspace(underlay=self._underlay)
+        self._system = Userspace(underlay=self._underlay, kernel=kernel)
         self._numbers = count(1)
         self._handles: list[Datapath] = []
 

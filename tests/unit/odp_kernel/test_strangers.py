@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dpif import Userspace
+import dpif
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
-from dpif.odp.actions import Action, CheckPktLen, Ct, Nat, Psample, PushNsh, Sample
+from dpif.odp.actions import Action, CheckPktLen, Ct, Nat, Psample, PushNsh, Sample, Userspace
 from dpif.odp.attrs import Scalar
 from dpif.odp.check import explain_actions
 from dpif.odp.key import FlowKey, parse_key, parse_match
@@ -44,7 +44,7 @@ class TestInKeys:
 
     @pytest.fixture
     def dp(self) -> Iterator[Datapath]:
-        with Userspace(underlay=MemoryUnderlay("192.0.2.1")) as us, us.open("br0", create=True) as dp:
+        with dpif.Userspace(underlay=MemoryUnderlay("192.0.2.1")) as us, us.open("br0", create=True) as dp:
             dp.ports.add(us.device("h1").name)
             yield dp
 
@@ -99,6 +99,7 @@ NSH_BASE = NshBase(mdtype=1, np=3, ttl=63)
         (Nat, lambda: Ct(commit=True, nat=Nat(src=True, strange=1))),
         (Sample, lambda: Sample(probability=1, actions=[], strange=1)),
         (Psample, lambda: Psample(group=1, strange=1)),
+        (Userspace, lambda: Userspace(pid=5, strange=1)),
         (CheckPktLen, lambda: CheckPktLen(size=9, greater=[], less_equal=[], strange=1)),
     ],
 )

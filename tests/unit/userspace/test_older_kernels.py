@@ -16,6 +16,18 @@ from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
 
 NEWER = {"drop", "psample", "hash_sym_l4", "upcall_stats", "upcall_pid"}
 """Features that not all of these kernels have."""
+NOT_FOUND = dict.fromkeys(
+    (
+        "ah_follows_fragment",
+        "exthdrs_must_fit",
+        "strict_userspace",
+        "clashes_match",
+        "icmp_clashes",
+        "dnat_in_order",
+    ),
+    True,
+)
+"""What kernels do not tell of themselves."""
 HOP_BY_HOP_BEYOND_THE_END = build.ethernet(
     "02:00:00:00:00:01", "02:00:00:00:00:02", build.ip("::1", "::2", 0, bytes([17, 200]) + bytes(6))
 )
@@ -35,9 +47,7 @@ def test_features_are_those_of_the_kernel(kernel: str, has: set[str]) -> None:
     with dpif.Userspace(kernel=kernel) as us, open_dp(us) as dp:
         features = dp.features()
         assert {name for name in NEWER if getattr(features, name)} == has
-        assert dp.rules._replace(ah_follows_fragment=True, exthdrs_must_fit=True) == KERNELS[kernel]._replace(
-            ah_follows_fragment=True, exthdrs_must_fit=True
-        )
+        assert dp.rules._replace(**NOT_FOUND) == KERNELS[kernel]._replace(**NOT_FOUND)
 
 
 def test_it_follows_the_newest_unless_told() -> None:

@@ -11,6 +11,7 @@ import pytest
 from dpif._typing import Protocol
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
+from dpif.odp.rules import Features
 from dpif.testing.waiting import PATIENCE
 
 
@@ -48,6 +49,14 @@ class Wire(Protocol):
 
 
 HERE, THERE = "172.16.0.1", "172.16.0.2"
+
+
+_CAPABILITIES = ("icmp_clashes", "strict_userspace")
+
+
+def capabilities_of(rules: Features) -> frozenset[str]:
+    """Return the capabilities that go by a kernel's age."""
+    return frozenset(name for name in _CAPABILITIES if getattr(rules, name))
 
 
 class Harness(Protocol):

@@ -78,7 +78,7 @@ class Namespace:
         self.limits = limits
         self.rules = rules
         self.processor = Processor()
-        self.tracker = Tracker(clock)
+        self.tracker = Tracker(clock, rules)
         self.translator = Translator(self.tracker, random)
         self.fragments = Fragments(clock)
         self.datapaths: dict[int, Datapath] = {}

@@ -59,7 +59,7 @@ class _Ctnetlink:
             self._tracker.remove(found)
             return
         is_meant = _filter(values, 0)
-        for connection in self._tracker:
+        for connection in self._tracker.index:  # those that are not listed, too
             if is_meant(connection):
                 self._tracker.remove(connection)
 

@@ -162,8 +162,7 @@ class _CtStep:
     def _translate(self, frame: Frame, tracked: Tracked) -> None:
         """Translate what the connection or this action says (ovs_ct_nat)."""
         connection, info = tracked
-        is_translated = connection.source_translated or connection.destination_translated
-        if info != Info.NEW and is_translated and (info != Info.RELATED or self._commits):
+        if info != Info.NEW and connection.is_translated and (info != Info.RELATED or self._commits):
             is_source = connection.source_translated != info.is_reply
         elif self._nat_source is not None:
             is_source = self._nat_source

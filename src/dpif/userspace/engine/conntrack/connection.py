@@ -98,6 +98,11 @@ class Connection:
             self.expires = time
 
     @property
+    def is_translated(self) -> bool:
+        """Whether a translation changes something."""
+        return self.source_translated or self.destination_translated
+
+    @property
     def lifetimes(self) -> Mapping[int, int]:
         """How many seconds it lives without a packet, by state (see `timeouts`)."""
         if self.policy is not None:

@@ -91,9 +91,13 @@ class Translator:
     def _choose(self, connection: Connection, present: Tuple, range_: Range, *, is_source: bool) -> Tuple:
         """Return the tuple of packets that have been translated (get_unique_tuple)."""
         if is_source and not range_.is_random:
-            kept = present if _is_within(present, range_) else self._translated_before(connection, present, range_)
-            if kept is not None and self._is_free(connection, kept):
-                return kept
+            if _is_within(present, range_):
+                if self._is_free(connection, present) or self._is_reverse(connection, present):
+                    return present
+            else:
+                before = self._translated_before(connection, present, range_)
+                if before is not None and self._is_free(connection, before):
+                    return before
         address = _pick_address(present, range_, is_source=is_source)
         names = present._replace(src=address) if is_source else present._replace(dst=address)
         is_usable = not range_.is_random and _has_port_within(names, range_, is_source=is_source)
@@ -121,8 +125,25 @@ class Translator:
         found = None if answer is None else self._tracker.find(connection.zone, answer)
         return found is None or found[0].original == connection.original
 
+    def _is_reverse(self, connection: Connection, names: Tuple) -> bool:
+        """Tell whether who has `names` is the other direction of a connection that is not translated.
+
+        Both began at the same time, and become one when this one is committed (nf_nat_used_tuple_new).
+        """
+        if not self._tracker.rules.clashes_match or not self._tracker.may_clash(connection):
+            return False
+        answer = names.inverse()
+        found = self._tracker.find(connection.zone, names)
+        if found is None and answer is not None:
+            found = self._tracker.find(connection.zone, answer)
+        if found is None:
+            return True
+        is_plain = not (connection.is_translated or found[0].is_translated)
+        return is_plain and found[0].original == connection.reply
+
     def _with_other_ports(self, names: Tuple, range_: Range, *, is_source: bool) -> Iterator[Tuple]:
         """Yield `names` with each port that may be; a destination keeps its port unless a range is given."""
+        in_order = not (is_source or range_.is_random) and self._tracker.rules.dnat_in_order
         if names.protocol in _ICMP:
             first, last = range_.ports or (0, _PORT_BITS)
             is_source = True  # the identifier is in the same place either way
@@ -131,7 +152,7 @@ class Translator:
         else:
             first, last = range_.ports or _usual_ports(names.src_port)
         size = last - first + 1
-        start = self._random.randrange(size) if is_source or range_.is_random else 0
+        start = 0 if in_order else self._random.randrange(size)
         for step in range(size):
             port = first + (start + step) % size
             yield names._replace(src_port=port) if is_source else names._replace(dst_port=port)

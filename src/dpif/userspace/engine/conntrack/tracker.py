@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dpif._typing import Final
+from dpif.odp.rules import Features
 from dpif.packet.checksum import Buffer
 from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP
 from dpif.packet.layout import Layout
@@ -24,8 +25,9 @@ MAX_CONNECTIONS: Final = 65536
 """How many there may be; beyond, packets that begin another are dropped (nf_conntrack_max)."""
 _SWEEP_AFTER: Final = 256
 """Connections that are made between two sweeps."""
-_NEVER_TWICE: Final = frozenset({IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP})
+_NEVER_TWICE: Final = frozenset({IPPROTO_SCTP, IPPROTO_TCP})
 """Protocols of which two packets cannot begin one connection at the same time (not ``allow_clash``)."""
+_ICMP: Final = frozenset({IPPROTO_ICMP, IPPROTO_ICMPV6})
 _HIDDEN_FOR: Final = 1.0
 """Seconds that a hidden connection lives, whatever comes."""
 
@@ -35,14 +37,16 @@ class TableFull(Exception):
 
 
 class Tracker:
-    """All connections.
+    """All connections. ``rules`` say which kernel's ways these are.
 
     ``limits`` has the most that a zone may have, ``default_limit`` is for the others, 0: any. ``policies`` say how
     long the connections live whose action names them. ``clock`` gives seconds.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], rules: Features) -> None:
         self.clock = clock
+        self.rules = rules
+        self._never_twice = _NEVER_TWICE if rules.icmp_clashes else _NEVER_TWICE | _ICMP
         self.index = Index()
         self._made = 0
         self.limits: dict[int, int] = {}
@@ -101,10 +105,9 @@ class Tracker:
         The second becomes one of the first connection; if that is translated otherwise, its own is hidden in the
         table for a moment, so that its answer is known.
         """
-        if late.original.protocol in _NEVER_TWICE:
+        if not self.may_clash(late):
             return None
-        is_set = first.source_set or first.destination_set
-        if not is_set or (first.original, first.reply) == (late.original, late.reply):
+        if self._is_one(first, late):
             return first
         if self.find(late.zone, late.reply) is not None:
             return None
@@ -112,6 +115,17 @@ class Tracker:
         late.expires = self.clock() + _HIDDEN_FOR
         self._add(late)
         return late
+
+    def may_clash(self, connection: Connection) -> bool:
+        """Tell whether its protocol is one of which several packets may begin one connection."""
+        return connection.original.protocol not in self._never_twice
+
+    def _is_one(self, first: Connection, late: Connection) -> bool:
+        """Tell whether the later of two connections is the first one (nf_ct_can_merge)."""
+        names = first.original, first.reply
+        if self.rules.clashes_match:
+            return names in ((late.original, late.reply), (late.reply, late.original))
+        return names == (late.original, late.reply) or not (first.source_set or first.destination_set)
 
     def _add(self, connection: Connection) -> None:
         connection.is_confirmed = True
