@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dpif._typing import Final, NamedTuple
-from dpif.odp.actions import Actions
 from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names
 from dpif.odp.columns.layouts import Group, Layout, Layouts, read
 from dpif.odp.columns.places import Array, Messages
@@ -140,7 +139,8 @@ class _Codes(dict[bytes, int]):
         self.texts: list[str] = []
 
     def __missing__(self, data: bytes) -> int:
-        self.texts.append(Actions.from_bytes(data).format())
+        actions = FlowRecord(actions=data).flow_actions()
+        self.texts.append("" if actions is None else actions.format())
         self[data] = len(self.texts) - 1
         return self[data]
 
