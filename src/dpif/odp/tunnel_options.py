@@ -74,6 +74,8 @@ class GtpuType(Opaque):
 
     def show(self, kept: bytes, mask: bytes | None, style: Style) -> str:
         """Show the fields, or the bytes."""
+        if not kept and not mask:
+            return ""
         if len(kept) != Gtpu.SIZE or (mask is not None and len(mask) != Gtpu.SIZE):
             return super().show(kept, mask, style)
         return Gtpu.from_bytes(kept).show(None if mask is None else Gtpu.from_bytes(mask), style.verbose)
