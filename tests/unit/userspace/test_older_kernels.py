@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
+from random import Random
 
 import pytest
 
 import dpif
 from dpif.client import Datapath
 from dpif.errors import EncodeError, NetlinkError, Unavailable
+from dpif.netlink.attributes import attribute
 from dpif.odp.actions import Action, Drop, Psample, Userspace, parse_actions
 from dpif.odp.rules import KERNELS
 from dpif.packet import build
 from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
+from dpif.testing.ct_player import Player
+from dpif.testing.ct_sequences import ADDRESSES, LOOK, Packet, ports
 
 NEWER = {"drop", "psample", "hash_sym_l4", "upcall_stats", "upcall_pid"}
 """Features that not all of these kernels have."""
@@ -105,3 +111,64 @@ def test_extension_headers_are_read_as_that_kernel_reads_them(kernel: str, proto
 def test_a_kernel_that_is_not_known() -> None:
     with pytest.raises(EncodeError, match=r"no kernel '5\.4' is known here; there are 6\.1, 6\.12, newest"):
         dpif.Userspace(kernel="5.4")
+
+
+@contextlib.contextmanager
+def playing(kernel: str) -> Iterator[Player]:
+    with (
+        dpif.Userspace(random=Random(1), kernel=kernel) as us,
+        open_dp(us) as dp,
+        dp.upcalls(miss=False) as upcalls,
+    ):
+        yield Player(dp, upcalls)
+
+
+HERE, THERE, ELSEWHERE = ADDRESSES[4]
+AT_ONCE = ("ct", ("ct_clear", "ct(commit)"), "ct(commit)", LOOK)
+BACK = tuple(f"set({field})" for field in (f"ipv4(src={THERE})", f"ipv4(dst={HERE})", "udp(src=53)", "udp(dst=1000)"))
+
+
+@pytest.mark.parametrize(("kernel", "expected"), [("6.1", errno.EINVAL), ("6.12", errno.EINVAL), ("newest", 0)])
+def test_two_pings_at_once(kernel: str, expected: int) -> None:
+    with playing(kernel) as player:
+        assert player.send(Packet("icmp", HERE, THERE, 7, 7).frame(), AT_ONCE).errno == expected
+
+
+@pytest.mark.parametrize(("kernel", "expected"), [("6.1", 0), ("6.12", errno.EINVAL), ("newest", errno.EINVAL)])
+def test_a_clash_with_another_connection(kernel: str, expected: int) -> None:
+    """Older kernels take it for the same one if that is not translated."""
+    with playing(kernel) as player:
+        assert player.send(Packet("other", HERE, THERE, 0, 0).frame(), ("ct(commit)",)).errno == 0
+        other = Packet("other", ELSEWHERE, THERE, 0, 0).frame()
+        assert player.send(other, (f"ct(commit,nat(src={HERE}))",)).errno == expected
+
+
+@pytest.mark.parametrize(("kernel", "is_kept"), [("6.1", False), ("6.12", True), ("newest", True)])
+def test_a_clash_with_the_other_direction_keeps_the_port(kernel: str, is_kept: bool) -> None:
+    packet = Packet("udp", HERE, THERE, 1000, 53).frame()
+    with playing(kernel) as player:
+        outcome = player.send(packet, ("ct", ("ct_clear", *BACK, "ct(commit)"), "ct(commit,nat(src))", LOOK))
+        (seen,) = outcome.seen
+        assert (seen[1] == packet) == is_kept
+        assert len(outcome.connections) == 1
+
+
+@pytest.mark.parametrize("protocol", ["udp", "icmp"])
+@pytest.mark.parametrize(("kernel", "in_order"), [("6.1", False), ("6.12", True), ("newest", True)])
+def test_ports_of_a_destination(kernel: str, in_order: bool, protocol: str) -> None:
+    chosen = []
+    with playing(kernel) as player:
+        for port in range(3000, 3004):
+            packet = Packet(protocol, HERE, THERE, port, 53).frame()
+            outcome = player.send(packet, (f"ct(commit,nat(dst={ELSEWHERE}:5000-5999))", LOOK))
+            chosen.append(ports(outcome.seen[0][1])[1])
+    first = [5000] * 4 if protocol == "udp" else [5000, 5001, 5002, 5003]
+    assert (chosen == first) == in_order
+
+
+@pytest.mark.parametrize(("kernel", "is_refused"), [("6.1", False), ("6.12", False), ("newest", True)])
+def test_unknown_attributes_of_userspace(kernel: str, is_refused: bool) -> None:
+    action = Userspace.from_payload(Userspace(pid=5).payload() + attribute(60, b""))
+    refusal = pytest.raises(NetlinkError) if is_refused else contextlib.nullcontext()
+    with dpif.Userspace(kernel=kernel) as us, open_dp(us) as dp, refusal:
+        dp.flows.add(UDP4_FLOW, [action])
