@@ -170,7 +170,7 @@ def test_policies_of_no_bits_are_kept_where_they_came_in() -> None:
         ("erspan(idx=0x5/0)", "erspan(idx=0x5/0)"),
         ("erspan(ver=2/0,dir=1/0,hwid=0x7/0)", "erspan()"),
         ("erspan()", "erspan()"),
-        ("gtpu()", "gtpu(/)"),
+        ("gtpu()", "gtpu()"),
         ("gtpu(flags=0x30/0)", "gtpu()"),
         ("geneve()", "geneve()"),
     ],
