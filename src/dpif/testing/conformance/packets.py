@@ -11,7 +11,7 @@ import pytest
 import dpif
 from dpif._typing import Self
 from dpif.packet import build
-from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
+from dpif.testing.conformance.harness import NONE_WITHIN, Harness, need, refused, two_ports
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 UDP4 = build.ethernet(A, B, build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"payload"))
@@ -129,6 +129,13 @@ class Depth:
             told = [looking.deep(depth, actions) for depth in range(4)]
         assert told == [[1, 2], [1, 2], [1, 2], [2, 1] if change else [1, 2]]
 
+    @pytest.mark.parametrize("inner", ["look(1),drop(1)", "psample(group=1),look(1)"])
+    def test_a_drop_and_a_sample_change_nothing(self, harness: Harness, inner: str) -> None:
+        with _Looking(harness) as looking:
+            features = looking.dp.features()
+            need(features.drop and features.psample, "the actions drop and psample (Linux 6.7 and 6.11)")
+            assert looking.deep(3, f"clone({inner}),look(2)") == [1, 2]
+
     def test_what_is_deep_fails_unseen(self, harness: Harness) -> None:
         with _Looking(harness) as looking:
             actions = f"clone({self.FAIL},look(1)),look(2)"
@@ -142,8 +149,8 @@ class _Looking:
     """Sends packets through actions some recirculations deep, and tells which of their ``look(…)`` saw them."""
 
     def __init__(self, harness: Harness) -> None:
-        self._dp, _, _ = two_ports(harness)
-        self._upcalls = self._dp.upcalls(miss=False)
+        self.dp, _, _ = two_ports(harness)
+        self._upcalls = self.dp.upcalls(miss=False)
 
     def __enter__(self) -> Self:
         return self
@@ -156,10 +163,10 @@ class _Looking:
         look = rf"userspace(pid={self._upcalls.port_id},userdata(0\1))"
         text = re.sub(r"look\((.)\)", look, actions)
         for number in range(1, depth + 1):
-            self._dp.flows.put(
+            self.dp.flows.put(
                 f"recirc_id({number}),{UDP4_FLOW}", text if number == depth else f"recirc({number + 1})"
             )
-        self._dp.execute(UDP4, "recirc(1)" if depth else text, dpif.FlowKey(in_port=1))
+        self.dp.execute(UDP4, "recirc(1)" if depth else text, dpif.FlowKey(in_port=1))
         found: list[int] = []
         while upcalls := self._upcalls.poll(0.0):
             found += [(upcall.userdata or b"")[0] for upcall in upcalls]

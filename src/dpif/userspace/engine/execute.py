@@ -181,7 +181,7 @@ def _ct(action: Ct, place: _Place) -> Step:
     return make_ct(action, namespace.tracker, namespace.translator, namespace.fragments)
 
 
-_CHANGE_NOTHING: Final = (Output, Recirc, Trunc, Userspace)
+_CHANGE_NOTHING: Final = (Drop, Output, Psample, Recirc, Trunc, Userspace)
 """Actions that leave a packet's key as it is (actions_may_change_flow)."""
 
 
