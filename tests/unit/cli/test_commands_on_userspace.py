@@ -40,6 +40,36 @@ def test_datapaths_come_and_go(system: UserspaceSystem, run: Run) -> None:
     assert run("dump-dps").stdout == "netdev@br0\n"
 
 
+def test_a_datapath_with_features_and_an_index(system: UserspaceSystem, run: Run) -> None:
+    assert run("add-dp", "--features", "unaligned,vport-pids", "--ifindex", "4711", "netdev@br1") == (0, "", "")
+    (shown,) = json.loads(run("--json", "show", "netdev@br1").stdout)["datapaths"]
+    assert shown["features"] == ["unaligned", "vport-pids"]
+    assert system.device("br1").ifindex == 4711
+    assert run("add-dp", "--features=0x1", "netdev@br2") == (0, "", "")
+    (shown,) = json.loads(run("--json", "show", "netdev@br2").stdout)["datapaths"]
+    assert shown["features"] == ["unaligned"]
+    failed(run("add-dp", "--ifindex=4711", "netdev@br3"), "add_dp (File exists)")
+    failed(run("add-dp", "--features=0x80000000", "netdev@br3"), "add_dp (")
+    assert run("dump-dps") == (0, "netdev@br1\nnetdev@br2\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--features", "unalinged"), "unknown feature 'unalinged'; there are unaligned, vport-pids"),
+        (("--features", ""), "unknown feature ''"),
+        (("--features", "0x100000000"), "unknown feature '0x100000000'"),
+        (("--ifindex", "x"), "--ifindex"),
+        (("--ifindex", "-1"), "--ifindex"),
+    ],
+)
+def test_features_and_an_index_that_cannot_be(system: UserspaceSystem, run: Run, words: list[str], said: str) -> None:
+    ran = run("add-dp", *words, "netdev@br1")
+    assert (ran.status, ran.stdout) == (2, "")
+    assert said in ran.stderr
+    assert run("dump-dps").stdout == ""
+
+
 def test_a_name_that_is_taken(br0: str, run: Run) -> None:
     failed(run("add-dp", br0), "add_dp (File exists)")
 
@@ -125,12 +155,25 @@ def test_ports_come_and_go(br0: str, run: Run) -> None:
         ("h3,=x", "h3: Invalid option format"),
         ("h3,a=1,a=2", 'h3: duplicate "a" option'),
         ("h3,a=1", "h3: arguments provided to device that is not configurable"),
+        ("h3,ifindex=5", "the interface index of an internal port alone can be chosen"),
+        ("i0,type=internal,ifindex=x", "i0: ifindex=x is not a number"),
+        ("t0,type=vport-vxlan,a=1", "t0"),
+        ("t0,type=vport-lisp", "unknown port type 'vport-lisp'"),
         (",", "not a valid network device name"),
     ],
 )
 def test_ports_that_cannot_be_added(br0: str, run: Run, interface: str, message: str) -> None:
     failed(run("add-if", br0, interface), message)
     assert run("show", br0).stdout.endswith("  port 2: h2\n")
+
+
+def test_ports_under_a_name_and_with_an_index_of_their_own(system: UserspaceSystem, br0: str, run: Run) -> None:
+    assert run("add-if", br0, "t0,type=vport-vxlan,dst_port=4790", "i0,type=internal,ifindex=4711") == (0, "", "")
+    assert run("show", br0).stdout.endswith(
+        ": t0 (vxlan: dst_port=4790, packet_type=ptap)\n  port 4: i0 (internal)\n"
+    )
+    assert system.device("i0").ifindex == 4711
+    assert run("del-if", br0, "t0") == (0, "", "")
 
 
 def test_a_port_that_plays_a_capture(br0: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +288,25 @@ def test_flows_that_cannot_be_added(br0: str, run: Run, flow: str, actions: str,
 def test_a_flow_that_exists(br0: str, run: Run) -> None:
     run("add-flow", br0, ARP, "2")
     failed(run("add-flow", br0, ARP, "2"), "updating flow table (File exists)")
+
+
+def test_a_change_without_actions_keeps_them(system: UserspaceSystem, br0: str, run: Run) -> None:
+    run("add-flow", br0, f"{UFID},{ARP}", "2")
+    system.device("h1").send(FRAME)
+    assert run("mod-flow", br0, f"{UFID},{ARP}") == (0, "", "")
+    assert "packets:1, " in (line := run("dump-flows", br0).stdout)
+    assert line.endswith(", actions:2\n")
+    assert run("mod-flow", "--clear", br0, UFID) == (0, "", "")
+    assert run("dump-flows", br0).stdout.endswith("packets:0, bytes:0, used:never, actions:2\n")
+    assert run("mod-flow", "-s", br0, UFID) == (0, "packets:0, bytes:0, used:never\n", "")
+
+
+def test_a_flow_that_may_be_made_needs_actions(br0: str, run: Run) -> None:
+    for words in (("mod-flow", "--may-create", br0, ARP), ("add-flow", br0, ARP)):
+        ran = run(*words)
+        assert (ran.status, ran.stdout) == (2, "")
+        assert "a flow and actions" in ran.stderr
+    failed(run("mod-flow", br0, ARP), "updating flow table (No such file or directory)")
 
 
 @pytest.mark.parametrize("words", [["add-flow", "1"], ["del-flow"], ["get-flow"]])

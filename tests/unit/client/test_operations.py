@@ -46,6 +46,19 @@ def test_no_actions_are_sent_as_an_empty_attribute() -> None:
     assert FlowRecord.from_payload(Put(ARP, "drop").request(7).payload).actions == b""
 
 
+def test_without_actions_none_are_sent() -> None:
+    record = FlowRecord.from_payload(Put(ARP, None, create=False, clear=True).request(7).payload)
+    assert (record.key is not None, record.actions, record.clear) == (True, None, True)
+    with pytest.raises(EncodeError, match="an empty list of them drops packets"):
+        Put(ARP, None)
+
+
+def test_without_a_key_the_ufid_alone_is_sent() -> None:
+    """An empty key is refused by the kernel, and so are actions beside a UFID without a key."""
+    record = FlowRecord.from_payload(Put(None, None, ufid=b"name", create=False).request(7).payload)
+    assert (record.key, record.mask, record.actions, record.ufid) == (None, None, None, b"name")
+
+
 def test_clear_and_probe_are_flags() -> None:
     record = FlowRecord.from_payload(Put(ARP, "2", clear=True, probe=True).request(7).payload)
     assert (record.clear, record.probe) == (True, True)
