@@ -12,13 +12,14 @@ netlink request is there when the request was sent::
 coming and going. **Flows** are a cache: each has a key, a mask that says which bits of it count, and actions.
 Flows may not overlap. A flow is found again by the key that it was installed with, or by its UFID. **Upcalls**
 are the packets that no flow matches (and those that a ``userspace`` action sends): who listens to them decides,
-installs a flow, and sends the packet on with `execute`.
+installs a flow, and sends the packet on with `execute`. **Samples** are copies of packets that ``psample`` actions
+take; whoever listens (`Datapath.samples`) hears them, and nothing else changes.
 
 Beside these a datapath has `Meters` (rate limits that flows name by number) and, shared by all datapaths of a network
 namespace, `CtLimits` and the connections themselves (`dpif.conntrack`, the kernel's alone).
 
-What truly waits (`Upcalls`, `PortWatch`) is an iterator, an async iterator and has a ``fileno()``. Many changes
-go in one `operate`, each with its own result.
+What truly waits (`Upcalls`, `Samples`, `PortWatch`) is an iterator, an async iterator and has a ``fileno()``. Many
+changes go in one `operate`, each with its own result.
 
 **A look never writes.** Opening a datapath and reading it sends GET requests only. The first thing that writes
 is what says so: ``create``, ``add``, ``put``, ``delete``, ``upcalls(miss=True)``.

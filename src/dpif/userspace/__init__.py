@@ -2,7 +2,7 @@
 
 What drives a kernel datapath drives this one, without a kernel module and without root: the client sends the same
 datagrams and cannot tell the difference. It is a Python program on one processor, for learning, for tests,
-and for machines without Open vSwitch.
+and for machines without Open vSwitch. It follows the newest Linux, or by `UserspaceSystem`'s ``kernel`` an older one.
 
 **Layers**, each knowing only those below:
 
@@ -21,8 +21,8 @@ and for machines without Open vSwitch.
     The networks that tunnels travel on.
 ``service``
     The families ``ovs_datapath``, ``ovs_vport``, ``ovs_flow``, ``ovs_packet``, ``ovs_meter``,
-    ``ovs_ct_limit``: records to engine calls and back. How netlink acknowledges, dumps and notifies is
-    `dpif.netlink.service`'s business.
+    ``ovs_ct_limit``: records to engine calls and back; and ``psample``, which tells of samples. How netlink
+    acknowledges, dumps and notifies is `dpif.netlink.service`'s business.
 ``system``, ``loop``, ``server``
     `UserspaceSystem` puts all of that together. In the same process, `UserspaceSystem.transport` leads to it; the
     `Server` serves it to other processes on a Unix socket.
