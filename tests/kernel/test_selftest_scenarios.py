@@ -100,6 +100,7 @@ def hosts(two_hosts: list[Host]) -> Iterator[list[Host]]:
         add_flows(*forward(ARP))
         yield two_hosts
     finally:
+        run("flush-conntrack", DP)
         run("del-dp", DP)
 
 
