@@ -11,7 +11,7 @@ from dpif.client.flows import Flow
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Request, RequestKind
-from dpif.odp.flow_lines import FlowLines
+from dpif.odp.lines.compiled import FlowLines
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.messages.flow_rows import FlowRows
 

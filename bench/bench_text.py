@@ -9,7 +9,7 @@ import workload
 
 from dpif.client.operations import Put
 from dpif.odp.actions import parse_actions
-from dpif.odp.key import format_key, parse_match
+from dpif.odp.model.key import format_key, parse_match
 
 COUNT = 1000
 

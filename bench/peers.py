@@ -76,8 +76,8 @@ def ours() -> dict[str, Callable[[list[str]], None]]:
     """Return what this library does with lines."""
     from dpif.client.operations import Put
     from dpif.odp.actions import parse_actions
-    from dpif.odp.flow_lines import FlowLines
-    from dpif.odp.match_texts import read_match
+    from dpif.odp.lines.compiled import FlowLines
+    from dpif.odp.text.matches import read_match
 
     remembered = functools.lru_cache(512)(parse_actions)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dpif.netlink.constants import NLM_F_MULTI, NLMSG_DONE
 from dpif.netlink.message import HEADER, pack_message
 from dpif.odp.actions import parse_actions
-from dpif.odp.emit import mask_to_key, to_key
-from dpif.odp.key import parse_match
-from dpif.odp.match import from_match
+from dpif.odp.kernel.emit import mask_to_key, to_key
+from dpif.odp.kernel.match import from_match
 from dpif.odp.messages.flow import FlowCounters, FlowRecord
+from dpif.odp.model.key import parse_match
 
 KINDS = (
     "in_port(1),eth(src=02:00:00:{},dst=02:00:00:00:01:01),eth_type(0x0800),"

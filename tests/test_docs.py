@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dpif.cli.commands import COMMANDS
+from dpif.cli.command_table import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 

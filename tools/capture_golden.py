@@ -33,8 +33,8 @@ from dpif.netlink.message import Message, split
 from dpif.netlink.socket import KernelSocket
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import OVS_FLOW_FAMILY, FlowAttr, FlowCmd
-from dpif.odp.key import parse_match
 from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.model.key import parse_match
 
 DATAPATH = "dp0"
 PORTS = ("v1", "v2")

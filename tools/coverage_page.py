@@ -21,14 +21,14 @@ from pathlib import Path
 
 from dpif.errors import DpifError
 from dpif.odp.actions import Action, Actions, load_all
-from dpif.odp.attrs import AttrType, Empty, FlagSet, Opaque, Scalar, Structure
 from dpif.odp.constants import ActionAttr, KeyAttr
 from dpif.odp.extraction import extract
-from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.kernel.places import PLACES
 from dpif.odp.messages import FlowRecord
 from dpif.odp.messages.base import OVS_HDRLEN
-from dpif.odp.nest import Nest, Nested
-from dpif.odp.places import PLACES
+from dpif.odp.model.attrs import AttrType, Empty, FlagSet, Opaque, Scalar, Structure
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.nest import Nest, Nested
 from dpif.packet import capture
 from dpif.testing import odd_packets
 from dpif.userspace import CAPABILITIES

@@ -17,23 +17,23 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-from dpif.cli.json_output import VERSION
+from dpif.cli.output.json import VERSION
 from dpif.odp.actions import Action, Clone, Hash, PushNsh, Set, SetMasked, TunnelPush, Userspace, load_all
 from dpif.odp.actions.base import ActionList, FieldAction, NestAction
 from dpif.odp.actions.cookies import Cookie
 from dpif.odp.actions.ct import MaskedType, NameType
 from dpif.odp.actions.nat import Nat, NatType
 from dpif.odp.actions.simple import Bare, Number
-from dpif.odp.attrs import AttrType, Empty, Opaque, Scalar, Structure
 from dpif.odp.constants import ActionAttr
-from dpif.odp.key import FlowKey
-from dpif.odp.kinds import TCP_FLAGS, U128, Flags, Frag, Ipv4Kind, Ipv6Kind, Kind, MacKind
-from dpif.odp.layers import Mpls, MplsStack
-from dpif.odp.nest import Attributes, Nested
-from dpif.odp.nsh import Nsh
-from dpif.odp.structs import Record
-from dpif.odp.tunnel import Tunnel
-from dpif.odp.tunnel_options import GeneveType, Gtpu, GtpuType
+from dpif.odp.model.attrs import AttrType, Empty, Opaque, Scalar, Structure
+from dpif.odp.model.key import FlowKey
+from dpif.odp.model.kinds import TCP_FLAGS, U128, Flags, Frag, Ipv4Kind, Ipv6Kind, Kind, MacKind
+from dpif.odp.model.layers import Mpls, MplsStack
+from dpif.odp.model.nest import Attributes, Nested
+from dpif.odp.model.nsh import Nsh
+from dpif.odp.model.structs import Record
+from dpif.odp.model.tunnel import Tunnel
+from dpif.odp.model.tunnel_options import GeneveType, Gtpu, GtpuType
 
 Schema = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""A Sphinx extension that writes the command line's reference from its tables: ``dpif.cli.commands``, ``.options``.
+"""A Sphinx extension that writes the command line's reference from its tables of commands and of options.
 
 Directives: ``.. dpif-commands::`` for all commands by topic, ``.. dpif-options::`` for the options that all of them
 take.
@@ -12,7 +12,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from dpif.cli.commands import COMMANDS, TOPICS, Command
+from dpif.cli.command_table import COMMANDS, TOPICS, Command
 from dpif.cli.help import paragraphs, plain_usage, sentence
 from dpif.cli.options import ALL, GENERAL, SHARED, Option
 

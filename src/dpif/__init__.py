@@ -59,8 +59,8 @@ if TYPE_CHECKING:
         Upcall,
     )
     from dpif.odp.actions import Actions, parse_actions
-    from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key, parse_match
-    from dpif.odp.ufid import Ufid
+    from dpif.odp.model.key import FlowKey, FlowMask, format_key, parse_key, parse_match
+    from dpif.odp.model.ufid import Ufid
 
 __all__ = [
     "Actions",
@@ -112,8 +112,8 @@ __getattr__, __dir__ = lazy(
         "Flow": "client.flows",
         "Upcall": "client.upcalls",
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
-        **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.key"),
-        "Ufid": "odp.ufid",
+        **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.model.key"),
+        "Ufid": "odp.model.ufid",
         **dict.fromkeys(("datapaths", "open", "samples"), "_open"),
         "Userspace": "_userspace",
     },

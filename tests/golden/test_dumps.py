@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from dpif.odp.actions import parse_actions
-from dpif.odp.key import format_key, parse_match
+from dpif.odp.model.key import format_key, parse_match
 
 _LINE = re.compile(
     r"(?:(?P<ufid>ufid:\S+), )?(?P<match>.*?), packets:.*, actions:(?P<actions>.*?)(?:, dp-extra-info:.*)?"

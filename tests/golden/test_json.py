@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dpif import FlowKey, FlowMask
-from dpif.cli.flow_data import flow_data
+from dpif.cli.output.flow_data import flow_data
 from dpif.odp.messages import FlowRecord
 from dpif.odp.messages.base import OVS_HDRLEN
 

@@ -12,11 +12,11 @@ import pytest
 from dpif.client.values import encode_actions, encode_match
 from dpif.odp.actions import Actions
 from dpif.odp.constants import FlowCmd
-from dpif.odp.flow_lines import FlowLines
-from dpif.odp.flow_text import format_flow_line
-from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.lines.compiled import FlowLines
+from dpif.odp.lines.text import format_flow_line
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.model.key import FlowKey, FlowMask
 
 DIRECTORY = Path(__file__).parent / "odp"
 PORT_NAMES = {0: "dp0", 1: "v1", 2: "v2"}

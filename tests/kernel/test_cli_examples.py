@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dpif.cli import main
-from dpif.cli.commands import COMMANDS, Command
+from dpif.cli.command_table import COMMANDS, Command
 from dpif.testing import netns
 from dpif.testing.kernel import load_module
 from dpif.userspace import Server, UserspaceSystem

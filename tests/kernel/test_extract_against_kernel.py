@@ -22,11 +22,11 @@ from dpif.errors import NetlinkError
 from dpif.netlink.attributes import attribute
 from dpif.netlink.exchange import Request, Subscription
 from dpif.odp.constants import OVS_PACKET_FAMILY, ActionAttr, PacketCmd, UserspaceAttr
-from dpif.odp.emit import to_key
 from dpif.odp.extraction import extract, extract_for
-from dpif.odp.key import FlowKey, parse_key
+from dpif.odp.kernel.emit import to_key
+from dpif.odp.kernel.rules import Features, RuleBroken
 from dpif.odp.messages import PacketRecord
-from dpif.odp.rules import Features, RuleBroken
+from dpif.odp.model.key import FlowKey, parse_key
 from dpif.packet.capture import read
 from dpif.packet.constants import IPPROTO_AH, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS
 from dpif.testing import odd_packets

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dpif.odp.constants import FlowCmd
-from dpif.odp.flow_text import format_flow_line
+from dpif.odp.lines.text import format_flow_line
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord
 

@@ -15,16 +15,16 @@ from dpif.client import Datapath
 from dpif.errors import NetlinkError
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.odp.actions import Actions, Ct
-from dpif.odp.check import check_actions, explain_actions
 from dpif.odp.constants import ActionAttr, FlowCmd, KeyAttr, TunnelKeyAttr
-from dpif.odp.emit import mask_to_key, to_key
 from dpif.odp.extraction import extract
-from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.match import from_match
+from dpif.odp.kernel.check import check_actions, explain_actions
+from dpif.odp.kernel.emit import mask_to_key, to_key
+from dpif.odp.kernel.match import from_match
+from dpif.odp.kernel.rules import Features, RuleBroken
+from dpif.odp.kernel.swkey import get
 from dpif.odp.messages import FlowRecord
-from dpif.odp.rules import Features, RuleBroken
-from dpif.odp.swkey import get
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.tunnel import Tunnel
 from dpif.packet.constants import MPLS_ETHERTYPES
 from dpif.testing import odd_packets
 from dpif.testing.kernel import KernelHarness

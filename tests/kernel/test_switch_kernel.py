@@ -16,7 +16,7 @@ import dpif
 from dpif.apps import Switch, SwitchOptions, run_switch
 from dpif.client import Datapath
 from dpif.errors import NoSuchObject
-from dpif.odp.key import FlowKey, format_key
+from dpif.odp.model.key import FlowKey, format_key
 from dpif.testing import netns
 from dpif.testing.netns import Host
 from dpif.testing.traffic import exchange_udp, ping, send_tcp

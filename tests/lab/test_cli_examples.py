@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dpif.cli.commands import BY_NAME
+from dpif.cli.command_table import BY_NAME
 
 EXAMPLES = [
     pytest.param(example, marks=pytest.mark.qemu_host if "--qemu" in example else pytest.mark.lab, id=example)

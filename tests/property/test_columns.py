@@ -22,9 +22,9 @@ from dpif.odp.columns import to_arrays, to_table
 from dpif.odp.columns.arrays import Values
 from dpif.odp.columns.window import Window
 from dpif.odp.constants import FlowAttr
-from dpif.odp.key import FlowKey, parse_match
 from dpif.odp.messages import FlowCounters, FlowRecord
 from dpif.odp.messages.base import pack_headers
+from dpif.odp.model.key import FlowKey, parse_match
 from dpif.testing.columns import plain_columns
 from dpif.testing.strategies import matches
 

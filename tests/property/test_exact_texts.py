@@ -13,11 +13,11 @@ from hypothesis.strategies import SearchStrategy
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import attribute
 from dpif.odp.actions import Action, Actions, Drop, SetMasked, Unknown, Userspace, parse_actions
-from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr, KeyAttr, NshKeyAttr, TunnelKeyAttr, VxlanExt
-from dpif.odp.key import FlowKey, FlowMask, parse_key, parse_match
-from dpif.odp.layers import Vlan
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.attrs import Style
+from dpif.odp.model.key import FlowKey, FlowMask, parse_key, parse_match
+from dpif.odp.model.layers import Vlan
+from dpif.odp.model.ufid import Ufid
 from dpif.testing.strategies import action_lists, matches
 
 EXACT = Style(verbose=True, exact=True)

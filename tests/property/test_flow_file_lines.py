@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpif.cli import flow_file_lines
-from dpif.cli.flow_file_lines import LineReader
-from dpif.cli.flows import FlowReader
+from dpif.cli.commands import flow_file_lines
+from dpif.cli.commands.flow_file_lines import LineReader
+from dpif.cli.commands.flows import FlowReader
 from dpif.client.operations import Delete, Put
 from dpif.testing.userspace import UserspaceHarness
 

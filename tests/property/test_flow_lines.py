@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dpif.odp import flow_lines
 from dpif.odp.actions import parse_actions
-from dpif.odp.flow_lines import MAX_ALIKE, FlowLines
-from dpif.odp.flow_text import format_flow_line
-from dpif.odp.key import FlowKey, parse_key, parse_match
-from dpif.odp.line_templates import MAX_COMPILED
+from dpif.odp.lines import compiled as flow_lines
+from dpif.odp.lines.compiled import MAX_ALIKE, FlowLines
+from dpif.odp.lines.templates import MAX_COMPILED
+from dpif.odp.lines.text import format_flow_line
 from dpif.odp.messages import FlowCounters, FlowRecord
-from dpif.odp.nest import Nested
+from dpif.odp.model.key import FlowKey, parse_key, parse_match
+from dpif.odp.model.nest import Nested
 
 NOW = 1_000_000
 NAMES = {0: "br0", 1: "eth0", 7: "tap7"}

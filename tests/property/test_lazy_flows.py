@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import attribute
 from dpif.odp.constants import FlowAttr
-from dpif.odp.key import FlowKey, parse_match
-from dpif.odp.lazy import LazyDecoder
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord, encode_flow
 from dpif.odp.messages.flow_rows import FlowRows
+from dpif.odp.model.key import FlowKey, parse_match
+from dpif.odp.model.lazy import LazyDecoder
 
 KEYS = [
     parse_match(text)[0].to_bytes()

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpif.errors import ParseError
-from dpif.odp import match_texts
-from dpif.odp.key import parse_match
-from dpif.odp.match_texts import encode_match_text, read_match
+from dpif.odp.model.key import parse_match
+from dpif.odp.text import matches as match_texts
+from dpif.odp.text.matches import encode_match_text, read_match
 
 ELEMENTS = [
     "in_port({})",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dpif.errors import DecodeError, ParseError
 from dpif.odp.actions import Actions, parse_actions
-from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key, parse_match
+from dpif.odp.model.key import FlowKey, FlowMask, format_key, parse_key, parse_match
 from dpif.testing.strategies import action_lists, keys, matches
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from dpif.errors import EncodeError
 from dpif.odp.actions import Actions, parse_actions
-from dpif.odp.key import FlowKey, FlowMask, parse_match
+from dpif.odp.model.key import FlowKey, FlowMask, parse_match
 from dpif.testing.strategies import action_lists, matches
 
 

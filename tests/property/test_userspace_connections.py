@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpif import Userspace
-from dpif.odp.rules import KERNELS
+from dpif.odp.kernel.rules import KERNELS
 from dpif.testing.ct_player import Player, play
 from dpif.testing.ct_sequences import random_sequence
 from dpif.userspace.engine.conntrack.index import Index

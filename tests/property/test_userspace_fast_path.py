@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from dpif.odp.actions import parse_actions
 from dpif.odp.extraction import extract_flat
-from dpif.odp.rules import RuleBroken
-from dpif.odp.swkey import bits
+from dpif.odp.kernel.rules import RuleBroken
+from dpif.odp.kernel.swkey import bits
 from dpif.testing import odd_packets
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice

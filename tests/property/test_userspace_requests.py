@@ -12,8 +12,8 @@ from dpif.netlink.constants import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EC
 from dpif.netlink.message import pack_message, split
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import DatapathCmd, FlowCmd, PacketCmd, VportCmd, VportType
-from dpif.odp.key import FlowKey, parse_match
 from dpif.odp.messages import DatapathRecord, FlowRecord, PacketRecord, Record, VportRecord
+from dpif.odp.model.key import FlowKey, parse_match
 from dpif.packet import build
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.system import UserspaceSystem

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dpif.errors import DecodeError
 from dpif.odp.constants import VportType
-from dpif.odp.match_tunnel import tunnel_bits
-from dpif.odp.swkey import TUNNEL_DONT_FRAGMENT, get, put
-from dpif.odp.tunnel import Tunnel
-from dpif.odp.tunnel_options import GeneveOption, GeneveOptions
+from dpif.odp.kernel.match_tunnel import tunnel_bits
+from dpif.odp.kernel.swkey import TUNNEL_DONT_FRAGMENT, get, put
+from dpif.odp.model.tunnel import Tunnel
+from dpif.odp.model.tunnel_options import GeneveOption, GeneveOptions
 from dpif.packet import build
 from dpif.packet.constants import IPPROTO_GRE, IPPROTO_UDP
 from dpif.userspace.devices.encapsulation import ENCAPSULATIONS, VXLAN_GBP, Encapsulation

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import pytest
 
 from dpif import Datapath, open
-from dpif.cli.commands import COMMANDS
+from dpif.cli.command_table import COMMANDS
 from dpif.cli.entry import main
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import DatapathFeature
-from dpif.odp.key import parse_match
+from dpif.odp.model.key import parse_match
 from dpif.testing import netns, traffic, vswitchd
 from dpif.testing.waiting import eventually
 

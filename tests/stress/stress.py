@@ -34,8 +34,8 @@ from dpif.netlink.message import pack_message
 from dpif.netlink.policy import Decoded
 from dpif.netlink.unix import DATA_HEADER, MAX_FRAME, FrameKind, UnixTransport, pack_frame
 from dpif.odp.constants import DatapathCmd, DummyAttr, FlowCmd, VportCmd, VportType
-from dpif.odp.key import FlowKey
 from dpif.odp.messages import DatapathRecord, FlowRecord, Record, VportRecord
+from dpif.odp.model.key import FlowKey
 from dpif.packet import capture
 
 PROGRAM = """

@@ -22,7 +22,7 @@ from dpif.errors import DecodeError
 from dpif.netlink.attributes import ATTRIBUTE_HEADER, attribute, nested, walk
 from dpif.netlink.constants import NLA_HDRLEN
 from dpif.odp.constants import ActionAttr, KeyAttr
-from dpif.odp.key import FlowKey
+from dpif.odp.model.key import FlowKey
 
 __all__ = ["Identity", "Megaflow", "MegaflowTable", "encode_outputs", "identify"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
 
 from dpif._typing import NamedTuple
-from dpif.cli.commands import BY_NAME, Command
+from dpif.cli.command_table import BY_NAME, Command
 from dpif.cli.errors import CommandError, UsageError
 from dpif.cli.options import ALL, GENERAL, LOGGING, SHARED, Option
 
@@ -186,7 +186,7 @@ def _owner(flag: str) -> str:
 
 
 def _closest(text: str, possible: Iterable[str]) -> str:
-    from dpif.odp.spelling import closest  # for a mistake alone
+    from dpif.odp.model.spelling import closest  # for a mistake alone
 
     return closest(text, possible)
 

@@ -16,17 +16,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import dpif
-from dpif._typing import TYPE_CHECKING
 from dpif.cli.arguments import accepted, matching, split
-from dpif.cli.colour import WHEN
-from dpif.cli.commands import BY_NAME, COMMANDS, Command
-from dpif.cli.errors import CommandError
+from dpif.cli.command_table import BY_NAME, COMMANDS, Command
 from dpif.cli.help import plain_usage, shown_options
 from dpif.cli.options import GENERAL, SHARED, Option
+from dpif.cli.output.colour import WHEN
 from dpif.errors import DpifError
-
-if TYPE_CHECKING:
-    from dpif.cli.context import Context
 
 SHELLS = ("bash", "zsh", "fish")
 FILES = (":files", "")
@@ -65,18 +60,6 @@ _LITERALS = {"default", "masks-cache", "ufid:", "v4", "v6", "verbose", *SHELLS}
 
 Candidate = tuple[str, str]
 """What may stand there, and a few words about it."""
-
-
-def print_script(context: Context) -> None:
-    """Print the script that a shell reads to complete our command lines."""
-    from importlib import resources
-
-    (shell,) = context.words
-    if shell not in SHELLS:
-        raise CommandError(f"no completion for {shell}; there is one for {', '.join(SHELLS)}")
-    context.print_lines(
-        resources.files("dpif").joinpath("_data", "completion", f"dpif.{shell}").read_text().splitlines()
-    )
 
 
 def print_candidates(argv: Sequence[str]) -> int:
@@ -130,7 +113,7 @@ def _option_values(option: Option, typed: str) -> list[Candidate]:
 
         return [(name, "") for name in NAMES]
     if option.key == "like":
-        from dpif.odp.rules import KERNELS
+        from dpif.odp.kernel.rules import KERNELS
 
         return [(name, "") for name in KERNELS]
     if option.key == "features":
@@ -139,7 +122,7 @@ def _option_values(option: Option, typed: str) -> list[Candidate]:
         before, comma, _ = typed.rpartition(",")
         return [(f"{before}{comma}{word}", "") for word in BY_WORD]
     if option.key == "sort":
-        from dpif.odp.filter_fields import valued_names
+        from dpif.odp.filter.fields import valued_names
 
         before, comma, field = typed.rpartition(",")
         descends = "-" if field.startswith("-") else ""

@@ -21,11 +21,11 @@ from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
-    from dpif.cli.colour import Paint
-    from dpif.cli.commands import Command
-    from dpif.cli.json_output import JsonOutput
-    from dpif.cli.progress import Progress
-    from dpif.cli.table import Screen
+    from dpif.cli.command_table import Command
+    from dpif.cli.output.colour import Paint
+    from dpif.cli.output.json import JsonOutput
+    from dpif.cli.output.progress import Progress
+    from dpif.cli.output.table import Screen
     from dpif.client.datapath import Datapath
     from dpif.netlink.connection import Connection
 
@@ -67,12 +67,12 @@ class Context:
         self._is_coloured = False
         self._paint: Paint | None = None
         if options.json or options.json_lines:
-            from dpif.cli.json_output import JsonOutput
+            from dpif.cli.output.json import JsonOutput
 
             self._json = JsonOutput(command.name, one_a_line=options.json_lines)
         self._is_for_people = self._json is None and sys.stdout.isatty()
         if options.color is not None or self._is_for_people:
-            from dpif.cli import colour
+            from dpif.cli.output import colour
 
             self._is_coloured = colour.wanted(options.color, is_terminal=self._is_for_people) and self._json is None
             self._paint = colour.paint_for(command.name) if self._is_coloured else None
@@ -93,7 +93,7 @@ class Context:
         """The terminal that tables are shown on; None where the text is to be that of ``ovs-dpctl``, or JSON."""
         if not self._is_for_people:
             return None
-        from dpif.cli.table import Screen
+        from dpif.cli.output.table import Screen
 
         return Screen.of(sys.stdout.fileno(), is_coloured=self._is_coloured)
 
@@ -155,7 +155,7 @@ class Context:
     @staticmethod
     def _shown(lines: list[str]) -> list[str]:
         """Return lines with nothing in them that a terminal would obey but our colours: names hold anything."""
-        from dpif.cli.colour import Painted
+        from dpif.cli.output.colour import Painted
 
         return [line if isinstance(line, Painted) else printable(line) for line in lines]
 
@@ -174,7 +174,7 @@ class Context:
         if self._progress is not None or not sys.stderr.isatty():
             yield items
             return
-        from dpif.cli.progress import Progress
+        from dpif.cli.output.progress import Progress
 
         self._progress = Progress()
         try:

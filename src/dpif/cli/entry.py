@@ -21,7 +21,7 @@ from dpif.errors import DpifError, ParseError
 
 if TYPE_CHECKING:
     from dpif.cli.arguments import Invocation
-    from dpif.cli.commands import Command
+    from dpif.cli.command_table import Command
     from dpif.cli.context import Context
 
     Handler = Callable[[Context], int | None]
@@ -140,7 +140,7 @@ def execute(invocation: Invocation, make_context: Callable[[Command, list[str], 
 
 def _load(command: Command) -> Handler:
     module, _, function = command.handler.partition(":")
-    handler: Handler = getattr(load(f"dpif.cli.{module}"), function)
+    handler: Handler = getattr(load(f"dpif.cli.commands.{module}"), function)
     return handler
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dpif.client.upcalls import UpcallHandlers, Upcalls
     from dpif.client.values import ActionsLike, KeyLike
     from dpif.conntrack.table import Conntrack
-    from dpif.odp import rules
+    from dpif.odp.kernel import rules
 
 _AT_A_TIME = 1024
 """Operations that are requests at one time."""
@@ -225,7 +225,7 @@ class Datapath:
         """Send a packet out of a port; success says nothing about delivery."""
         from dpif.odp.actions import Output
         from dpif.odp.constants.vport import OVSP_LOCAL
-        from dpif.odp.key import FlowKey
+        from dpif.odp.model.key import FlowKey
 
         number = port if isinstance(port, int) else port.number
         self.execute(packet, [Output(number)], FlowKey(in_port=OVSP_LOCAL))
@@ -245,7 +245,7 @@ class Datapath:
     @cached_property
     def rules(self) -> rules.Features:
         """What decides by which rules it takes flows: found out at first need, else that of the newest kernel."""
-        from dpif.odp.rules import NEWEST
+        from dpif.odp.kernel.rules import NEWEST
 
         try:
             return self.features().rules()

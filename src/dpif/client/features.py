@@ -19,7 +19,6 @@ from dpif.client.operations import Execute
 from dpif.errors import NetlinkError, NoSuchObject, PermissionDenied, Unavailable
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Request
-from dpif.odp import rules
 from dpif.odp.actions import Action, Ct, Drop, Sample, Trunc, parse_actions
 from dpif.odp.constants import (
     OVS_CT_LIMIT_FAMILY,
@@ -33,10 +32,11 @@ from dpif.odp.constants import (
     PacketAttr,
     VportAttr,
 )
-from dpif.odp.key import FlowKey, parse_key
+from dpif.odp.kernel import rules
 from dpif.odp.messages.datapath import DatapathRecord
 from dpif.odp.messages.flow import FlowRecord
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.key import FlowKey, parse_key
+from dpif.odp.model.ufid import Ufid
 
 __all__ = ["Features", "probe_features"]
 

@@ -11,9 +11,9 @@ from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
 from dpif.odp.actions import Actions
 from dpif.odp.constants.flow import FlowCmd, UfidFlag
-from dpif.odp.key import FlowKey, FlowMask, format_key
 from dpif.odp.messages.flow import FlowRecord
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.key import FlowKey, FlowMask, format_key
+from dpif.odp.model.ufid import Ufid
 
 if TYPE_CHECKING:
     import pyarrow
@@ -206,7 +206,7 @@ class Flows:
 
         `verbose` is its ``-m``; `port_names` (see `Ports.names`) are shown in place of numbers.
         """
-        from dpif.odp.flow_lines import FlowLines  # only who prints pays for loading what prints
+        from dpif.odp.lines.compiled import FlowLines  # only who prints pays for loading what prints
 
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
         request = record.request(f"dumping the flows of {self._dp.name}")

@@ -20,10 +20,10 @@ from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, OVS_PACKET_FAM
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord, encode_flow
 from dpif.odp.messages.packet import PacketRecord, encode_execute
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.ufid import Ufid
 
 if TYPE_CHECKING:
-    from dpif.odp.rules import Features
+    from dpif.odp.kernel.rules import Features
 
 _NO_KEY = b""
 
@@ -255,7 +255,7 @@ _UNEXPLAINED = frozenset({errno.EINVAL, errno.ERANGE, errno.EOVERFLOW})
 
 
 def _broken_rule(operation: Put | Get | Delete, code: int, rules: Features) -> str:
-    from dpif.odp.check import explain_actions  # only a refusal pays for importing the rules
+    from dpif.odp.kernel.check import explain_actions  # only a refusal pays for importing the rules
 
     key, mask = decode_match(operation.match)
     actions = operation.actions if isinstance(operation, Put) else None

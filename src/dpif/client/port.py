@@ -24,7 +24,7 @@ def type_name(number: int) -> str:
 def type_number(name: str) -> VportType:
     """Return the vport type of a name; raise `EncodeError` for one that is not known."""
     if name not in _TYPE_NUMBERS:
-        from dpif.odp.spelling import closest  # for a mistake alone
+        from dpif.odp.model.spelling import closest  # for a mistake alone
 
         known = sorted({*_TYPE_NUMBERS, *VPORTS})
         close = closest(name, known)

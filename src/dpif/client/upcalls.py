@@ -18,9 +18,9 @@ from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.exchange import Subscription
 from dpif.odp.actions import Actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, PacketCmd
-from dpif.odp.key import FlowKey
 from dpif.odp.messages.packet import PacketRecord, decode_packet
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.model.key import FlowKey
+from dpif.odp.model.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from dpif.client.datapath import Datapath

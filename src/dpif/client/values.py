@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.odp.actions import Action, Actions, parse_actions
-from dpif.odp.key import FlowKey, FlowMask, parse_match
-from dpif.odp.match_texts import encode_match_text
-from dpif.odp.ufid import Ufid, split_ufid
+from dpif.odp.model.key import FlowKey, FlowMask, parse_match
+from dpif.odp.model.ufid import Ufid, split_ufid
+from dpif.odp.text.matches import encode_match_text
 
 KeyLike: TypeAlias = FlowKey | str | bytes
 MaskLike: TypeAlias = FlowKey | bytes

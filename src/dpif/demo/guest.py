@@ -15,7 +15,7 @@ from dpif.apps.switch import Switch
 from dpif.client import Datapath
 from dpif.demo.text import prose, rows, wrap
 from dpif.errors import DpifError
-from dpif.odp.key import FlowKey, format_key
+from dpif.odp.model.key import FlowKey, format_key
 from dpif.testing import netns
 from dpif.testing.traffic import ping
 

@@ -14,7 +14,7 @@ from dpif._userspace import Userspace
 from dpif.apps.switch import Switch, SwitchOptions
 from dpif.client import Datapath
 from dpif.demo.text import prose, rows, wrap
-from dpif.odp.flow_text import format_flow_line, milliseconds
+from dpif.odp.lines.text import format_flow_line, milliseconds
 from dpif.packet import capture
 from dpif.packet.addresses import BROADCAST, Mac
 

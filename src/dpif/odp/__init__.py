@@ -12,14 +12,17 @@ tags. A flow has a key, a mask of the same shape whose set bits must match, and 
 keyword, from bytes or from text, and show as the text of Open vSwitch. What a newer kernel sends and this library
 does not know is kept byte for byte.
 
-**Descriptions.** Each attribute is described once, in layers: a *kind* of field (``kinds``), a structure of fields
-(``structs``, ``layers``), the type of an attribute (``attrs``), attributes that stand together (``nest``, ``key``,
-``tunnel``, ``nsh``), actions (``actions``). Wire and text, both ways, and the strategies of tests follow from them.
+**Rooms**, each of which stands on those before it:
 
-**The kernel's model.** ``extraction`` reads a key from a packet; ``match`` and ``check`` hold the rules by which the
-kernel accepts a flow, and say which one is broken; ``swkey`` is the flat form of a key that a flow table compares.
-
-**Messages.** ``messages`` has a record for each family, used by the client and by the datapath in user space.
+* ``constants`` has the numbers, ``model`` the keys and masks as values. Each thing is described once, in layers:
+  kinds of field, structures, attributes, nests, keys; wire and text, both ways, follow from the descriptions.
+* ``actions`` has a class for each action.
+* ``kernel`` is what the kernel makes of keys and actions: its flat form of a key, and the rules by which it takes a
+  flow, which say what is broken. ``extraction`` reads the key of a packet as the kernel does.
+* ``messages`` has a record for each family, used by the client and by the datapath in user space.
+* ``filter`` picks and sorts flows, ``tree`` puts them below those whose packets come to them.
+* ``text``, ``lines`` and ``columns`` are the fast ways for many flows: from text to bytes, from messages to lines,
+  from messages to columns. Each has a slow twin among the values, which says what is right.
 """
 
 from __future__ import annotations
@@ -29,11 +32,11 @@ from dpif._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dpif.odp.actions import Actions, parse_actions
-    from dpif.odp.check import explain_actions
     from dpif.odp.extraction import extract
-    from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key, parse_match
-    from dpif.odp.match import explain_match
-    from dpif.odp.ufid import Ufid
+    from dpif.odp.kernel.check import explain_actions
+    from dpif.odp.kernel.match import explain_match
+    from dpif.odp.model.key import FlowKey, FlowMask, format_key, parse_key, parse_match
+    from dpif.odp.model.ufid import Ufid
 
 __all__ = [
     "Actions",
@@ -52,11 +55,11 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "key"),
+        **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "model.key"),
         **dict.fromkeys(("Actions", "parse_actions"), "actions"),
-        "Ufid": "ufid",
+        "Ufid": "model.ufid",
         "extract": "extraction",
-        "explain_match": "match",
-        "explain_actions": "check",
+        "explain_match": "kernel.match",
+        "explain_actions": "kernel.check",
     },
 )

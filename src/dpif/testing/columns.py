@@ -6,12 +6,12 @@ from ipaddress import IPv6Address
 
 from dpif._typing import Any
 from dpif.client.flows import Flow
-from dpif.odp.attrs import Empty, Opaque, Scalar, Structure
 from dpif.odp.constants import TunnelKeyAttr
-from dpif.odp.layers import MplsStack
-from dpif.odp.nest import Nest, Nested
-from dpif.odp.structs import Record
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.model.attrs import Empty, Opaque, Scalar, Structure
+from dpif.odp.model.layers import MplsStack
+from dpif.odp.model.nest import Nest, Nested
+from dpif.odp.model.structs import Record
+from dpif.odp.model.tunnel import Tunnel
 from dpif.packet.addresses import Mac
 
 __all__ = ["plain_columns"]

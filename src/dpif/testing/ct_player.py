@@ -16,7 +16,7 @@ from dpif.errors import NetlinkError
 from dpif.netlink.attributes import attribute
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import KeyAttr
-from dpif.odp.key import FlowKey
+from dpif.odp.model.key import FlowKey
 from dpif.testing.conformance.harness import Harness, two_ports
 from dpif.testing.ct_sequences import (
     ADDRESSES,

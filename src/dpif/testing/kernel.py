@@ -18,7 +18,7 @@ from dpif._open import datapaths, open
 from dpif._typing import Self
 from dpif.client import Datapath
 from dpif.errors import DpifError
-from dpif.odp.rules import KERNELS
+from dpif.odp.kernel.rules import KERNELS
 from dpif.packet import build
 from dpif.packet.constants import ETH_P_IP
 from dpif.testing import netns

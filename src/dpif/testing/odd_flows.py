@@ -14,8 +14,8 @@ from dpif._typing import Any
 from dpif.errors import DecodeError
 from dpif.odp.actions import Action, Actions, Clone, DecTtl, Sample
 from dpif.odp.constants import KeyAttr
-from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.layers import CtTuple4, CtTuple6
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.layers import CtTuple4, CtTuple6
 from dpif.testing.rule_cases import ACTIONS, RuleCase
 
 _NESTS = frozenset({KeyAttr.ENCAP, KeyAttr.TUNNEL, KeyAttr.NSH})

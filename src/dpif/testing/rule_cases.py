@@ -1,7 +1,7 @@
 """Flows that a datapath takes and flows that it refuses, each with the rule that decides.
 
-One table for every judge: the rules of `dpif.odp.match` and `dpif.odp.check`, the kernel, the userspace datapath.
-A rule is named as `RuleBroken.rule` names it; a flow that is taken has none.
+One table for every judge: the rules of `dpif.odp.kernel.match` and `dpif.odp.kernel.check`, the kernel, the userspace
+datapath. A rule is named as `RuleBroken.rule` names it; a flow that is taken has none.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from dpif.odp.actions import (
 )
 from dpif.odp.actions.base import Action
 from dpif.odp.constants import KeyAttr, PsampleAttr
-from dpif.odp.key import FlowKey, FlowMask, parse_match
-from dpif.odp.layers import Ethernet, Ipv4, Ipv6, Mpls
-from dpif.odp.nsh import Nsh, NshBase, NshContext
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.model.key import FlowKey, FlowMask, parse_match
+from dpif.odp.model.layers import Ethernet, Ipv4, Ipv6, Mpls
+from dpif.odp.model.nsh import Nsh, NshBase, NshContext
+from dpif.odp.model.tunnel import Tunnel
 
 
 class RuleCase(NamedTuple):

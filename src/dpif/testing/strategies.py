@@ -39,16 +39,16 @@ from dpif.odp.actions.cookies import Cookie, UserData
 from dpif.odp.actions.ct import MaskedType, NameType
 from dpif.odp.actions.nat import NatType
 from dpif.odp.actions.simple import Bare, Number
-from dpif.odp.attrs import AttrType, Empty, EtherType, FlagSet, Opaque, Scalar, Structure
 from dpif.odp.constants import KeyAttr, TunnelKeyAttr
-from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.kinds import Flags, Frag, Kind
-from dpif.odp.layers import Mpls, MplsStack
-from dpif.odp.nest import Nest, Nested
-from dpif.odp.nsh import NSH_M_TYPE1, Nsh, NshBase, NshContext
-from dpif.odp.structs import Record
-from dpif.odp.tunnel import Tunnel
-from dpif.odp.tunnel_options import Erspan, ErspanType, GeneveOption, GeneveOptions, GeneveType, GtpuType
+from dpif.odp.model.attrs import AttrType, Empty, EtherType, FlagSet, Opaque, Scalar, Structure
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.kinds import Flags, Frag, Kind
+from dpif.odp.model.layers import Mpls, MplsStack
+from dpif.odp.model.nest import Nest, Nested
+from dpif.odp.model.nsh import NSH_M_TYPE1, Nsh, NshBase, NshContext
+from dpif.odp.model.structs import Record
+from dpif.odp.model.tunnel import Tunnel
+from dpif.odp.model.tunnel_options import Erspan, ErspanType, GeneveOption, GeneveOptions, GeneveType, GtpuType
 
 __all__ = ["action_lists", "keys", "matches"]
 

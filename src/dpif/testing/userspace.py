@@ -7,7 +7,7 @@ from itertools import count
 from dpif._typing import Self
 from dpif._userspace import Userspace
 from dpif.client import Datapath
-from dpif.odp.rules import KERNELS
+from dpif.odp.kernel.rules import KERNELS
 from dpif.testing.conformance.harness import HERE, capabilities_of
 from dpif.testing.waiting import PATIENCE
 from dpif.userspace.devices.memory import MemoryDevice

@@ -16,7 +16,7 @@ from dpif.netlink.answering import Answering
 from dpif.netlink.constants import NETLINK_GENERIC, NETLINK_NETFILTER
 from dpif.netlink.loopback import LoopbackTransport
 from dpif.netlink.service import Service
-from dpif.odp.rules import KERNELS, Features
+from dpif.odp.kernel.rules import KERNELS, Features
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.engine.limits import Limits
@@ -40,7 +40,7 @@ class UserspaceSystem:
     It may be used from several threads. `clock` gives seconds that never run backwards, for the times in flow
     statistics; `random` decides for the action ``sample``. `underlay` is the network that tunnels travel on, which
     is the host's own (`HostUnderlay`) unless another is given. `limits` say how much is taken in. `kernel` names the
-    Linux whose ways the datapaths have, where these differ: one of `dpif.odp.rules.KERNELS`.
+    Linux whose ways the datapaths have, where these differ: one of `dpif.odp.kernel.rules.KERNELS`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from dpif.apps.megaflow import Identity, Megaflow, MegaflowTable, encode_outputs
 from dpif.errors import DecodeError
 from dpif.odp.actions import Actions
 from dpif.odp.extraction import extract
-from dpif.odp.key import FlowKey, FlowMask, format_key, parse_key
+from dpif.odp.model.key import FlowKey, FlowMask, format_key, parse_key
 from dpif.packet.build import arp_request, ethernet, vlan
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"

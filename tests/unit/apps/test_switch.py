@@ -13,7 +13,7 @@ import dpif
 from dpif.apps.switch import Switch, SwitchOptions, run_switch
 from dpif.client import Datapath, Flows
 from dpif.errors import NoSuchObject
-from dpif.odp.key import format_key
+from dpif.odp.model.key import format_key
 from dpif.packet.build import arp_request, ethernet, vlan
 from dpif.testing.waiting import PATIENCE
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from dpif.cli.commands import COMMANDS
+from dpif.cli.command_table import COMMANDS
 from dpif.cli.completion import candidates
 from dpif.testing.waiting import PATIENCE
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from dpif.cli.conntrack import Counts
-from dpif.cli.ct_limits import Limits, parse_zone_limit
+from dpif.cli.commands.conntrack import Counts
+from dpif.cli.commands.ct_limits import Limits, parse_zone_limit
 from dpif.cli.errors import CommandError
 from dpif.conntrack.table import Statistics
 from dpif.odp.messages.ct_limit import ZoneLimit

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from dpif.cli.conntrack_table import connection_lines
-from dpif.cli.table import Screen
+from dpif.cli.output.conntrack_table import connection_lines
+from dpif.cli.output.table import Screen
 from dpif.conntrack.constants import SctpState, Status, TcpState
 from dpif.conntrack.entry import Counters, Entry, SctpInfo, TcpInfo
 from dpif.conntrack.tuples import IPPROTO_ICMP, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, Tuple

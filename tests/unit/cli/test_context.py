@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dpif.cli.commands import BY_NAME
+from dpif.cli.command_table import BY_NAME
 from dpif.cli.context import Context
 
 

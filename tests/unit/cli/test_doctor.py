@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dpif.apps.doctor.findings import notice, ok, problem
-from dpif.cli.doctor import Diagnosis, Section
+from dpif.cli.commands.doctor import Diagnosis, Section
 
 Run = Callable[..., Any]
 

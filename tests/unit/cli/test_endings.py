@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
-from dpif.cli import datapaths, entry, main
 from dpif.cli import endings as module
+from dpif.cli import entry, main
+from dpif.cli.commands import datapaths
 from dpif.cli.endings import TimeOver, endings
 
 from .conftest import Run

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dpif import __version__
-from dpif.cli import datapaths, main
+from dpif.cli import main
+from dpif.cli.commands import datapaths
 from dpif.cli.endings import TimeOver
 from dpif.userspace import UserspaceSystem
 

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from dpif.cli.commands import COMMANDS
+from dpif.cli.command_table import COMMANDS
 
 from .conftest import Run
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dpif.cli import files, flow_files
+from dpif.cli import files
+from dpif.cli.commands import flow_files
 from dpif.client.datapath import Datapath
 from dpif.errors import Unavailable
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dpif import FlowKey, FlowMask, parse_actions
-from dpif.cli.commands import BY_NAME, COMMANDS
-from dpif.odp.key import parse_match
+from dpif.cli.command_table import BY_NAME, COMMANDS
+from dpif.odp.model.key import parse_match
 
 from .conftest import Run
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dpif.cli.json_output import VERSION, JsonOutput
+from dpif.cli.output.json import VERSION, JsonOutput
 
 
 def items(count: int, error: BaseException | None = None) -> Iterator[dict[str, object]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dpif.cli.port_counters import PortCounters
-from dpif.cli.port_table import port_lines
-from dpif.cli.show import PortView
-from dpif.cli.table import Screen
+from dpif.cli.commands.show import PortView
+from dpif.cli.output.port_counters import PortCounters
+from dpif.cli.output.port_table import port_lines
+from dpif.cli.output.table import Screen
 from dpif.client.port import Port, UpcallStats
 from dpif.odp.messages.vport import VportStats
 

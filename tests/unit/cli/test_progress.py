@@ -17,9 +17,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dpif.cli.commands import BY_NAME
+from dpif.cli.command_table import BY_NAME
 from dpif.cli.context import Context
-from dpif.cli.progress import Progress
+from dpif.cli.output.progress import Progress
 
 
 @contextmanager

@@ -34,12 +34,15 @@ VERSION = {
 SHOW = VERSION | {
     "dpif._open",
     "dpif.cli.arguments",
-    "dpif.cli.caches",
     "dpif.cli.commands",
+    "dpif.cli.commands.caches",
+    "dpif.cli.command_table",
     "dpif.cli.context",
     "dpif.cli.options",
-    "dpif.cli.show",
-    "dpif.cli.tunnels",
+    "dpif.cli.commands.show",
+    "dpif.cli.output",
+    "dpif.cli.output.port_view",
+    "dpif.cli.output.tunnels",
     "dpif.client",
     "dpif.client.datapath",
     "dpif.client.port",
@@ -94,7 +97,7 @@ COSTLY = {
 }
 """Modules of the standard library that have each been on this path, and cost more than they gave."""
 UNUSED_BY_DUMP = {
-    "dpif.cli.flows",
+    "dpif.cli.commands.flows",
     "dpif.client.operations",
     "dpif.odp.actions.ct",
     "dpif.odp.actions.nested",
@@ -102,13 +105,13 @@ UNUSED_BY_DUMP = {
     "dpif.odp.actions.userspace",
     "dpif.odp.constants.packet",
     "dpif.odp.constants.vport",
-    "dpif.odp.match_texts",
+    "dpif.odp.text.matches",
     "dpif.odp.messages.flow_rows",
     "dpif.odp.messages.packet",
-    "dpif.odp.nsh",
-    "dpif.odp.scanner",
-    "dpif.odp.spelling",
-    "dpif.odp.tunnel",
+    "dpif.odp.model.nsh",
+    "dpif.odp.model.scanner",
+    "dpif.odp.model.spelling",
+    "dpif.odp.model.tunnel",
     "dpif.packet.constants",
 }
 """What reads texts, encodes flows or makes values of them, and the keys and actions of which there are none here."""
@@ -144,7 +147,7 @@ def test_show(br0: str) -> None:
 
 def test_dump_flows(br0: str) -> None:
     _, modules = loaded_by("dump-flows", br0, may_compile=True)
-    assert "dpif.odp.flow_lines" in modules
+    assert "dpif.odp.lines.compiled" in modules
     assert modules & (COSTLY | UNUSED_BY_DUMP) == set()
 
 

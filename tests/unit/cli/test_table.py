@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpif.cli.table import Column, Row, Screen, Table
+from dpif.cli.output.table import Column, Row, Screen, Table
 from dpif.errors import DumpInterrupted
 
 COLUMNS = (Column("name"), Column("packets", is_number=True), Column("state"))

@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from dpif.cli.arguments import parse, read
-from dpif.cli.commands import BY_NAME, COMMANDS, REFUSED, TOPICS, Command
+from dpif.cli.command_table import BY_NAME, COMMANDS, REFUSED, TOPICS, Command
 from dpif.cli.help import help_text
 from dpif.cli.options import ALL, GENERAL, LOGGING, OWN, SHARED
 
@@ -29,7 +29,7 @@ def test_flags_are_unique() -> None:
 @each_command
 def test_the_handler_takes_a_context(command: Command) -> None:
     module, _, function = command.handler.partition(":")
-    handler = getattr(importlib.import_module(f"dpif.cli.{module}"), function)
+    handler = getattr(importlib.import_module(f"dpif.cli.commands.{module}"), function)
     assert list(inspect.signature(handler).parameters) == ["context"]
 
 

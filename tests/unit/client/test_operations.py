@@ -10,9 +10,9 @@ from dpif.client.operations import Delete, Execute, Get, Put, Results, explain_r
 from dpif.errors import EncodeError, NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.odp.constants import FlowCmd, PacketCmd
-from dpif.odp.key import FlowKey
+from dpif.odp.kernel.rules import LINUX_6_1, NEWEST, Features
 from dpif.odp.messages import FlowRecord, PacketRecord
-from dpif.odp.rules import LINUX_6_1, NEWEST, Features
+from dpif.odp.model.key import FlowKey
 
 ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
 

@@ -7,8 +7,8 @@ import pytest
 from dpif.client.values import decode_match, encode_actions, encode_match
 from dpif.errors import EncodeError, ParseError
 from dpif.odp.actions import Actions, Output
-from dpif.odp.key import FlowKey, FlowMask, parse_match
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.key import FlowKey, FlowMask, parse_match
+from dpif.odp.model.ufid import Ufid
 
 TEXT = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17)"
 UFID = Ufid("00112233-4455-6677-8899-aabbccddeeff")

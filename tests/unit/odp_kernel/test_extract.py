@@ -9,12 +9,12 @@ import pytest
 
 from dpif.odp.constants import FragType, Ipv6ExtHdr
 from dpif.odp.extraction import extract, extract_flat, extract_for
-from dpif.odp.key import FlowKey, parse_key
-from dpif.odp.layers import Arp, Icmp, Ipv4, Ipv6, NeighborDiscovery, Tcp, Udp
-from dpif.odp.match import explain_match
-from dpif.odp.rules import Features, RuleBroken
-from dpif.odp.swkey import ETHERNET_METADATA, get
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.kernel.match import explain_match
+from dpif.odp.kernel.rules import Features, RuleBroken
+from dpif.odp.kernel.swkey import ETHERNET_METADATA, get
+from dpif.odp.model.key import FlowKey, parse_key
+from dpif.odp.model.layers import Arp, Icmp, Ipv4, Ipv6, NeighborDiscovery, Tcp, Udp
+from dpif.odp.model.tunnel import Tunnel
 from dpif.testing import odd_packets
 
 MACS = bytes.fromhex("020000000002 020000000001")

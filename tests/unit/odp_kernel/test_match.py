@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dpif.odp.emit import mask_to_key, to_key
-from dpif.odp.key import FlowKey, FlowMask, parse_key, parse_match
-from dpif.odp.layers import Mpls
-from dpif.odp.match import from_match, metadata
-from dpif.odp.rules import Features, RuleBroken
-from dpif.odp.swkey import bits, get
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.kernel.emit import mask_to_key, to_key
+from dpif.odp.kernel.match import from_match, metadata
+from dpif.odp.kernel.rules import Features, RuleBroken
+from dpif.odp.kernel.swkey import bits, get
+from dpif.odp.model.key import FlowKey, FlowMask, parse_key, parse_match
+from dpif.odp.model.layers import Mpls
+from dpif.odp.model.tunnel import Tunnel
 from dpif.testing.rule_cases import CASES, RuleCase
 
 PLAIN = Features(ct_zones=False)

@@ -6,11 +6,11 @@ import pytest
 
 from dpif.errors import DpifError
 from dpif.odp.actions import Actions, Ct, Drop, Psample, Unknown, parse_actions
-from dpif.odp.check import check_actions, explain_actions
 from dpif.odp.constants import ActionAttr
-from dpif.odp.key import FlowKey, parse_match
-from dpif.odp.match import explain_match, from_match
-from dpif.odp.rules import LINUX_6_1, Features, RuleBroken
+from dpif.odp.kernel.check import check_actions, explain_actions
+from dpif.odp.kernel.match import explain_match, from_match
+from dpif.odp.kernel.rules import LINUX_6_1, Features, RuleBroken
+from dpif.odp.model.key import FlowKey, parse_match
 from dpif.testing.rule_cases import ARP, CASES, IP, NEWER_ACTIONS, RuleCase
 
 

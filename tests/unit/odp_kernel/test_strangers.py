@@ -11,15 +11,15 @@ import dpif
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
 from dpif.odp.actions import Action, CheckPktLen, Ct, Nat, Psample, PushNsh, Sample, Userspace
-from dpif.odp.attrs import Scalar
-from dpif.odp.check import explain_actions
-from dpif.odp.key import FlowKey, parse_key, parse_match
-from dpif.odp.kinds import U32X
-from dpif.odp.match import explain_match, from_match, metadata
-from dpif.odp.nest import Attr, Attributes
-from dpif.odp.nsh import Nsh, NshBase, NshContext
-from dpif.odp.rules import RuleBroken
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.kernel.check import explain_actions
+from dpif.odp.kernel.match import explain_match, from_match, metadata
+from dpif.odp.kernel.rules import RuleBroken
+from dpif.odp.model.attrs import Scalar
+from dpif.odp.model.key import FlowKey, parse_key, parse_match
+from dpif.odp.model.kinds import U32X
+from dpif.odp.model.nest import Attr, Attributes
+from dpif.odp.model.nsh import Nsh, NshBase, NshContext
+from dpif.odp.model.tunnel import Tunnel
 from dpif.userspace.underlays.memory import MemoryUnderlay
 
 MATCH = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp()"

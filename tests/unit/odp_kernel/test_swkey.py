@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dpif.odp.swkey import CT_ORIG4, ETHERNET_METADATA, FIELDS, METADATA, bits, build, get, put
+from dpif.odp.kernel.swkey import CT_ORIG4, ETHERNET_METADATA, FIELDS, METADATA, bits, build, get, put
 
 
 @pytest.mark.parametrize("name", FIELDS)

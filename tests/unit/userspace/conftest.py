@@ -8,9 +8,9 @@ from random import Random
 import pytest
 
 from dpif.odp.actions import Actions, parse_actions
-from dpif.odp.check import check_actions
-from dpif.odp.key import parse_match
-from dpif.odp.match import from_match
+from dpif.odp.kernel.check import check_actions
+from dpif.odp.kernel.match import from_match
+from dpif.odp.model.key import parse_match
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.engine.datapath import Datapath, DatapathFlow

@@ -6,8 +6,8 @@ import pytest
 
 from dpif.odp.actions import Actions, AddMpls, CheckPktLen, DecTtl, Output, Sample, Trunc, Userspace, parse_actions
 from dpif.odp.constants import PacketCmd
-from dpif.odp.emit import to_key
-from dpif.odp.layers import Udp, Vlan
+from dpif.odp.kernel.emit import to_key
+from dpif.odp.model.layers import Udp, Vlan
 from dpif.packet import build
 from dpif.packet.checksum import checksum
 from dpif.userspace.engine.execute import CAPABILITIES

@@ -6,7 +6,7 @@ import pytest
 
 from dpif.conntrack.constants import TcpState, TcpTimeout
 from dpif.odp.constants import CtState, FragType
-from dpif.odp.swkey import get
+from dpif.odp.kernel.swkey import get
 from dpif.packet import build
 from dpif.userspace.engine.conntrack import segment as tcp
 from dpif.userspace.engine.conntrack.connection import Connection

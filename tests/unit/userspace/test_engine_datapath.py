@@ -9,8 +9,8 @@ import pytest
 
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import DatapathFeature, PacketCmd, TcpFlag
-from dpif.odp.emit import to_key
 from dpif.odp.extraction import extract_flat
+from dpif.odp.kernel.emit import to_key
 from dpif.packet import build
 from dpif.userspace.engine.datapath import MAX_UPCALL_PACKET, Datapath
 from dpif.userspace.engine.frame import Frame

@@ -23,8 +23,8 @@ from dpif.odp.constants import (
     VportCmd,
     VportType,
 )
-from dpif.odp.key import FlowKey, parse_match
 from dpif.odp.messages import DatapathRecord, FlowRecord, PacketRecord, Record, VportRecord
+from dpif.odp.model.key import FlowKey, parse_match
 from dpif.packet import build
 from dpif.userspace.system import UserspaceSystem
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from dpif.odp.extraction import extract_flat
-from dpif.odp.swkey import ETHERNET_METADATA
+from dpif.odp.kernel.swkey import ETHERNET_METADATA
 from dpif.packet import build
 from dpif.packet.edit import push_vlan
 from dpif.testing import odd_packets

@@ -14,7 +14,7 @@ from dpif.client import Datapath
 from dpif.errors import EncodeError, NetlinkError, Unavailable
 from dpif.netlink.attributes import attribute
 from dpif.odp.actions import Action, Drop, Psample, Userspace, parse_actions
-from dpif.odp.rules import KERNELS
+from dpif.odp.kernel.rules import KERNELS
 from dpif.packet import build
 from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
 from dpif.testing.ct_player import Player

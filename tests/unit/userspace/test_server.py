@@ -29,8 +29,8 @@ from dpif.netlink.route import NETLINK_ROUTE
 from dpif.netlink.unix import FrameKind, UnixTransport, pack_frame, socket_address, unpack_frame
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import DatapathCmd, FlowCmd, PacketCmd, VportCmd, VportType
-from dpif.odp.key import FlowKey
 from dpif.odp.messages import DatapathRecord, FlowRecord, PacketRecord, VportRecord
+from dpif.odp.model.key import FlowKey
 from dpif.packet import build
 from dpif.testing.waiting import PATIENCE
 from dpif.userspace.engine.limits import Limits

@@ -22,8 +22,8 @@ from dpif.netlink.message import Message, pack_message, split
 from dpif.netlink.policy import Decoded
 from dpif.netlink.unix import DATA_HEADER, MAX_FRAME, FrameKind, UnixTransport, pack_frame, unpack_frame
 from dpif.odp.constants import CtLimitCmd, DatapathCmd, DummyAttr, FlowCmd, VportCmd, VportType
-from dpif.odp.key import FlowKey, parse_match
 from dpif.odp.messages import CtLimitRecord, DatapathRecord, FlowRecord, Record, VportRecord
+from dpif.odp.model.key import FlowKey, parse_match
 from dpif.userspace.client import TURN
 from dpif.userspace.engine.limits import Limits
 from dpif.userspace.listening import Place

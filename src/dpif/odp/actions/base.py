@@ -21,15 +21,15 @@ from dpif._typing import TYPE_CHECKING, Any, ClassVar, Self
 from dpif.errors import DecodeError, EncodeError, ParseError
 from dpif.netlink.attributes import attribute, walk
 from dpif.netlink.constants import NLA_TYPE_MASK
-from dpif.odp.arguments import missing, scan_unmasked, show_argument
-from dpif.odp.attrs import EXACT, PLAIN, AttrType, Style, scan_bytes
 from dpif.odp.constants.actions import ActionAttr
-from dpif.odp.kinds import Plain
-from dpif.odp.nest import MAX_DEPTH, Attr, Attributes, nested_decoding
-from dpif.odp.structs import Record
+from dpif.odp.model.arguments import missing, scan_unmasked, show_argument
+from dpif.odp.model.attrs import EXACT, PLAIN, AttrType, Style, scan_bytes
+from dpif.odp.model.kinds import Plain
+from dpif.odp.model.nest import MAX_DEPTH, Attr, Attributes, nested_decoding
+from dpif.odp.model.structs import Record
 
 if TYPE_CHECKING:
-    from dpif.odp.scanner import Scanner
+    from dpif.odp.model.scanner import Scanner
 
 MAX_ACTIONS_SIZE = 65535
 """Bytes of a list of actions that a text may make, as for the C tool; an attribute has room for four less."""
@@ -413,7 +413,7 @@ def parse_actions(text: str, port_names: Mapping[str, int] | None = None) -> Act
 
     Any action may be given by its number and its bytes: ``action99(00 01)``.
     """
-    from dpif.odp.scanner import Scanner  # who prints never loads it
+    from dpif.odp.model.scanner import Scanner  # who prints never loads it
 
     scanner = Scanner(text, port_names)
     actions = Actions.scan(scanner)

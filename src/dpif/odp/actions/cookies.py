@@ -12,12 +12,12 @@ import struct
 
 from dpif._typing import Any, ClassVar, Self
 from dpif.errors import ParseError
-from dpif.odp.attrs import Opaque, Style
 from dpif.odp.constants import VLAN_CFI, CookieType, SampleDirection, SlowPathReason
-from dpif.odp.kinds import PORT, U16, U32, Flags, OtherOrder, Raw, UInt
-from dpif.odp.scanner import Scanner
-from dpif.odp.structs import Field, Record
-from dpif.odp.ufid import scan_uuid, show_uuid
+from dpif.odp.model.attrs import Opaque, Style
+from dpif.odp.model.kinds import PORT, U16, U32, Flags, OtherOrder, Raw, UInt
+from dpif.odp.model.scanner import Scanner
+from dpif.odp.model.structs import Field, Record
+from dpif.odp.model.ufid import scan_uuid, show_uuid
 
 COOKIE_SIZE = 48
 OFPP_NONE = 0xFFFF

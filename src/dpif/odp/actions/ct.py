@@ -6,13 +6,13 @@ from dpif._typing import Any, NamedTuple
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action, NestAction
 from dpif.odp.actions.nat import Nat, NatType
-from dpif.odp.arguments import scan_unmasked
-from dpif.odp.attrs import AttrType, Empty, Scalar, Style
 from dpif.odp.constants import ActionAttr, CtAttr
-from dpif.odp.kinds import LABELS, U32X, Kind, Plain, UInt
-from dpif.odp.nest import Attr
-from dpif.odp.scanner import Scanner
-from dpif.odp.structs import scan_value_and_mask
+from dpif.odp.model.arguments import scan_unmasked
+from dpif.odp.model.attrs import AttrType, Empty, Scalar, Style
+from dpif.odp.model.kinds import LABELS, U32X, Kind, Plain, UInt
+from dpif.odp.model.nest import Attr
+from dpif.odp.model.scanner import Scanner
+from dpif.odp.model.structs import scan_value_and_mask
 
 _U16 = UInt(16, radix=10)
 _WORD = re.compile(r"[^,) \t\r\n]+")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dpif._typing import TYPE_CHECKING
 from dpif.odp.actions.base import Action, FieldAction
-from dpif.odp.attrs import Style
 from dpif.odp.constants.actions import ActionAttr, HashAlg
-from dpif.odp.kinds import ETHERTYPE, MAC, U32, OtherOrder, Plain, UInt
-from dpif.odp.structs import Bits, Field
+from dpif.odp.model.attrs import Style
+from dpif.odp.model.kinds import ETHERTYPE, MAC, U32, OtherOrder, Plain, UInt
+from dpif.odp.model.structs import Bits, Field
 
 if TYPE_CHECKING:
-    from dpif.odp.scanner import Scanner
+    from dpif.odp.model.scanner import Scanner
 
 _ETHERTYPE = UInt(16, "1x")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from dpif.odp.attrs import Style
-from dpif.odp.scanner import Scanner
+from dpif.odp.model.attrs import Style
+from dpif.odp.model.scanner import Scanner
 
 _HEX = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]+")
 

@@ -6,16 +6,16 @@ import re
 
 from dpif._typing import TYPE_CHECKING, Any, Self
 from dpif.errors import DecodeError, EncodeError
-from dpif.odp.attrs import AttrType, Empty, Scalar
 from dpif.odp.constants import NatAttr
-from dpif.odp.kinds import IPV4, IPV6, Plain, UInt
-from dpif.odp.nest import Attr, Attributes
-from dpif.odp.scanner import Scanner
+from dpif.odp.model.attrs import AttrType, Empty, Scalar
+from dpif.odp.model.kinds import IPV4, IPV6, Plain, UInt
+from dpif.odp.model.nest import Attr, Attributes
+from dpif.odp.model.scanner import Scanner
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 else:
-    IPv4Address = IPv6Address = Any  # see `dpif.odp.kinds`
+    IPv4Address = IPv6Address = Any  # see `dpif.odp.model.kinds`
 
 _PORT = UInt(16, radix=10)
 _LOOKS_LIKE_IPV4 = re.compile(r"[0-9]+\.")

@@ -11,7 +11,6 @@ from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLA_F_NESTED
 from dpif.odp.actions.base import Action, ActionList, NestAction
 from dpif.odp.actions.hexadecimal import scan_hex, show_hex
-from dpif.odp.attrs import Opaque, Scalar, Style
 from dpif.odp.constants import (
     OVS_PSAMPLE_COOKIE_MAX_SIZE,
     ActionAttr,
@@ -20,9 +19,10 @@ from dpif.odp.constants import (
     PsampleAttr,
     SampleAttr,
 )
-from dpif.odp.kinds import U16, U32, Kind, Plain, Raw
-from dpif.odp.nest import Attr
-from dpif.odp.scanner import Scanner
+from dpif.odp.model.attrs import Opaque, Scalar, Style
+from dpif.odp.model.kinds import U16, U32, Kind, Plain, Raw
+from dpif.odp.model.nest import Attr
+from dpif.odp.model.scanner import Scanner
 
 _PERCENTAGE = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _ALWAYS = 0xFFFFFFFF

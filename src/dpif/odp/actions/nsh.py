@@ -7,11 +7,11 @@ from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action
 from dpif.odp.actions.hexadecimal import scan_hex, show_hex
-from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr, KeyAttr, NshKeyAttr
-from dpif.odp.kinds import Plain, Raw
-from dpif.odp.nsh import NSH_M_TYPE1, NSH_M_TYPE2, Nsh, NshBase, NshContext, scan_nsh_name, with_fields
-from dpif.odp.scanner import Scanner
+from dpif.odp.model.attrs import Style
+from dpif.odp.model.kinds import Plain, Raw
+from dpif.odp.model.nsh import NSH_M_TYPE1, NSH_M_TYPE2, Nsh, NshBase, NshContext, scan_nsh_name, with_fields
+from dpif.odp.model.scanner import Scanner
 
 _DEFAULTS = NshBase(ttl=63, mdtype=NSH_M_TYPE1, np=3, si=255)
 NSH_CTX_HDRS_MAX_LEN = 248

@@ -6,15 +6,15 @@ from dpif._typing import TYPE_CHECKING, Any, TypeVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action
-from dpif.odp.attrs import AttrType, Style
 from dpif.odp.constants.actions import ActionAttr
-from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.kinds import Plain
-from dpif.odp.nest import Nest, Nested
+from dpif.odp.model.attrs import AttrType, Style
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.kinds import Plain
+from dpif.odp.model.nest import Nest, Nested
 
 if TYPE_CHECKING:
-    from dpif.odp.scanner import Scanner
-    from dpif.odp.tunnel import Tunnel
+    from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.tunnel import Tunnel
 
 N = TypeVar("N", bound=Nest)
 

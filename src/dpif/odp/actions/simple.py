@@ -7,12 +7,12 @@ import struct
 from dpif._typing import TYPE_CHECKING, ClassVar
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
-from dpif.odp.attrs import Style
 from dpif.odp.constants.actions import ActionAttr, XlateError
-from dpif.odp.kinds import Plain, sharp
+from dpif.odp.model.attrs import Style
+from dpif.odp.model.kinds import Plain, sharp
 
 if TYPE_CHECKING:
-    from dpif.odp.scanner import Scanner
+    from dpif.odp.model.scanner import Scanner
 
 _U32 = struct.Struct("=I")
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from dpif._typing import ClassVar, NamedTuple, Protocol, Self, TypeVar
 from dpif.errors import DecodeError
-from dpif.odp.attrs import PLAIN
 from dpif.odp.constants import VportType
-from dpif.odp.kinds import ETHERTYPE, IPV4, IPV6, MAC, U8, U8X, U16, Raw, UInt
-from dpif.odp.scanner import Scanner
-from dpif.odp.structs import BitStruct, Field, Struct
-from dpif.odp.tunnel_options import GeneveOptions, GeneveType
+from dpif.odp.model.attrs import PLAIN
+from dpif.odp.model.kinds import ETHERTYPE, IPV4, IPV6, MAC, U8, U8X, U16, Raw, UInt
+from dpif.odp.model.scanner import Scanner
+from dpif.odp.model.structs import BitStruct, Field, Struct
+from dpif.odp.model.tunnel_options import GeneveOptions, GeneveType
 from dpif.packet.checksum import checksum
 
 _HEX8 = UInt(8, "1x", radix=16)

@@ -7,10 +7,10 @@ import struct
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions.base import Action
 from dpif.odp.actions.tunnel_headers import scan_headers, show_headers
-from dpif.odp.attrs import Style
 from dpif.odp.constants import ActionAttr
-from dpif.odp.kinds import U32, Plain
-from dpif.odp.scanner import Scanner
+from dpif.odp.model.attrs import Style
+from dpif.odp.model.kinds import U32, Plain
+from dpif.odp.model.scanner import Scanner
 
 _FIXED = struct.Struct("=4I")
 TNL_PUSH_HEADER_SIZE = 512

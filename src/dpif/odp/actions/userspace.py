@@ -5,12 +5,12 @@ from __future__ import annotations
 from dpif._typing import Any
 from dpif.odp.actions.base import NestAction
 from dpif.odp.actions.cookies import COOKIE_SIZE, ODPP_NONE, Cookie, UserData
-from dpif.odp.arguments import scan_unmasked, show_argument
-from dpif.odp.attrs import Empty, PortNumber, Scalar, Style
 from dpif.odp.constants import ActionAttr, UserspaceAttr
-from dpif.odp.kinds import PORT, U32, Plain
-from dpif.odp.nest import Attr
-from dpif.odp.scanner import Scanner
+from dpif.odp.model.arguments import scan_unmasked, show_argument
+from dpif.odp.model.attrs import Empty, PortNumber, Scalar, Style
+from dpif.odp.model.kinds import PORT, U32, Plain
+from dpif.odp.model.nest import Attr
+from dpif.odp.model.scanner import Scanner
 
 _USERDATA = UserData()
 _NO_USERDATA = "userdata(none)"

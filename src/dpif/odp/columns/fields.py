@@ -1,8 +1,8 @@
 """Which columns a flow has, and where in the bytes of a key or mask each of them stands.
 
-All follows from the descriptions of keys (`dpif.odp.key`): a scalar is a column, a structure one for each field, a
-nest those of its attributes with its name before theirs, as in a filter (`dpif.odp.filter`): ``in_port``,
-``ipv4.dst``, ``tunnel.vxlan.gbp.id``, ``encap.vlan.vid``. This file knows neither arrays nor messages.
+All follows from the descriptions of keys (`dpif.odp.model.key`): a scalar is a column, a structure one for each
+field, a nest those of its attributes with its name before theirs, as in a filter (`dpif.odp.filter`):
+``in_port``, ``ipv4.dst``, ``tunnel.vxlan.gbp.id``, ``encap.vlan.vid``. This file knows neither arrays nor messages.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from functools import cache
 from dpif._typing import Any, Final, NamedTuple
 from dpif.errors import EncodeError
 from dpif.netlink.attributes import walk
-from dpif.odp.attrs import AttrType, Empty, Scalar, Structure
 from dpif.odp.constants import TunnelKeyAttr
-from dpif.odp.key import FlowKey
-from dpif.odp.kinds import Kind, OtherOrder
-from dpif.odp.layers import Mpls, MplsStack
-from dpif.odp.nest import Nest, Nested
-from dpif.odp.structs import Bits, Field, Record
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.model.attrs import AttrType, Empty, Scalar, Structure
+from dpif.odp.model.key import FlowKey
+from dpif.odp.model.kinds import Kind, OtherOrder
+from dpif.odp.model.layers import Mpls, MplsStack
+from dpif.odp.model.nest import Nest, Nested
+from dpif.odp.model.structs import Bits, Field, Record
+from dpif.odp.model.tunnel import Tunnel
 
 MASK: Final = ".mask"
 """What a field's name has behind it in the name of its mask."""

@@ -24,9 +24,9 @@ from dpif.netlink.constants import NLA_HDRLEN
 from dpif.odp.columns.fields import MASK, UFID, Form, Leaf, known_types, leaves
 from dpif.odp.columns.places import WORD, Array, Messages
 from dpif.odp.constants import FlowAttr
-from dpif.odp.key import FlowKey, FlowMask
 from dpif.odp.messages.flow import FlowRecord
-from dpif.odp.nest import Nest, Nested
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.nest import Nest, Nested
 
 _PARTS: Final[tuple[tuple[FlowAttr, type[Nest] | None, str], ...]] = (
     (FlowAttr.UFID, None, ""),

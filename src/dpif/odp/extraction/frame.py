@@ -5,14 +5,14 @@ from __future__ import annotations
 from struct import Struct
 
 from dpif.odp.constants import ETH_P_802_3_MIN, VLAN_CFI, KeyAttr
-from dpif.odp.emit import to_key
 from dpif.odp.extraction.ipv6 import is_nd
 from dpif.odp.extraction.network import NETWORK_BITS
-from dpif.odp.key import FlowKey
-from dpif.odp.match import metadata, tunnel_bits
-from dpif.odp.rules import NEWEST, Features, RuleBroken
-from dpif.odp.swkey import FIELDS, MAC_PROTO_ETHERNET, MAC_PROTO_NONE, METADATA, get
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.kernel.emit import to_key
+from dpif.odp.kernel.match import metadata, tunnel_bits
+from dpif.odp.kernel.rules import NEWEST, Features, RuleBroken
+from dpif.odp.kernel.swkey import FIELDS, MAC_PROTO_ETHERNET, MAC_PROTO_NONE, METADATA, get
+from dpif.odp.model.key import FlowKey
+from dpif.odp.model.tunnel import Tunnel
 from dpif.packet.constants import ETH_P_802_2, ETH_P_IP, ETH_P_IPV6, VLAN_ETHERTYPES
 
 _U16 = Struct("!H")

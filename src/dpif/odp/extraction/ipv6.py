@@ -10,9 +10,9 @@ from struct import Struct
 
 from dpif.odp.constants import FragType, Ipv6ExtHdr
 from dpif.odp.extraction.transport import TRANSPORT6_BITS
-from dpif.odp.protocols import ND_TYPES
-from dpif.odp.rules import Features
-from dpif.odp.swkey import CT_ORIG6, FIELDS, get
+from dpif.odp.kernel.protocols import ND_TYPES
+from dpif.odp.kernel.rules import Features
+from dpif.odp.kernel.swkey import CT_ORIG6, FIELDS, get
 from dpif.packet.constants import (
     IPPROTO_AH,
     IPPROTO_DSTOPTS,

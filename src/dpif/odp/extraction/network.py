@@ -13,8 +13,8 @@ from struct import Struct
 from dpif.odp.constants import FragType
 from dpif.odp.extraction.ipv6 import ipv6_bits
 from dpif.odp.extraction.transport import TRANSPORT4_BITS
-from dpif.odp.rules import Features, RuleBroken
-from dpif.odp.swkey import CT_ORIG4, FIELDS, MPLS_LABEL_DEPTH, NSH_MD_TYPE1
+from dpif.odp.kernel.rules import Features, RuleBroken
+from dpif.odp.kernel.swkey import CT_ORIG4, FIELDS, MPLS_LABEL_DEPTH, NSH_MD_TYPE1
 from dpif.packet.constants import (
     ETH_P_ARP,
     ETH_P_IP,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from struct import Struct
 
-from dpif.odp.swkey import FIELDS
+from dpif.odp.kernel.swkey import FIELDS
 from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 
 _TCP = Struct("!IxxxxxxxxH")

@@ -12,10 +12,10 @@ from dpif.netlink.attributes import Buffer, attribute
 from dpif.netlink.policy import BYTES, FLAG, PAD, U8, U32, U64, AttributeSet, Structure
 from dpif.odp.actions import Actions
 from dpif.odp.constants.flow import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowAttr
-from dpif.odp.key import FlowKey, FlowMask
-from dpif.odp.lazy import LazyDecoder
 from dpif.odp.messages.base import Record
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.lazy import LazyDecoder
+from dpif.odp.model.ufid import Ufid
 
 MAX_REMEMBERED: Final = 512
 """Masks, and lists of actions, that are remembered by their bytes: many flows share few."""

@@ -18,9 +18,9 @@ from dpif.netlink.message import pack_message
 from dpif.netlink.transport import Transport
 from dpif.odp.actions import Output, Psample
 from dpif.odp.constants import OVS_FLOW_FAMILY, FlowCmd
-from dpif.odp.key import FlowKey, format_key
 from dpif.odp.messages import FlowRecord
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.key import FlowKey, format_key
+from dpif.odp.model.ufid import Ufid
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
 from dpif.testing.waiting import PATIENCE

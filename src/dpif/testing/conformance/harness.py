@@ -11,7 +11,7 @@ import pytest
 from dpif._typing import Protocol
 from dpif.client import Datapath
 from dpif.errors import NetlinkError
-from dpif.odp.rules import Features
+from dpif.odp.kernel.rules import Features
 from dpif.testing.waiting import PATIENCE
 
 

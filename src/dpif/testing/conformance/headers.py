@@ -6,7 +6,7 @@ import errno
 
 import dpif
 from dpif.odp.actions import Action, Actions, AddMpls, Output, PushNsh, Set
-from dpif.odp.nsh import Nsh, NshBase
+from dpif.odp.model.nsh import Nsh, NshBase
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, refused, two_ports
 from dpif.testing.conformance.packets import UDP4, A, B, sent_on

@@ -11,7 +11,7 @@ from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLA_F_NESTED
 from dpif.odp.actions import Action, Actions, Output, Psample, Sample, Trunc, parse_actions
 from dpif.odp.constants import ActionAttr, PsampleAttr
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.model.tunnel import Tunnel
 from dpif.packet.constants import ETH_P_8021Q, ETH_P_IP
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, Host, need, refused, two_ports
 from dpif.testing.conformance.packets import TAGGED, TAGGED_FLOW, UDP4, UDP4_FLOW

@@ -33,7 +33,6 @@ from dpif.odp.constants import (
     VportCmd,
     VportType,
 )
-from dpif.odp.key import parse_match
 from dpif.odp.messages import (
     CtLimitRecord,
     DatapathRecord,
@@ -45,6 +44,7 @@ from dpif.odp.messages import (
     ZoneLimit,
 )
 from dpif.odp.messages.base import OVS_HDRLEN
+from dpif.odp.model.key import parse_match
 from dpif.testing.conformance.harness import Harness, refused, two_ports
 from dpif.testing.conformance.packets import UDP4, UDP4_FLOW
 

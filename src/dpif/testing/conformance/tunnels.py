@@ -17,7 +17,7 @@ from dpif.netlink.policy import Decoded
 from dpif.odp.actions import Actions, Userspace
 from dpif.odp.constants import TunnelAttr, TunnelFlag, VportCmd, VportType, VxlanExt
 from dpif.odp.messages import VportRecord
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.model.tunnel import Tunnel
 from dpif.packet import build
 from dpif.packet.constants import IP_DF, IPPROTO_GRE, IPPROTO_UDP
 from dpif.packet.headers import Ipv4, Udp

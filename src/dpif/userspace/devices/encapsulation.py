@@ -1,6 +1,6 @@
 """How each type of tunnel puts a packet into a `Datagram` and takes it out again: tunnel keys to headers and back.
 
-A tunnel key is in its flat form here (`dpif.odp.swkey`). What a key says and what comes of it is as in Linux
+A tunnel key is in its flat form here (`dpif.odp.kernel.swkey`). What a key says and what comes of it is as in Linux
 (drivers/net/vxlan, drivers/net/geneve.c, net/ipv4/ip_gre.c, their devices taking all from the packet).
 """
 
@@ -13,7 +13,7 @@ from errno import EBUSY, EEXIST
 
 from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.odp.constants import VportType
-from dpif.odp.swkey import (
+from dpif.odp.kernel.swkey import (
     AF_INET,
     AF_INET6,
     TUNNEL_CRIT_OPT,

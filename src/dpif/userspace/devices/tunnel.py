@@ -14,7 +14,7 @@ from functools import partial
 from dpif._typing import Any, Final
 from dpif.errors import DecodeError
 from dpif.odp.constants import TunnelAttr, VportType, VxlanExt
-from dpif.odp.swkey import AF_INET, AF_INET6, bits, build, get
+from dpif.odp.kernel.swkey import AF_INET, AF_INET6, bits, build, get
 from dpif.packet.offload import finished
 from dpif.userspace.devices.encapsulation import ENCAPSULATIONS, VXLAN_GBP, Encapsulation, outer_fields
 from dpif.userspace.engine.device import Device

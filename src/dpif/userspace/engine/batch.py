@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from dpif._typing import TYPE_CHECKING, TypeAlias
-from dpif.odp.swkey import TCP_FLAGS
+from dpif.odp.kernel.swkey import TCP_FLAGS
 from dpif.userspace.engine.columns import fingerprints
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from dpif._typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from dpif.odp.actions import Actions, Output
 from dpif.odp.constants import DP_MAX_PORTS, DatapathFeature, PacketCmd
 from dpif.odp.extraction import extract_flat
-from dpif.odp.rules import RuleBroken
-from dpif.odp.swkey import TCP_FLAGS
+from dpif.odp.kernel.rules import RuleBroken
+from dpif.odp.kernel.swkey import TCP_FLAGS
 from dpif.userspace.engine.execute import compile_actions
 from dpif.userspace.engine.fingerprint import fingerprint
 from dpif.userspace.engine.frame import NO_CUT, Frame

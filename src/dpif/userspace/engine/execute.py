@@ -45,8 +45,8 @@ from dpif.odp.actions import (
     Userspace,
 )
 from dpif.odp.constants import ActionAttr, DatapathFeature, PacketCmd
-from dpif.odp.rules import RuleBroken
-from dpif.odp.swkey import put
+from dpif.odp.kernel.rules import RuleBroken
+from dpif.odp.kernel.swkey import put
 from dpif.packet.fragment import fragment
 from dpif.userspace.engine import modify
 from dpif.userspace.engine.conntrack.action import ct_clear, make_ct

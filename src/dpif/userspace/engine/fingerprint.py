@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dpif._typing import Final
-from dpif.odp.protocols import ND_TYPES
+from dpif.odp.kernel.protocols import ND_TYPES
 from dpif.packet.constants import IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 
 IPV4: Final = b"\x08\0\x45"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dpif._typing import TYPE_CHECKING, Final
 from dpif.odp.extraction import extract_flat
-from dpif.odp.swkey import CT_ORIG4, CT_ORIG6, MAC_PROTO_ETHERNET, METADATA, bits, get
+from dpif.odp.kernel.swkey import CT_ORIG4, CT_ORIG6, MAC_PROTO_ETHERNET, METADATA, bits, get
 from dpif.packet.constants import ETH_P_IP, VLAN_ETHERTYPES
 from dpif.packet.layout import Layout, locate
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from dpif.odp.protocols import IP_ETHERTYPES
-from dpif.odp.swkey import get
+from dpif.odp.kernel.protocols import IP_ETHERTYPES
+from dpif.odp.kernel.swkey import get
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6
 from dpif.userspace.engine.frame import Frame
 

@@ -15,11 +15,11 @@ from functools import partial
 from dpif._typing import Any, Final, NamedTuple
 from dpif.odp.actions import AddMpls, PopMpls, PushEth, PushMpls, PushVlan, Set, SetMasked
 from dpif.odp.constants import VLAN_CFI, KeyAttr, TunnelKeyAttr
-from dpif.odp.layers import Mpls
-from dpif.odp.match_tunnel import tunnel_bits
-from dpif.odp.places import PLACES
-from dpif.odp.swkey import FIELDS, MAC_PROTO_ETHERNET, TUNNEL_CRIT_OPT, bits, get, put
-from dpif.odp.tunnel import Tunnel
+from dpif.odp.kernel.match_tunnel import tunnel_bits
+from dpif.odp.kernel.places import PLACES
+from dpif.odp.kernel.swkey import FIELDS, MAC_PROTO_ETHERNET, TUNNEL_CRIT_OPT, bits, get, put
+from dpif.odp.model.layers import Mpls
+from dpif.odp.model.tunnel import Tunnel
 from dpif.packet import edit
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, ETH_P_TEB
 from dpif.packet.layout import Layout
@@ -75,8 +75,8 @@ _MARKS: Final = frozenset({KeyAttr.PRIORITY, KeyAttr.SKB_MARK})
 def make_set(action: Set | SetMasked) -> Step:
     """Make the step of a set action.
 
-    Of the attributes that `dpif.odp.check_set` lets through ``ct_mark`` and ``ct_label`` are left: the kernel takes
-    an action that sets them, and cannot carry it out.
+    Of the attributes that `dpif.odp.kernel.check_set` lets through ``ct_mark`` and ``ct_label`` are left: the kernel
+    takes an action that sets them, and cannot carry it out.
     """
     ((number, value),) = action.key.kept()
     if number == KeyAttr.TUNNEL:

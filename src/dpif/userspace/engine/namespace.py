@@ -17,7 +17,7 @@ from errno import EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, ENOMEM, EO
 
 from dpif._typing import Any, Final, NamedTuple, TypeAlias
 from dpif.odp.constants import DP_MAX_PORTS, IFNAMSIZ, OVSP_LOCAL, VportType
-from dpif.odp.rules import NEWEST, Features
+from dpif.odp.kernel.rules import NEWEST, Features
 from dpif.userspace.engine.conntrack.fragments import Fragments
 from dpif.userspace.engine.conntrack.nat import Translator
 from dpif.userspace.engine.conntrack.tracker import Tracker

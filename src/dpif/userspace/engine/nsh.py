@@ -4,7 +4,7 @@ A network service header goes before everything that the packet has, its Etherne
 behind it begins the packet when it is taken off. Nothing else in a packet changes.
 
 There is no ``set(nsh(…))``: no kernel ever carried one out, and Linux has taken it away (it is refused there as it
-is here, by the rules in `dpif.odp.check_set`).
+is here, by the rules in `dpif.odp.kernel.check_set`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from errno import EAFNOSUPPORT, EINVAL, ENOMEM
 
 from dpif._typing import Final
 from dpif.odp.actions import PushNsh
-from dpif.odp.nsh import NEXT_PROTOCOLS, NshBase, NshContext
-from dpif.odp.swkey import MAC_PROTO_ETHERNET, MAC_PROTO_NONE, get, put
+from dpif.odp.kernel.swkey import MAC_PROTO_ETHERNET, MAC_PROTO_NONE, get, put
+from dpif.odp.model.nsh import NEXT_PROTOCOLS, NshBase, NshContext
 from dpif.packet.constants import ETH_P_NSH, ETH_P_TEB
 from dpif.userspace.engine.frame import Frame
 from dpif.userspace.engine.processor import ActionError, Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dpif._typing import TYPE_CHECKING
-from dpif.odp.swkey import MAC_PROTO_ETHERNET, build
+from dpif.odp.kernel.swkey import MAC_PROTO_ETHERNET, build
 
 if TYPE_CHECKING:
     from dpif.userspace.engine.datapath import Datapath, DatapathFlow

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dpif._typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from dpif.odp.actions import Psample
 from dpif.odp.constants import ETH_P_802_3_MIN, VLAN_CFI
-from dpif.odp.swkey import TUNNEL, get
+from dpif.odp.kernel.swkey import TUNNEL, get
 from dpif.packet.constants import ETH_P_802_2
 from dpif.userspace.engine.frame import NO_CUT, Frame
 

@@ -1,6 +1,6 @@
 """The flow table: flows under masks, found by the flat key of a packet.
 
-A key is one integer (`dpif.odp.swkey`), so a mask applies in one ``&`` and each mask has one dictionary from
+A key is one integer (`dpif.odp.kernel.swkey`), so a mask applies in one ``&`` and each mask has one dictionary from
 masked keys to flows. A lookup tries the masks one after the other; the first flow that it meets wins. Where
 flows overlap that order is nobody's promise, as in the kernel.
 

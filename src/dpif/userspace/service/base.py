@@ -12,9 +12,9 @@ from dpif.netlink.constants import NLA_MAX_PAYLOAD
 from dpif.netlink.generic import GENL_HDRLEN
 from dpif.netlink.service import Service
 from dpif.odp.actions import Actions
+from dpif.odp.kernel.rules import RuleBroken
 from dpif.odp.messages import Record
 from dpif.odp.messages.base import OVS_HDRLEN
-from dpif.odp.rules import RuleBroken
 from dpif.userspace.engine.namespace import Namespace
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from dpif._typing import Final, NamedTuple
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_EXCL
 from dpif.odp.actions import Actions
-from dpif.odp.check import check_actions
 from dpif.odp.constants import OVS_FLOW_MCGROUP, OVS_FLOW_VERSION, FlowAttr, FlowCmd, UfidFlag
-from dpif.odp.emit import mask_to_key, to_key
-from dpif.odp.match import from_match
+from dpif.odp.kernel.check import check_actions
+from dpif.odp.kernel.emit import mask_to_key, to_key
+from dpif.odp.kernel.match import from_match
 from dpif.odp.messages import FlowCounters, FlowRecord
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FLOW

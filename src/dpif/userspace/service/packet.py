@@ -10,15 +10,15 @@ from dpif.errors import EncodeError
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.service import Service
 from dpif.odp.actions import Actions
-from dpif.odp.check import check_actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, OVS_PACKET_VERSION, PacketAttr, PacketCmd
-from dpif.odp.emit import to_key, to_tunnel
 from dpif.odp.extraction import extract_for
-from dpif.odp.key import FlowKey
+from dpif.odp.kernel.check import check_actions
+from dpif.odp.kernel.emit import to_key, to_tunnel
+from dpif.odp.kernel.swkey import get
 from dpif.odp.messages import PacketRecord
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.packet import PACKET
-from dpif.odp.swkey import get
+from dpif.odp.model.key import FlowKey
 from dpif.userspace.engine.frame import Frame
 from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.engine.upcall import Upcall

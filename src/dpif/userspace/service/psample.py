@@ -7,7 +7,7 @@ import time
 from dpif import psample
 from dpif.netlink.answering import Command
 from dpif.netlink.service import Service
-from dpif.odp.emit import to_tunnel
+from dpif.odp.kernel.emit import to_tunnel
 from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.engine.psample import SampledPacket
 

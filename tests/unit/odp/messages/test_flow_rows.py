@@ -8,10 +8,10 @@ import pytest
 
 from dpif.netlink.attributes import attribute
 from dpif.odp.constants import FlowAttr
-from dpif.odp.key import parse_match
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.messages.flow_rows import FlowRows
+from dpif.odp.model.key import parse_match
 
 KEY = parse_match("in_port(1),eth(),eth_type(0x0806),arp(op=1)")[0].to_bytes()
 

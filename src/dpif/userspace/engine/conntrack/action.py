@@ -14,8 +14,8 @@ from dpif.conntrack.constants import TcpState
 from dpif.odp.actions import Ct, Masked
 from dpif.odp.constants import CtState, FragType
 from dpif.odp.extraction.ipv6 import is_nd
-from dpif.odp.rules import RuleBroken
-from dpif.odp.swkey import get, put
+from dpif.odp.kernel.rules import RuleBroken
+from dpif.odp.kernel.swkey import get, put
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6
 from dpif.userspace.engine.conntrack.connection import Connection, Info, Tracked
 from dpif.userspace.engine.conntrack.fragments import Fragments

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dpif._typing import Final
-from dpif.odp.rules import Features
+from dpif.odp.kernel.rules import Features
 from dpif.packet.checksum import Buffer
 from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP
 from dpif.packet.layout import Layout

@@ -1,0 +1,76 @@
+"""Lines of a file of flows to operations; what is wrong with a line is a value too, for whoever reports it.
+
+Most lines of a file are a match of well-known elements, a space, and actions that an earlier line had. Those take
+the fast way, which looks at bytes and makes nothing but the operation. Every other line (a first word that says what
+to do, names of ports, a UFID, a comment, a fault) takes the slow way, which both must agree with: a property test
+says so.
+"""
+
+from __future__ import annotations
+
+from dpif._typing import Final
+from dpif.cli.commands.flows import FlowReader
+from dpif.cli.errors import CommandError
+from dpif.client.operations import Delete, Put
+from dpif.odp.text.matches import encode_match_text
+
+MAX_REMEMBERED: Final = 512
+"""Lists of actions that are remembered by their texts: the lines of a file share few."""
+
+_VERBS: Final = ("add", "delete", "modify")
+
+
+class LineReader:
+    """Reads the lines of one file; `verb` is what to do with the flow of a line that does not say so itself."""
+
+    def __init__(self, reader: FlowReader, verb: str) -> None:
+        self._reader = reader
+        self._verb = verb
+        self._actions: dict[bytes, bytes] = {}  # by all that a line has behind its match
+
+    def read(self, line: bytes, number: int) -> Put | Delete | str | None:
+        """Return what to do, or what is wrong with the line; None for one that says nothing."""
+        flow, _, rest = line.strip().partition(b" ")
+        if self._verb == "delete":
+            match = None if rest else encode_match_text(flow)
+            return self._read_slowly(line, number) if match is None else Delete(match[0])
+        actions = self._actions.get(rest)
+        match = None if actions is None else encode_match_text(flow)
+        if match is None or actions is None:
+            return self._read_slowly(line, number)
+        return Put(match[0], actions, match[1], create=self._verb == "add", modify=self._verb == "modify")
+
+    def verb(self, line: bytes) -> str:
+        """Return what a line asks for."""
+        return split_line(_text(line), self._verb)[0]
+
+    def _read_slowly(self, line: bytes, number: int) -> Put | Delete | str | None:
+        text = _text(line)
+        if not text:
+            return None
+        verb, flow, actions = split_line(text, self._verb)
+        if not flow or (verb == "delete") == bool(actions):
+            expected = "a flow alone" if verb == "delete" else "a flow, a space, and actions"
+            return f"Failed parsing line number {number}, skipped! (expected {expected})"
+        try:
+            if verb == "delete":
+                return self._reader.delete(flow)
+            put = self._reader.put(flow, actions, create=verb == "add", modify=verb == "modify")
+        except CommandError as error:
+            return str(error)
+        if put.actions is not None and flow == text.partition(" ")[0] and len(self._actions) < MAX_REMEMBERED:
+            self._actions[line.strip().partition(b" ")[2]] = put.actions
+        return put
+
+
+def _text(line: bytes) -> str:
+    """Return a line without its comment."""
+    return line.partition(b"#")[0].decode(errors="replace").strip()
+
+
+def split_line(text: str, default: str) -> tuple[str, str, str]:
+    """Return what to do (a first word that starts one of the commands, else `default`), the flow and actions."""
+    first = text.split(maxsplit=1)[0].partition(",")[0]
+    verb = next((command for command in _VERBS if first and command.startswith(first)), None)
+    flow, _, actions = (text.removeprefix(first).strip() if verb else text).partition(" ")
+    return verb or default, flow, actions.strip()

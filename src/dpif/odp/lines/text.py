@@ -1,0 +1,46 @@
+"""Flows and their counters as lines of text, as ``ovs-dpctl`` prints them (format_dpif_flow in dpctl.c)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from dpif.odp.messages.flow import FlowRecord
+from dpif.odp.model.key import FlowKey, format_key
+
+_TCP_FLAGS = ((1, "S"), (0, "F"), (3, "P"), (2, "R"), (5, "U"), (4, "."), (6, "E"), (7, "C"), (8, "N"))
+"""Bit numbers and letters, in the order of the text (packet_format_tcp_flags in packets.c)."""
+
+
+def milliseconds() -> int:
+    """Return the time by which datapaths of this machine say when a flow was used: its monotonic clock's."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def format_counters(flow: FlowRecord, now: int) -> str:
+    """Return packets, bytes, when last used, and TCP flags where there were any.
+
+    `now` is the time in milliseconds on the datapath's monotonic clock.
+    """
+    packets, octets = flow.stats or (0, 0)
+    used = f"{max(now - flow.used, 0) / 1000:.3f}s" if flow.used else "never"
+    flags = f", flags:{format_tcp_flags(flow.tcp_flags)}" if flow.tcp_flags else ""
+    return f"packets:{packets}, bytes:{octets}, used:{used}{flags}"
+
+
+def format_tcp_flags(flags: int) -> str:
+    """Return one letter for each flag, and flags without a letter in brackets."""
+    letters = "".join([letter for bit, letter in _TCP_FLAGS if flags >> bit & 1])
+    return letters + "".join([f"[{1 << bit:x}]" for bit in range(9, 12) if flags >> bit & 1])
+
+
+def format_flow_line(
+    flow: FlowRecord, now: int, *, verbose: bool = False, port_names: Mapping[int, str] | None = None
+) -> str:
+    """Return the line that lists a flow; `now` as for `format_counters`, the rest as for `format_key`."""
+    ufid = f"{flow.flow_ufid()}, " if verbose and flow.ufid else ""
+    layer = ", dp:ovs" if verbose else ""
+    key = format_key(flow.flow_key() or FlowKey(), flow.flow_mask(), verbose=verbose, port_names=port_names)
+    actions = flow.flow_actions()
+    shown = "drop" if actions is None else actions.format(verbose=verbose, port_names=port_names)
+    return f"{ufid}{key}, {format_counters(flow, now)}{layer}, actions:{shown}"
