@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 TYPES = ("system", "netdev")
 Connect: TypeAlias = Callable[[str], Connection]
 """What returns a connection to the datapaths of a type."""
+PATIENCE = 1.0
+"""Seconds for which a server is waited for where its datapath is named: it may have been started just before."""
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -37,12 +39,13 @@ def split_name(name: str) -> tuple[str, str]:
     return (type_, rest) if at else ("system", name)
 
 
-def connect(type: str, socket: str | os.PathLike[str] | None = None) -> Connection:
+def connect(type: str, socket: str | os.PathLike[str] | None = None, patience: float = 0.0) -> Connection:
     """Return a connection to the datapaths of a type; raise `Unavailable` when there is no such peer.
 
-    `socket` is the Unix socket of the userspace datapath, by default `DPIF_SOCKET` or the user's own.
+    `socket` is the Unix socket of the userspace datapath, by default `DPIF_SOCKET` or the user's own; `patience` are
+    the seconds for which its server is waited for.
     """
-    connection = Connection(_dial(type, socket))
+    connection = Connection(_dial(type, socket, patience))
     try:
         connection.family(OVS_DATAPATH_FAMILY)
     except Unavailable as error:
@@ -58,7 +61,7 @@ def connect(type: str, socket: str | os.PathLike[str] | None = None) -> Connecti
     return connection
 
 
-def _dial(type: str, socket: str | os.PathLike[str] | None) -> Dial:
+def _dial(type: str, socket: str | os.PathLike[str] | None, patience: float = 0.0) -> Dial:
     if type == "system":
         from dpif.netlink.socket import KernelSocket
 
@@ -67,7 +70,7 @@ def _dial(type: str, socket: str | os.PathLike[str] | None) -> Dial:
         from dpif.netlink.unix import UnixTransport, default_socket_path
 
         path = os.fspath(socket) if socket else default_socket_path()
-        return lambda protocol=NETLINK_GENERIC: UnixTransport(path, protocol)
+        return lambda protocol=NETLINK_GENERIC: UnixTransport(path, protocol, patience=patience)
     raise EncodeError(f"unknown datapath type {type!r}; one of: {', '.join(TYPES)}")
 
 
@@ -86,9 +89,11 @@ def open(
     Raises `NoSuchObject` when there is none, `AlreadyExists` when it is to be made and the name (of any network
     device) or the index is taken, `PermissionDenied` without CAP_NET_ADMIN, `Unavailable` without a peer,
     `NetlinkError` with EOPNOTSUPP for a feature that the datapath does not know. Opening one that exists sends GET
-    requests only.
+    requests only. A server of datapaths in user space that is just starting is waited for, for a second.
     """
-    return open_by(lambda type: connect(type, socket), name, create=create, features=features, ifindex=ifindex)
+    return open_by(
+        lambda type: connect(type, socket, PATIENCE), name, create=create, features=features, ifindex=ifindex
+    )
 
 
 def open_by(

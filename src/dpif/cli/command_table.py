@@ -573,9 +573,11 @@ samples; of all groups, or of those given. Ctrl-C ends it. Each line ends in the
         0,
         0,
         "serve datapaths in user space, netdev@NAME",
-        "programs:serve",
+        "serving:serve",
         (
             "dpif serve",
+            "dpif serve --detach",
+            "dpif serve --stop",
             "dpif serve --socket /run/user/0/br.sock",
             "dpif serve --local-ip 127.0.0.2",
             "dpif serve --max flows=1000",
@@ -584,9 +586,10 @@ samples; of all groups, or of those given. Ctrl-C ends it. Each line ends in the
         _RUN,
         """\
 Other processes use them. Its socket is --socket, else DPIF_SOCKET, else the user's own. The datapaths go when it
-ends (Ctrl-C). They follow the newest Linux; with --like 6.1 or 6.12 they do what that one does, and no more.""",
+ends (Ctrl-C, or --stop). With --detach it goes on in a process of its own, and what it would say is not heard.
+They follow the newest Linux; with --like 6.1 or 6.12 they do what that one does, and no more.""",
         writes=True,
-        options=("local_ip", "max", "like"),
+        options=("detach", "stop", "local_ip", "max", "like"),
         text_only=True,
     ),
     Command(

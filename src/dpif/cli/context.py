@@ -228,18 +228,24 @@ class Context:
                 raise
             self.report(text, error, meaning)
 
-    def connect(self, type: str) -> Connection:
+    def connect(self, type: str, patience: float = 0.0) -> Connection:
         """Return a connection to the datapaths of a type; raise `Unavailable`."""
         from dpif._open import connect
 
-        return connect(type, self.options.socket)
+        return connect(type, self.options.socket, patience)
+
+    def _connect_patiently(self, type: str) -> Connection:
+        """Do so where a datapath of the type was named: its server may be about to be there."""
+        from dpif._open import PATIENCE
+
+        return self.connect(type, PATIENCE)
 
     def open(self, name: str, *, create: bool = False, features: int = 0, ifindex: int | None = None) -> Datapath:
         """Open a datapath, or make one; raise as the library does, with advice for one that is not there."""
         from dpif._open import open_by  # brings the whole client, which some commands do without
 
         try:
-            return open_by(self.connect, name, create=create, features=features, ifindex=ifindex)
+            return open_by(self._connect_patiently, name, create=create, features=features, ifindex=ifindex)
         except NoSuchObject as error:
             raise netlink_error(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
         except Unavailable as error:
@@ -272,8 +278,9 @@ class Context:
         type_, name = split_name(word)
         if type_ not in TYPES:
             return False
+        connect = self._connect_patiently if "@" in word else self.connect
         try:
-            return f"{type_}@{name}" in datapaths_by(self.connect, (type_,))
+            return f"{type_}@{name}" in datapaths_by(connect, (type_,))
         except Unavailable as error:
             if "@" in word:
                 raise CommandError(str(error)) from None
@@ -305,13 +312,12 @@ class Context:
         raise CommandError("no datapaths exist; 'dpif add-dp dp0' makes one")
 
     def _instead(self, name: str) -> str:
-        """Return what to take in place of a datapath of a kernel that has none."""
-        from dpif._open import datapaths_by, split_name
+        """Return what to take in place of a datapath of a kernel that has none, if it was not asked for by name."""
+        from dpif._open import datapaths_by
 
-        type_, plain = split_name(name)
-        if type_ != "system":
+        if "@" in name:
             return ""
-        twin = f"netdev@{plain}"
+        twin = f"netdev@{name}"
         try:
             return f"; or take {twin}" if twin in datapaths_by(self.connect, ("netdev",)) else ""
         except Unavailable as error:

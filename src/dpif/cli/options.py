@@ -106,6 +106,8 @@ OWN = {
     "cpus": Option(("--cpus",), "CPUs of that machine (2 unless given)", "store", "N"),
     "module": Option(("--module",), "a kernel module to load, besides openvswitch and veth", "append", "NAME"),
     "like": Option(("--like",), "the Linux whose datapath to be like: 6.1, 6.12 or newest", "store", "NAME"),
+    "detach": Option(("--detach",), "return when it serves, and leave it running"),
+    "stop": Option(("--stop",), "end the server that runs there, and its datapaths"),
     "local_ip": Option(
         ("--local-ip",), "an address of this host for tunnels to use (all unless given)", "append", "ADDRESS"
     ),

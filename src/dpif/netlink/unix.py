@@ -40,6 +40,7 @@ __all__ = [
     "default_socket_path",
     "pack_frame",
     "require_private",
+    "server_process",
     "socket_address",
     "unpack_frame",
 ]
@@ -51,10 +52,13 @@ SOCKET_VARIABLE: Final = "DPIF_SOCKET"
 """The environment variable that names the socket."""
 _ANSWER_TIMEOUT: Final = 30.0
 """Seconds that a server may take to say hello, or to change a membership."""
+_PAUSE: Final = 0.01
+"""Seconds between two looks for a server that is starting."""
 _SOCKET_NAME: Final = "dpif.sock"
 _LONGEST_ADDRESS: Final = 107
 """Bytes of a path in ``struct sockaddr_un``, whose last is a null."""
 _ONE: Final = struct.Struct("=I")
+_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred
 _NUMBERS: Final = (_ONE, struct.Struct("=II"), struct.Struct("=III"))
 
 
@@ -110,9 +114,8 @@ def default_socket_path() -> str:
 
 def fallback_directory() -> str:
     """Return the directory of the socket for a user without a run-time directory; it may not exist."""
-    import tempfile  # it brings two dozen modules, and nearly every user has a run-time directory
-
-    return os.path.join(tempfile.gettempdir(), _private_name())
+    # `tempfile` would try by a file whether the directory can be written: a look must do without.
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", _private_name())
 
 
 def _private_name() -> str:
@@ -152,12 +155,13 @@ def socket_address(path: str) -> Iterator[str]:
 class UnixTransport:
     """A `Transport` to the server at `path`, speaking a ``NETLINK_*`` protocol.
 
-    Raises `Unavailable` when there is no server, or it does not speak that.
+    For `patience` seconds a server is waited for that may be starting. Raises `Unavailable` when there is none, or it
+    does not speak that.
     """
 
-    def __init__(self, path: str | None = None, protocol: int = NETLINK_GENERIC) -> None:
+    def __init__(self, path: str | None = None, protocol: int = NETLINK_GENERIC, *, patience: float = 0.0) -> None:
         self._path = default_socket_path() if path is None else path
-        self._socket, self._port_id = _connect(self._path)
+        self._socket, self._port_id = _connect_when_there(self._path, patience)
         if protocol != NETLINK_GENERIC:
             self._speak(protocol)
         self._socket.settimeout(None)
@@ -246,6 +250,31 @@ class UnixTransport:
         with contextlib.suppress(OSError):  # the server may have gone before
             self._socket.shutdown(socket.SHUT_RDWR)  # which wakes it
         self._socket.close()
+
+
+def _connect_when_there(path: str, patience: float) -> tuple[socket.socket, int]:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return _connect(path)
+        except Unavailable as error:
+            if error.errno != errno.ENOENT or time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE)
+
+
+def server_process(path: str) -> int:
+    """Return the id of the process that serves at `path`; raise `Unavailable` when there is none."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        with socket_address(path) as address:
+            connection.connect(address)  # one that hangs, and says nothing, is found as well
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError as error:
+        raise _unavailable(path, error) from None
+    finally:
+        connection.close()
+    return int(_CREDENTIALS.unpack(credentials)[0])
 
 
 def _connect(path: str) -> tuple[socket.socket, int]:

@@ -80,7 +80,9 @@ class Place:
             self._keep_a_spare()
 
     def close(self) -> None:
-        """Listen no more, and remove the socket and the lock."""
+        """Listen no more, and remove the socket and the lock; a second time does nothing."""
+        if self._listener.fileno() < 0:
+            return
         self._listener.close()
         self._give_the_spare()
         with contextlib.suppress(OSError):

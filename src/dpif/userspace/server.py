@@ -28,17 +28,18 @@ class Server:
     """Serves `system` at `path` (None: `default_socket_path`); a context manager.
 
     The socket is readable and writable by its owner alone. It takes the place of one that a server left behind;
-    `Unavailable` when a server listens there, or the path cannot be used. `run` serves until `stop`; it works the
-    system's loop, so that `UserspaceSystem.start` is not needed and must not be called.
+    `Unavailable` when a server listens there, or the path cannot be used. A `Place` in its stead listens already, and
+    is closed with the server. `run` serves until `stop`; it works the system's loop, so that `UserspaceSystem.start`
+    is not needed and must not be called.
     """
 
-    def __init__(self, system: UserspaceSystem, path: str | None = None) -> None:
+    def __init__(self, system: UserspaceSystem, path: str | Place | None = None) -> None:
         self.system = system
-        self.path = default_socket_path() if path is None else path
+        self._place = path if isinstance(path, Place) else Place(default_socket_path() if path is None else path)
+        self.path = self._place.path
         self.limits = system.namespace.limits
         self.clients: dict[int, Client] = {}  # by descriptor
         self.queued_bytes = 0
-        self._place = Place(self.path)
         system.loop.before_wait = self._update_clients
         system.loop.watch(self._place.fileno(), selectors.EVENT_READ, self._accept)
 
@@ -142,7 +143,7 @@ def _ending(loop: Loop) -> Iterator[None]:
 
 
 def serve(
-    path: str | None = None,
+    path: str | Place | None = None,
     underlay: Underlay | None = None,
     *,
     limits: Limits | None = None,

@@ -92,10 +92,10 @@ def test_what_the_kernel_does_not_explain() -> None:
 def test_a_kernel_without_datapaths(br0: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = Context.connect
 
-    def refuse(self: Context, type: str) -> Connection:
+    def refuse(self: Context, type: str, patience: float = 0.0) -> Connection:
         if type == "system":
             raise Unavailable("no kernel")
-        return connect(self, type)
+        return connect(self, type, patience)
 
     monkeypatch.setattr(Context, "connect", refuse)
     assert run("show", "br0").stderr == "dpif: opening datapath br0 failed: no kernel; or take netdev@br0\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import dpif
 from dpif import lab
 from dpif.packet import capture
 from dpif.testing.waiting import eventually
@@ -53,6 +55,79 @@ def test_serve_says_where_and_ends_by_a_signal(tmp_path: Path, run: Run) -> None
         assert "a server listens there already" in run("serve", "--socket", path).stderr
         assert interrupt(server) == (0, "", "")
     assert not Path(path).exists()
+
+
+def test_a_server_that_is_just_starting_is_waited_for(tmp_path: Path, run: Run) -> None:
+    """As in ``dpif serve & dpif add-dp netdev@br0``; where the datapath is the word that may be left out, too."""
+    path = str(tmp_path / "socket")
+    with subprocess.Popen(command_line("serve", "--socket", path), stderr=subprocess.PIPE) as server:
+        try:
+            while not Path(
+                path
+            ).exists():  # as long as a machine takes to start it; what follows has its time from us
+                assert server.poll() is None
+            assert run("--socket", path, "add-dp", "netdev@br0") == (0, "", "")
+        finally:
+            server.terminate()
+
+
+def test_a_client_may_come_before_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "socket")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_one(_seconds: float) -> None:
+        if not started:
+            started.append(subprocess.Popen(command_line("serve", "--socket", path), stderr=subprocess.PIPE))
+        assert started[0].stderr is not None
+        assert b"Ctrl-C ends it" in started[0].stderr.readline()
+
+    monkeypatch.setattr("dpif.netlink.unix.time.sleep", start_one)
+    try:
+        with dpif.open("netdev@br0", create=True, socket=path) as datapath:
+            assert str(datapath) == "netdev@br0"
+    finally:
+        for server in started:
+            server.terminate()
+            server.communicate()
+
+
+def test_where_no_server_comes_it_says_so(tmp_path: Path, run: Run) -> None:
+    ran = run("--socket", str(tmp_path / "socket"), "show", "netdev@br0")
+    assert ran.status == 1
+    assert "start one with: dpif serve" in ran.stderr
+
+
+def test_serve_detached_and_stopped(tmp_path: Path, run: Run) -> None:
+    path = str(tmp_path / "socket")
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command_line("--socket", path, *words), capture_output=True, text=True, check=False)
+
+    done = command("serve", "--detach")
+    try:
+        assert (done.returncode, done.stdout) == (0, "")
+        assert re.fullmatch(
+            rf"dpif: serving datapaths at {path}, .*, as process \d+; 'dpif serve --stop' ends it\n", done.stderr
+        )
+        assert run("--socket", path, "add-dp", "netdev@br0") == (0, "", "")
+        refused = command("serve", "--detach")
+        assert refused.returncode == 1
+        assert "a server listens there already" in refused.stderr
+    finally:
+        stopped = command("serve", "--stop")
+    assert stopped.returncode == 0
+    assert stopped.stderr.startswith("dpif: stopped process ")
+    assert not Path(path).exists()
+    again = command("serve", "--stop")
+    assert (again.returncode, again.stderr) == (1, f"dpif: nothing to stop: no server listens at {path}\n")
+
+
+def test_a_detached_server_that_fails_says_why(tmp_path: Path, run: Run) -> None:
+    words = ("serve", "--detach", "--local-ip", "nowhere", "--socket", str(tmp_path / "socket"))
+    done = subprocess.run(command_line(*words), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("dpif: --local-ip: 'nowhere'")
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", ["serve", "switch"])

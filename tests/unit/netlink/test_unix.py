@@ -83,7 +83,7 @@ def test_else_it_is_in_the_run_time_directory(monkeypatch: pytest.MonkeyPatch, t
 def test_else_among_temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DPIF_SOCKET", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert default_socket_path() == f"{tmp_path}/dpif-{os.getuid()}/dpif.sock"
 
 

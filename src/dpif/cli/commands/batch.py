@@ -139,13 +139,13 @@ class Runner:
             options.json, options.json_lines = True, False
         return invocation
 
-    def connect(self, type: str, socket: str | None) -> Connection:
+    def connect(self, type: str, socket: str | None, patience: float) -> Connection:
         """Return a connection that the lines share, until one of them fails; raise `Unavailable`."""
         from dpif._open import connect
 
         kept = self._connections.get((type, socket))
         if kept is None:
-            kept = self._connections[type, socket] = connect(type, socket)
+            kept = self._connections[type, socket] = connect(type, socket, patience)
         return kept.lend()
 
     def disconnect(self) -> None:
@@ -173,9 +173,9 @@ class LineContext(Context):
         self._place = f"{runner.file}:{line.number}: "
         self._told = told
 
-    def connect(self, type: str) -> Connection:
+    def connect(self, type: str, patience: float = 0.0) -> Connection:
         """Return the batch's connection."""
-        return self._runner.connect(type, self.options.socket)
+        return self._runner.connect(type, self.options.socket, patience)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print lines, in a batch with results as part of the line's."""

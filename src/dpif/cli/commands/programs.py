@@ -1,4 +1,4 @@
-"""The commands that run for long: the switch, the server of datapaths in user space, the lab, the demonstration."""
+"""The commands that run for long: the switch, the lab, the demonstration; the server is in `serving`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from dpif.cli.numbers import read_number
 from dpif.errors import NoSuchObject, ParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
-    from dpif.userspace.engine.limits import Limits
 
 _QUIET_INTERVAL = 10.0
 """Seconds between lines where no terminal shows them one in place of the other."""
@@ -27,7 +24,7 @@ def switch(context: Context) -> None:
     """Run a learning switch on a datapath, which is made if it is not there; Ctrl-C ends it."""
     from dpif.apps.switch import run_switch
 
-    _unblock_signals()
+    unblock_signals()
     name, *ports = context.words
     datapath, created = _open_or_create(context, name)
     line = _LiveLine()
@@ -44,7 +41,7 @@ def switch(context: Context) -> None:
         line.end()
 
 
-def _unblock_signals() -> None:
+def unblock_signals() -> None:
     """Let the signals come that end what runs until then: a parent may have left them blocked."""
     import signal
 
@@ -115,43 +112,6 @@ def _memory(text: str | None) -> str:
     if text is not None and len(text) > _LONGEST_SIZE:
         raise ParseError(f"not a size of memory: {text}")
     return text or "2G"
-
-
-def serve(context: Context) -> None:
-    """Serve datapaths in user space to other processes; Ctrl-C ends it, and them."""
-    from dpif.userspace.server import serve as serve_until_signal
-    from dpif.userspace.underlays.host import HostUnderlay
-
-    def ready(path: str) -> None:
-        context.note(f"serving datapaths at {path}, to be named netdev@NAME; Ctrl-C ends it")
-
-    try:
-        underlay = HostUnderlay(*context.options.local_ip or ())
-    except ValueError as error:
-        raise ParseError(f"--local-ip: {error}") from None
-    _unblock_signals()
-    serve_until_signal(
-        context.options.socket,
-        underlay,
-        limits=_limits(context.options.max or ()),
-        kernel=context.options.like or "newest",
-        ready=ready,
-    )
-
-
-def _limits(settings: Iterable[str]) -> Limits:
-    """Return the limits that ``NAME=NUMBER`` change."""
-    from dpif.userspace.engine.limits import Limits
-
-    limits = Limits()
-    for setting in settings:
-        name, _, number = setting.partition("=")
-        if name not in limits._fields:
-            raise ParseError(f"--max: there is no bound {name[:40]!r}, but {', '.join(limits._fields)}")
-        if not (number.isascii() and number.isdecimal() and len(number) <= 18):
-            raise ParseError(f"--max {name}: not a number: {number[:40]!r}")
-        limits = limits._replace(**{name: int(number)})
-    return limits
 
 
 def demo(context: Context) -> int:
