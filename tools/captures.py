@@ -9,8 +9,6 @@ SHA-256 sums are checked. Three files come out, the same bytes every time:
   LAN: each begins at the same moment, and no packet is changed. `dpif demo` plays it.
 - ``tests/captures/tcpdump.pcap`` and ``dnscap.pcap``: packets of all their Ethernet test captures, for tests that
   want many kinds, with ``*.index``, which says which packets are from which file.
-
-Needs dpif with the extra ``pcap``.
 """
 
 from __future__ import annotations

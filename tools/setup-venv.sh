@@ -35,5 +35,5 @@ fi
 
 list=$venv/requirements-dev.txt
 "$venv/bin/python" -c "$requirements" >"$list"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" -e '.[pcap,columns,arrow]'
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" -e '.[columns,arrow]'
 touch "$venv/.ready"

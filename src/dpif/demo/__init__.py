@@ -21,7 +21,7 @@ def run(out: Callable[[str], None] = print, *, kernel: bool | None = None) -> in
 
     With `kernel` None the second part is left out where no kernel can be booted, but not where ``CI=true`` says that
     nothing may be left out; True insists on it, and False leaves it out. Raises `Unavailable` when the capture cannot
-    be read, for want of scapy.
+    be read.
     """
     from dpif.demo.kernel import play_kernel
     from dpif.demo.recorded import play_recorded

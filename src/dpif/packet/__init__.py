@@ -9,7 +9,7 @@ What belongs here knows networks and nothing of Open vSwitch:
 - `build`: whole packets, one call per layer.
 - `fragment`: IP packets cut into fragments.
 - `edit`: changes in place, as a datapath's actions make them.
-- `capture`: pcap and pcapng files (needs the extra ``pcap``).
+- `capture`: pcap and pcapng files.
 - `constants`: EtherTypes, protocols, message types.
 
 A packet is ``bytes``, or a ``bytearray`` where it is changed. Import the modules by name
