@@ -13,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 
 from dpif._typing import TYPE_CHECKING, Self
-from dpif.errors import DpifError, EncodeError, NetlinkError
+from dpif.errors import DpifError, EncodeError, NetlinkError, brief
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_ECHO
 from dpif.odp.constants.datapath import DatapathCmd, DatapathFeature
@@ -338,5 +338,5 @@ def queue_to_priority(queue: int) -> int:
     That is the handle 1:(queue + 1) of a traffic control class; a queue of 0xf000 or more has none.
     """
     if not 0 <= queue < _MAX_QUEUES:
-        raise EncodeError(f"{queue} is not a queue with a priority; there are 0 to {_MAX_QUEUES - 1}")
+        raise EncodeError(f"{brief(queue)} is not a queue with a priority; there are 0 to {_MAX_QUEUES - 1}")
     return _TC_MAJOR | (queue + 1)

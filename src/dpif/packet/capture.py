@@ -23,7 +23,7 @@ from fractions import Fraction
 from types import ModuleType, TracebackType
 
 from dpif._typing import Any, NamedTuple, Self, TypeAlias
-from dpif.errors import DpifError, EncodeError, Unavailable
+from dpif.errors import DpifError, EncodeError, Unavailable, brief
 
 __all__ = ["LINKTYPE_ETHERNET", "CapturedPacket", "Path", "Writer", "read"]
 
@@ -222,7 +222,7 @@ class Writer:
         """Write one packet; `timestamp` in seconds since 1970 (now when None), before 2106."""
         ticks = round((time.time() if timestamp is None else timestamp) * 1_000_000)
         if not 0 <= ticks < _LATEST:
-            raise EncodeError(f"{timestamp} is out of the range of a capture's timestamps")
+            raise EncodeError(f"{brief(timestamp)} is out of the range of a capture's timestamps")
         if self._pcapng:
             # scapy multiplies by the resolution and cuts off: a float would lose the last digit.
             self._writer.write_packet(bytes(data), sec=Fraction(ticks, 1_000_000), wirelen=wire_length)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
-import dpif
+from dpif._open import datapaths_by
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple
 from dpif.apps.doctor import Finding, Level, diagnose, diagnose_host, diagnose_tunnels, worst
 from dpif.apps.doctor.findings import counted, notice, ok
@@ -103,8 +104,10 @@ def _lines(start: str, text: str, width: int) -> list[str]:
 def _names(context: Context) -> list[str]:
     """Return all datapaths; none where there can be none, which the findings about the host explain."""
     try:
-        return sorted(dpif.datapaths(socket=context.options.socket))
-    except Unavailable:
+        return sorted(datapaths_by(context.connect))
+    except Unavailable as error:
+        if error.errno != errno.ENOENT:
+            context.report("looking for datapaths", error)
         return []
 
 
