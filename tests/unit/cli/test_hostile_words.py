@@ -102,7 +102,7 @@ def test_names_on_a_terminal_are_written_out(named: str, words: tuple[str, ...],
 def unavailable(code: int) -> Callable[[str], Connection]:
     """Return what connects to nobody: there is no kernel's datapath, and the other fails with an errno."""
 
-    def connect(type: str) -> Connection:
+    def connect(type: str, patience: float = 0.0) -> Connection:
         raise Unavailable(f"no {type}", errno.ENOENT if type == "system" else code)
 
     return connect
