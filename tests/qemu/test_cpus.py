@@ -65,9 +65,8 @@ def test_a_quiet_port_beside_a_flood(harness: KernelHarness, dispatch: str, cpu:
     """The flood comes in on CPU 0 while nobody reads. Per CPU it takes the room of all ports there, per vport its."""
     dp = harness.open("cpus0", create=True)
     loud, quiet = harness.host(), harness.host()
-    for host in (loud, quiet):
-        dp.ports.add(host.name)
-    number = dp.ports[quiet.name].number
+    dp.ports.add(loud.name)
+    number = dp.ports.add(quiet.name).number
     with dp.upcall_handlers(len(CPUS), dispatch=dispatch) as handlers:
         os.sched_setaffinity(0, {0})
         assert flood(dp, loud) > 0

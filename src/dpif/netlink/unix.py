@@ -9,6 +9,8 @@ is (`FrameKind`) and, for ``DATA``, a datagram; for the others, numbers in host 
     OVERRUN                       the server could not keep some datagrams for the receiver, here they are missing
     JOIN     port id, group       become a member of a multicast group
     LEAVE    port id, group       cease to be one
+    BOUNDS                        how much is in use of what the server bounds? It answers with lines of text behind
+                                  the number: a name, what is in use, the bound
     DONE     errno                the answer to SPEAK, JOIN and LEAVE; 0 is yes. Instead of HELLO: no, and farewell
 
 Group membership is asked for over a connection of its own, so that the answer cannot come between datagrams.
@@ -38,6 +40,7 @@ __all__ = [
     "FrameKind",
     "UnixTransport",
     "Waiting",
+    "bounds_of_server",
     "default_socket_path",
     "pack_frame",
     "require_private",
@@ -77,6 +80,7 @@ class FrameKind(IntEnum):
     LEAVE = 4
     DONE = 5
     SPEAK = 6
+    BOUNDS = 7
 
 
 DATA_HEADER: Final = _ONE.pack(FrameKind.DATA)
@@ -289,6 +293,22 @@ def server_process(path: str) -> int:
     return int(_CREDENTIALS.unpack(credentials)[0])
 
 
+def bounds_of_server(path: str, waiting: Waiting | None = None) -> dict[str, tuple[int, int]]:
+    """Return how much the server at `path` has in use of each of its bounds, and these; nothing of an older one."""
+    connection, _ = _connect(path, waiting)
+    try:
+        connection.send(pack_frame(FrameKind.BOUNDS))
+        answer = connection.recv(MAX_FRAME)
+    except OSError as error:
+        raise _unavailable(path, error) from None
+    finally:
+        connection.close()
+    if unpack_frame(answer)[0] != FrameKind.BOUNDS:
+        return {}
+    lines = [line.split() for line in answer[_ONE.size :].decode().splitlines()]
+    return {name: (int(used), int(bound)) for name, used, bound in lines}
+
+
 def _connect(path: str, waiting: Waiting | None = None) -> tuple[socket.socket, int]:
     """Return a connection to the server at `path` and the port id that it gives."""
     if not hasattr(socket, "AF_UNIX"):
@@ -326,7 +346,8 @@ def _first_frame(connection: socket.socket, path: str, waiting: Waiting | None) 
             return connection.recv(MAX_FRAME)
         except TimeoutError:
             waiting(path)
-    connection.settimeout(_ANSWER_TIMEOUT)
+        finally:
+            connection.settimeout(_ANSWER_TIMEOUT)
     return connection.recv(MAX_FRAME)
 
 
