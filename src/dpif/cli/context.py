@@ -239,7 +239,7 @@ class Context:
         """Say once which server it is that does not answer."""
         if path not in self._told_of:
             self._told_of.add(path)
-            self.note(f"waiting for the server at {path}, which does not answer")
+            self.note(f"waiting for the server at {path}, which does not answer yet")
 
     def _connect_patiently(self, type: str) -> Connection:
         """Do so where a datapath of the type was named: its server may be about to be there."""

@@ -58,7 +58,7 @@ _ANSWER_TIMEOUT: Final = 30.0
 """Seconds that a server may take to say hello, or to change a membership."""
 _PAUSE: Final = 0.01
 """Seconds between two looks for a server that is starting."""
-_SOON: Final = 1.0
+_SOON: Final = 2.0
 """Seconds after which somebody who waits for it wants to know what for."""
 Waiting: TypeAlias = Callable[[str], None]
 """What is told the path of a server that does not answer soon, while it is waited for."""

@@ -160,6 +160,6 @@ def test_a_server_that_hangs_is_named_while_it_is_waited_for(
         listener.listen(64)
         ran = run("--socket", path, *words)
     told, failed = ran.stderr.splitlines()
-    assert told == f"dpif: waiting for the server at {path}, which does not answer"
+    assert told == f"dpif: waiting for the server at {path}, which does not answer yet"
     assert f"{path} does not answer; its server hangs: end it" in failed
     assert ran.status == 1

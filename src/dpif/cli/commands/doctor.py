@@ -122,7 +122,7 @@ def _servers(context: Context) -> Iterator[Section]:
     with contextlib.suppress(Unavailable):  # its datapaths have said so
         bounds = bounds_of_server(path, context.tell_of_waiting)
         if bounds:
-            yield Section(f"the server at {path}", list(examine_bounds(bounds)))
+            yield Section("the server of netdev@", list(examine_bounds(bounds)))
 
 
 def _datapaths(names: list[str]) -> Finding:
