@@ -24,6 +24,7 @@ from dpif.odp.constants.datapath import OVS_DATAPATH_FAMILY
 if TYPE_CHECKING:
     from dpif.client.samples import Samples
     from dpif.netlink.transport import Dial
+    from dpif.netlink.unix import Waiting
     from dpif.odp.constants.datapath import DatapathFeature
 
 TYPES = ("system", "netdev")
@@ -39,13 +40,18 @@ def split_name(name: str) -> tuple[str, str]:
     return (type_, rest) if at else ("system", name)
 
 
-def connect(type: str, socket: str | os.PathLike[str] | None = None, patience: float = 0.0) -> Connection:
+def connect(
+    type: str,
+    socket: str | os.PathLike[str] | None = None,
+    patience: float = 0.0,
+    waiting: Waiting | None = None,
+) -> Connection:
     """Return a connection to the datapaths of a type; raise `Unavailable` when there is no such peer.
 
     `socket` is the Unix socket of the userspace datapath, by default `DPIF_SOCKET` or the user's own; `patience` are
-    the seconds for which its server is waited for.
+    the seconds for which its server is waited for, `waiting` is told its path when that does not answer soon.
     """
-    connection = Connection(_dial(type, socket, patience))
+    connection = Connection(_dial(type, socket, patience, waiting))
     try:
         connection.family(OVS_DATAPATH_FAMILY)
     except Unavailable as error:
@@ -61,7 +67,9 @@ def connect(type: str, socket: str | os.PathLike[str] | None = None, patience: f
     return connection
 
 
-def _dial(type: str, socket: str | os.PathLike[str] | None, patience: float = 0.0) -> Dial:
+def _dial(
+    type: str, socket: str | os.PathLike[str] | None, patience: float = 0.0, waiting: Waiting | None = None
+) -> Dial:
     if type == "system":
         from dpif.netlink.socket import KernelSocket
 
@@ -70,7 +78,7 @@ def _dial(type: str, socket: str | os.PathLike[str] | None, patience: float = 0.
         from dpif.netlink.unix import UnixTransport, default_socket_path
 
         path = os.fspath(socket) if socket else default_socket_path()
-        return lambda protocol=NETLINK_GENERIC: UnixTransport(path, protocol, patience=patience)
+        return lambda protocol=NETLINK_GENERIC: UnixTransport(path, protocol, patience=patience, waiting=waiting)
     raise EncodeError(f"unknown datapath type {type!r}; one of: {', '.join(TYPES)}")
 
 
@@ -145,12 +153,14 @@ def samples(
     groups: Collection[int] | None = None,
     *,
     socket: str | os.PathLike[str] | None = None,
+    waiting: Waiting | None = None,
 ) -> Samples:
     """Listen to the packets that are sampled by the kernel, or by the datapaths in user space; see `Samples`.
 
     Of `groups` (numbers), or of all. The kernel needs no Open vSwitch for it: those of tc are heard as well.
+    `waiting` is told the path of a server that does not answer soon.
     """
     from dpif.client.samples import Samples
 
-    with Connection(_dial(type, socket)) as connection:
+    with Connection(_dial(type, socket, waiting=waiting)) as connection:
         return Samples(connection, groups)

@@ -165,3 +165,16 @@ def netlink_error(
 ) -> NetlinkError:
     """Return the `NetlinkError` of the subclass that fits errno `code` (positive)."""
     return _BY_ERRNO.get(code, NetlinkError)(code, operation, explanation, bad_offset)
+
+
+_LONGEST = 200
+"""Characters of a faulty value that a message repeats."""
+
+
+def brief(value: object) -> str:
+    """Return what a message says of a faulty value: its ``repr``, cut short."""
+    try:
+        text = hex(value) if isinstance(value, int) and abs(value) >> 128 else repr(value)
+    except ValueError:  # Python prints no number of thousands of digits
+        text = f"a {type(value).__name__} with a number of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

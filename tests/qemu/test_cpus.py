@@ -1,4 +1,4 @@
-"""Several CPUs: they are there, and upcalls go by the CPU that a packet came on."""
+"""Several CPUs: they are there, and upcalls go by the CPU that a packet came on, or by its port."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from dpif.client import Upcall
+from dpif.client import Upcall, Upcalls
+from dpif.client.dispatch import PER_CPU, PER_VPORT
 from dpif.packet import build
+from dpif.testing.conformance.misses import flood
 from dpif.testing.kernel import KernelHarness
+from dpif.testing.waiting import eventually
 
 CPUS = (0, 1)
+MANY = 50
 
 
 @pytest.fixture
@@ -51,3 +55,35 @@ def test_each_cpu_has_its_handler(harness: KernelHarness) -> None:
             assert [upcall.packet for upcall in upcalls] == [packet(1000), packet(1001)]
         assert [handler.poll(0.0) for handler in handlers] == [[], []]
     assert dp.user_features == before.user_features
+
+
+@pytest.mark.usefixtures("own_cpus")
+@pytest.mark.parametrize(
+    ("dispatch", "cpu", "is_whole"), [(PER_CPU, 0, False), (PER_CPU, 1, True), (PER_VPORT, 0, True)]
+)
+def test_a_quiet_port_beside_a_flood(harness: KernelHarness, dispatch: str, cpu: int, is_whole: bool) -> None:
+    """The flood comes in on CPU 0 while nobody reads. Per CPU it takes the room of all ports there, per vport its."""
+    dp = harness.open("cpus0", create=True)
+    loud, quiet = harness.host(), harness.host()
+    dp.ports.add(loud.name)
+    number = dp.ports.add(quiet.name).number
+    with dp.upcall_handlers(len(CPUS), dispatch=dispatch) as handlers:
+        os.sched_setaffinity(0, {0})
+        assert flood(dp, loud) > 0
+        os.sched_setaffinity(0, {cpu})
+        before = dp.stats().missed
+        for port in range(MANY):
+            quiet.send(packet(port + 1))
+        eventually(lambda: dp.stats().missed >= before + MANY)
+        os.sched_setaffinity(0, set(CPUS))
+        upcalls = [upcall for handler in handlers for upcall in iter_all(handler)]
+    came = [upcall.packet for upcall in upcalls if upcall.key.in_port == number]
+    print(f"{dispatch}, flood on CPU 0, quiet port on CPU {cpu}: {len(came)} of {MANY} packets came up")
+    sent = sorted(packet(port + 1) for port in range(MANY))  # per vport the handlers take turns at each port
+    assert (sorted(came) == sent) == is_whole
+
+
+def iter_all(handler: Upcalls) -> Iterator[Upcall]:
+    """Yield all upcalls that wait."""
+    while upcalls := handler.poll(0.0):
+        yield from upcalls

@@ -16,6 +16,8 @@ The rules of this file:
 
 Each VLAN has stations of its own, and every port takes part in every VLAN; tags stay as they are. There is no
 spanning tree: a loop of cables is a loop.
+
+Misses are dispatched per vport: a port that is flooded fills a queue of its own, and takes no packet from the others.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from dpif.apps.loop import Bell, on_signals
 from dpif.apps.mac_table import Learned, MacTable
 from dpif.apps.megaflow import Identity, Megaflow, MegaflowTable, encode_outputs, identify
 from dpif.client import Datapath, Delete, Execute, Operation, Port, PortAdded, Put, Upcall
+from dpif.client.dispatch import PER_VPORT
 from dpif.errors import DecodeError, DumpInterrupted, NoSuchObject
 
 __all__ = ["Counters", "Switch", "SwitchOptions", "run_switch"]
@@ -129,7 +132,7 @@ class Switch:
     def _take_over(self) -> None:
         with contextlib.ExitStack() as stack:
             self._watch = stack.enter_context(self.datapath.ports.watch())
-            self._upcalls = stack.enter_context(self.datapath.upcalls(miss=True, action=False))
+            self._upcalls = stack.enter_context(self.datapath.upcalls(action=False, dispatch=PER_VPORT))
             self._bell = stack.enter_context(Bell())
             self.datapath.flows.flush()
             self._at_start = self.datapath.stats()

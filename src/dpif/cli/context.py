@@ -62,6 +62,7 @@ class Context:
         self.timeout = timeout
         self.status = 0
         self._waiting: list[str] = []
+        self._told_of: set[str] = set()
         self._progress: Progress | None = None
         self._json: JsonOutput | None = None
         self._is_coloured = False
@@ -232,7 +233,13 @@ class Context:
         """Return a connection to the datapaths of a type; raise `Unavailable`."""
         from dpif._open import connect
 
-        return connect(type, self.options.socket, patience)
+        return connect(type, self.options.socket, patience, self.tell_of_waiting)
+
+    def tell_of_waiting(self, path: str) -> None:
+        """Say once which server it is that does not answer."""
+        if path not in self._told_of:
+            self._told_of.add(path)
+            self.note(f"waiting for the server at {path}, which does not answer yet")
 
     def _connect_patiently(self, type: str) -> Connection:
         """Do so where a datapath of the type was named: its server may be about to be there."""

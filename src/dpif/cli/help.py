@@ -61,7 +61,7 @@ def sentence(command: Command) -> str:
 
 def plain_usage(command: Command) -> str:
     """Return the words that follow a command's name, without its options."""
-    return re.sub(r"\[-[^]]*\] ?", "", command.usage)
+    return re.sub(r"\[-[^]]*+\] ?", "", command.usage)
 
 
 def shown_options(command: Command) -> list[Option]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, Final
 from dpif.client.families import transact_optional
-from dpif.errors import EncodeError
+from dpif.errors import EncodeError, brief
 from dpif.odp.constants import OVS_ZONE_LIMIT_DEFAULT_ZONE, CtLimitCmd
 from dpif.odp.messages.ct_limit import CtLimitRecord, ZoneLimit
 
@@ -74,5 +74,5 @@ class CtLimits:
 def _checked(zone: int) -> int:
     """Return `zone` if it is one: datapaths pass over those that are not, without a word."""
     if not 0 <= zone <= _MAX_ZONE:
-        raise EncodeError(f"{zone} is not a conntrack zone, which is 0 to {_MAX_ZONE}")
+        raise EncodeError(f"{brief(zone)} is not a conntrack zone, which is 0 to {_MAX_ZONE}")
     return zone

@@ -13,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 
 from dpif._typing import TYPE_CHECKING, Self
-from dpif.errors import DpifError, EncodeError, NetlinkError
+from dpif.errors import DpifError, EncodeError, NetlinkError, brief
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NETLINK_NETFILTER, NLM_F_ECHO
 from dpif.odp.constants.datapath import DatapathCmd, DatapathFeature
@@ -264,8 +264,9 @@ class Datapath:
 
         With `miss` its misses are directed here, away from whoever got them before. With `action` alone nothing
         is written: ``userspace(pid=…)`` actions name the listener's ``port_id``. `dispatch` is ``per-cpu`` or
-        ``per-vport``, by default the first where the datapath can. Per vport, ports whose numbers differ modulo
-        16 have queues of their own, so that one that is flooded does not take from the others.
+        ``per-vport``, by default the first where the datapath can: it costs less, and is not fair, for all ports
+        whose packets come in on a CPU share a queue. Per vport, ports whose numbers differ modulo 16 have queues of
+        their own, so that one that is flooded does not take from the others.
 
         With `ports` (numbers, names or themselves) the misses of these alone are directed here, per vport; the
         others' go where they went. EBUSY where misses are dispatched per CPU, which knows no ports.
@@ -338,5 +339,5 @@ def queue_to_priority(queue: int) -> int:
     That is the handle 1:(queue + 1) of a traffic control class; a queue of 0xf000 or more has none.
     """
     if not 0 <= queue < _MAX_QUEUES:
-        raise EncodeError(f"{queue} is not a queue with a priority; there are 0 to {_MAX_QUEUES - 1}")
+        raise EncodeError(f"{brief(queue)} is not a queue with a priority; there are 0 to {_MAX_QUEUES - 1}")
     return _TC_MAJOR | (queue + 1)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from dpif._typing import TYPE_CHECKING, Final, Protocol
 from dpif.client.channels import Channels
-from dpif.errors import EncodeError, NetlinkError, NoSuchObject, netlink_error
+from dpif.errors import EncodeError, NetlinkError, NoSuchObject, brief, netlink_error
 from dpif.odp.constants import DatapathFeature
 from dpif.odp.messages.datapath import DatapathRecord
 
@@ -71,7 +71,7 @@ def choose_dispatch(
     Those of `ports` (numbers) alone go per vport.
     """
     if wanted not in (None, PER_CPU, PER_VPORT):
-        raise EncodeError(f"unknown dispatch {wanted!r}; one of: {PER_CPU}, {PER_VPORT}")
+        raise EncodeError(f"unknown dispatch {brief(wanted)}; one of: {PER_CPU}, {PER_VPORT}")
     before = datapath.read()
     if ports is not None:
         if wanted == PER_CPU:

@@ -6,7 +6,7 @@ import errno
 
 from dpif._typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from dpif.client.families import transact_optional
-from dpif.errors import EncodeError, NetlinkError, netlink_error
+from dpif.errors import EncodeError, NetlinkError, brief, netlink_error
 from dpif.odp.constants import MeterBandType, MeterCmd
 from dpif.odp.messages.flow import FlowCounters
 from dpif.odp.messages.meter import MeterBand, MeterRecord
@@ -81,7 +81,7 @@ class Meters:
         the place of this id, with EFBIG when the table is full. Linux before 4.18 does not heed `id`.
         """
         if unit not in UNITS:
-            raise EncodeError(f"unknown unit {unit!r} of a meter; one of: {', '.join(UNITS)}")
+            raise EncodeError(f"unknown unit {brief(unit)} of a meter; one of: {', '.join(UNITS)}")
         if rate == 0:
             raise EncodeError("the rate of a meter is at least 1")
         band = MeterBand(MeterBandType.DROP, rate, rate if burst is None else burst)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from dpif._typing import NamedTuple, Self
 from dpif.client.tunnels import VPORTS, tunnel_of_device
-from dpif.errors import EncodeError
+from dpif.errors import EncodeError, brief
 from dpif.netlink.policy import Decoded
 from dpif.odp.constants.vport import DummyAttr, TunnelAttr, VportType, VportUpcallAttr, VxlanExt
 from dpif.odp.messages.vport import VportRecord, VportStats
@@ -29,7 +29,7 @@ def type_number(name: str) -> VportType:
         known = sorted({*_TYPE_NUMBERS, *VPORTS})
         close = closest(name, known)
         hint = f"did you mean {close!r}?" if close else f"one of: {', '.join(known)}"
-        raise EncodeError(f"unknown port type {name!r}; {hint}")
+        raise EncodeError(f"unknown port type {brief(name)}; {hint}")
     return _TYPE_NUMBERS[name]
 
 
@@ -125,5 +125,5 @@ def encode_options(options: Mapping[str, object] | None) -> Decoded | None:
             values[_CAPTURE_OPTIONS[name]] = value
         else:
             known = ", ".join(("dst_port", "gbp", *_CAPTURE_OPTIONS))
-            raise EncodeError(f"unknown port option {name!r}; one of: {known}")
+            raise EncodeError(f"unknown port option {brief(name)}; one of: {known}")
     return Decoded(values)

@@ -28,22 +28,21 @@ class Samples(Listener[Sample]):
     """
 
     def __init__(self, connection: Connection, groups: Collection[int] | None = None) -> None:
+        transport = connection.dial()  # who cannot be reached says so itself
+        super().__init__(transport)
         try:
             family = connection.family(PSAMPLE_GENL_NAME)
-            group = connection.group(PSAMPLE_GENL_NAME, PSAMPLE_NL_MCGRP_SAMPLE_NAME)
+            transport.join_group(connection.group(PSAMPLE_GENL_NAME, PSAMPLE_NL_MCGRP_SAMPLE_NAME))
         except Unavailable:
+            self.close()
             raise Unavailable("there are no samples here: load the kernel's module with 'modprobe psample'") from None
+        except BaseException:
+            self.close()
+            raise
         self._groups = groups
         self._subscription = Subscription(family.id, decode_sample)
         self.overruns = 0
         self.malformed = 0
-        transport = connection.dial()
-        super().__init__(transport)
-        try:
-            transport.join_group(group)
-        except BaseException:
-            self.close()
-            raise
 
     def _decode(self, datagram: bytes) -> list[Sample]:
         try:

@@ -14,7 +14,7 @@ It owns the tables; it knows neither devices nor datapaths.
 from collections.abc import Mapping
 
 from dpif._typing import Final, NamedTuple
-from dpif.errors import EncodeError
+from dpif.errors import EncodeError, brief
 
 __all__ = [
     "TUNNELS",
@@ -93,5 +93,5 @@ def check_options(type: str, options: Mapping[str, object] | None) -> dict[str, 
     if tunnel.udp_port:
         udp_port = whole.setdefault("dst_port", tunnel.udp_port)
         if not isinstance(udp_port, int) or not 0 < udp_port < 0x10000:
-            raise EncodeError(f"dst_port is a UDP port, not {udp_port!r}")
+            raise EncodeError(f"dst_port is a UDP port, not {brief(udp_port)}")
     return whole

@@ -14,7 +14,7 @@ from dpif._typing import TYPE_CHECKING, Self, overload
 from dpif.client.channels import Channels
 from dpif.client.dispatch import choose_dispatch
 from dpif.client.waiting import Listener
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.exchange import Subscription
 from dpif.odp.actions import Actions
 from dpif.odp.constants import OVS_PACKET_FAMILY, PacketCmd
@@ -213,7 +213,7 @@ class UpcallHandlers(Sequence[Upcalls]):
         self, datapath: Datapath, count: int, *, miss: bool = True, action: bool = True, dispatch: str | None = None
     ) -> None:
         if count < 1:
-            raise EncodeError(f"{count} handlers are too few")
+            raise EncodeError(f"{brief(count)} handlers are too few")
         self._handlers: list[Upcalls] = []
         self._place: Place | None = None
         try:

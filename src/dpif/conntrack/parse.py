@@ -16,8 +16,8 @@ from dpif.conntrack.match import Masked, Match, TuplePattern
 from dpif.conntrack.tuples import IPPROTO_ICMP, IPPROTO_ICMPV6
 from dpif.errors import ParseError
 
-_SEPARATOR: Final = re.compile(r"[,\s]+")
-_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]+|0|[1-9][0-9]*", re.ASCII)
+_SEPARATOR: Final = re.compile(r"[,\s]++")
+_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]++|0|[1-9][0-9]*+", re.ASCII)
 _ICMP: Final = (IPPROTO_ICMP, IPPROTO_ICMPV6)
 
 

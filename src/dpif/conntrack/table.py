@@ -131,7 +131,7 @@ class Conntrack:
 
     def _flushes_by_zone(self, zone: int) -> bool:
         """Tell whether the kernel deletes by zone; zone 0 is left out of requests, so it is not named there."""
-        version = re.match(r"(\d+)\.(\d+)", self._release)
+        version = re.match(r"(\d++)\.(\d++)", self._release)
         return bool(zone) and version is not None and (int(version[1]), int(version[2])) >= _FLUSHES_BY_ZONE
 
     def _delete_all(self, deletions: list[Request[Entry]]) -> None:

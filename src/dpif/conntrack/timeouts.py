@@ -24,7 +24,7 @@ from dpif.conntrack.constants import (
 )
 from dpif.conntrack.nfnetlink import HEADER_SIZE, pack_header, request, unpack_header
 from dpif.conntrack.tuples import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
-from dpif.errors import EncodeError, NoSuchObject
+from dpif.errors import EncodeError, NoSuchObject, brief
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_REPLACE
@@ -32,7 +32,7 @@ from dpif.netlink.exchange import Request
 from dpif.netlink.policy import BE16, BE32, U8, AttributeSet, Decoded, Nested, String
 
 _MAX_ID: Final = 0xFFFFFFFF
-_NAME: Final = re.compile(r"ovs_tp_(\d+)_\w+", re.ASCII)
+_NAME: Final = re.compile(r"ovs_tp_(\d++)_\w++", re.ASCII)
 
 
 class TimeoutPolicy(NamedTuple):
@@ -150,13 +150,14 @@ def policy_name(id: int, family: int, protocol: int) -> str:
     """Return what ``ct(timeout=…)`` calls the part of a policy for AF_INET or AF_INET6 and an IP protocol."""
     part = _BY_PROTOCOL.get((family, protocol))
     if part is None:
-        raise EncodeError(f"there are no timeout policies for IP protocol {protocol} of address family {family}")
+        found = f"IP protocol {brief(protocol)} of address family {brief(family)}"
+        raise EncodeError(f"there are no timeout policies for {found}")
     return _name(id, part)
 
 
 def _name(id: int, part: _Part) -> str:
     if not 0 <= id <= _MAX_ID:
-        raise EncodeError(f"the number of a timeout policy is 0 to {_MAX_ID}, not {id}")
+        raise EncodeError(f"the number of a timeout policy is 0 to {_MAX_ID}, not {brief(id)}")
     return f"ovs_tp_{id}_{part.suffix}"
 
 

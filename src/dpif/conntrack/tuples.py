@@ -7,7 +7,7 @@ from socket import AF_INET, AF_INET6
 
 from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.conntrack.constants import IpAttr, ProtoAttr, TupleAttr
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.policy import BE16, U8, AttributeSet, Nested
 
@@ -62,7 +62,7 @@ class _Address:
     def encode(self, value: Address) -> bytes:
         """Check the version."""
         if not isinstance(value, self._factory):
-            raise EncodeError(f"expected an {self._factory.__name__}, not {value!r}")
+            raise EncodeError(f"expected an {self._factory.__name__}, not {brief(value)}")
         return value.packed
 
 

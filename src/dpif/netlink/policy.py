@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 
 from dpif._typing import Any, Generic, NamedTuple, Protocol, TypeVar
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.attributes import Buffer, RawAttr, attribute, raw_attribute, walk
 from dpif.netlink.constants import NLA_F_NESTED
 
@@ -179,7 +179,7 @@ class Integer:
         try:
             return self._struct.pack(value)
         except struct.error:
-            raise EncodeError(f"{value!r} is not an integer of {8 * self._struct.size} bits") from None
+            raise EncodeError(f"{brief(value)} is not an integer of {8 * self._struct.size} bits") from None
 
 
 class Flag:
@@ -194,7 +194,7 @@ class Flag:
     def encode(self, value: bool) -> bytes:
         """Return nothing."""
         if value is not True:
-            raise EncodeError(f"expected True or False, not {value!r}")
+            raise EncodeError(f"expected True or False, not {brief(value)}")
         return b""
 
 
@@ -230,13 +230,13 @@ class String:
     def encode(self, value: str) -> bytes:
         """Check the length and put a NUL behind it."""
         if not isinstance(value, str) or "\0" in value:
-            raise EncodeError(f"expected text without NUL characters, not {value!r}")
+            raise EncodeError(f"expected text without NUL characters, not {brief(value)}")
         try:
             text = value.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
-            raise EncodeError(f"{value!r} has no form in bytes") from None
+            raise EncodeError(f"{brief(value)} has no form in bytes") from None
         if self._longest is not None and len(text) > self._longest:
-            raise EncodeError(f"{value!r} is longer than {self._longest} bytes")
+            raise EncodeError(f"{brief(value)} is longer than {self._longest} bytes")
         return text + b"\0"
 
 
@@ -256,7 +256,7 @@ class Binary:
     def encode(self, value: Buffer) -> bytes:
         """Check the length."""
         if not isinstance(value, (bytes, bytearray, memoryview)):
-            raise EncodeError(f"expected bytes, not {value!r}")
+            raise EncodeError(f"expected bytes, not {brief(value)}")
         payload = bytes(value)
         if not self._fits(len(payload)):
             raise EncodeError(f"{len(payload)} bytes where {self._expected()} belong")
@@ -289,7 +289,7 @@ class Array:
         try:
             return b"".join(map(self._struct.pack, value))
         except (struct.error, TypeError):
-            raise EncodeError(f"{value!r} is not a list of integers of {8 * self._struct.size} bits") from None
+            raise EncodeError(f"{brief(value)} is not a list of integers of {8 * self._struct.size} bits") from None
 
 
 class Structure(Generic[T]):
@@ -313,7 +313,7 @@ class Structure(Generic[T]):
         try:
             return self._struct.pack(*value)
         except (struct.error, TypeError):
-            raise EncodeError(f"{value!r} does not fit a structure of {self._struct.size} bytes") from None
+            raise EncodeError(f"{brief(value)} does not fit a structure of {self._struct.size} bytes") from None
 
 
 class Nested:

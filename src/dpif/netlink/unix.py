@@ -9,6 +9,8 @@ is (`FrameKind`) and, for ``DATA``, a datagram; for the others, numbers in host 
     OVERRUN                       the server could not keep some datagrams for the receiver, here they are missing
     JOIN     port id, group       become a member of a multicast group
     LEAVE    port id, group       cease to be one
+    BOUNDS                        how much is in use of what the server bounds? It answers with lines of text behind
+                                  the number: a name, what is in use, the bound
     DONE     errno                the answer to SPEAK, JOIN and LEAVE; 0 is yes. Instead of HELLO: no, and farewell
 
 Group membership is asked for over a connection of its own, so that the answer cannot come between datagrams.
@@ -27,16 +29,18 @@ import select
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 
-from dpif._typing import Final
+from dpif._typing import Final, TypeAlias
 from dpif.errors import Unavailable, netlink_error
 from dpif.netlink.constants import NETLINK_GENERIC
 
 __all__ = [
     "FrameKind",
     "UnixTransport",
+    "Waiting",
+    "bounds_of_server",
     "default_socket_path",
     "pack_frame",
     "require_private",
@@ -54,6 +58,10 @@ _ANSWER_TIMEOUT: Final = 30.0
 """Seconds that a server may take to say hello, or to change a membership."""
 _PAUSE: Final = 0.01
 """Seconds between two looks for a server that is starting."""
+_SOON: Final = 2.0
+"""Seconds after which somebody who waits for it wants to know what for."""
+Waiting: TypeAlias = Callable[[str], None]
+"""What is told the path of a server that does not answer soon, while it is waited for."""
 _SOCKET_NAME: Final = "dpif.sock"
 _LONGEST_ADDRESS: Final = 107
 """Bytes of a path in ``struct sockaddr_un``, whose last is a null."""
@@ -72,6 +80,7 @@ class FrameKind(IntEnum):
     LEAVE = 4
     DONE = 5
     SPEAK = 6
+    BOUNDS = 7
 
 
 DATA_HEADER: Final = _ONE.pack(FrameKind.DATA)
@@ -155,13 +164,20 @@ def socket_address(path: str) -> Iterator[str]:
 class UnixTransport:
     """A `Transport` to the server at `path`, speaking a ``NETLINK_*`` protocol.
 
-    For `patience` seconds a server is waited for that may be starting. Raises `Unavailable` when there is none, or it
-    does not speak that.
+    For `patience` seconds a server is waited for that may be starting; `waiting` is told of one that hangs. Raises
+    `Unavailable` when there is none, it does not answer, or it does not speak that.
     """
 
-    def __init__(self, path: str | None = None, protocol: int = NETLINK_GENERIC, *, patience: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: str | None = None,
+        protocol: int = NETLINK_GENERIC,
+        *,
+        patience: float = 0.0,
+        waiting: Waiting | None = None,
+    ) -> None:
         self._path = default_socket_path() if path is None else path
-        self._socket, self._port_id = _connect_when_there(self._path, patience)
+        self._socket, self._port_id = _connect_when_there(self._path, patience, waiting)
         if protocol != NETLINK_GENERIC:
             self._speak(protocol)
         self._socket.settimeout(None)
@@ -252,11 +268,11 @@ class UnixTransport:
         self._socket.close()
 
 
-def _connect_when_there(path: str, patience: float) -> tuple[socket.socket, int]:
+def _connect_when_there(path: str, patience: float, waiting: Waiting | None) -> tuple[socket.socket, int]:
     deadline = time.monotonic() + patience
     while True:
         try:
-            return _connect(path)
+            return _connect(path, waiting)
         except Unavailable as error:
             if error.errno != errno.ENOENT or time.monotonic() >= deadline:
                 raise
@@ -277,7 +293,23 @@ def server_process(path: str) -> int:
     return int(_CREDENTIALS.unpack(credentials)[0])
 
 
-def _connect(path: str) -> tuple[socket.socket, int]:
+def bounds_of_server(path: str, waiting: Waiting | None = None) -> dict[str, tuple[int, int]]:
+    """Return how much the server at `path` has in use of each of its bounds, and these; nothing of an older one."""
+    connection, _ = _connect(path, waiting)
+    try:
+        connection.send(pack_frame(FrameKind.BOUNDS))
+        answer = connection.recv(MAX_FRAME)
+    except OSError as error:
+        raise _unavailable(path, error) from None
+    finally:
+        connection.close()
+    if unpack_frame(answer)[0] != FrameKind.BOUNDS:
+        return {}
+    lines = [line.split() for line in answer[_ONE.size :].decode().splitlines()]
+    return {name: (int(used), int(bound)) for name, used, bound in lines}
+
+
+def _connect(path: str, waiting: Waiting | None = None) -> tuple[socket.socket, int]:
     """Return a connection to the server at `path` and the port id that it gives."""
     if not hasattr(socket, "AF_UNIX"):
         raise Unavailable("this system has no Unix sockets; make a datapath in the same process instead")
@@ -289,10 +321,13 @@ def _connect(path: str) -> tuple[socket.socket, int]:
         connection.settimeout(_ANSWER_TIMEOUT)
         with socket_address(path) as address:
             connection.connect(address)
-        kind, numbers = unpack_frame(connection.recv(MAX_FRAME))
+        kind, numbers = unpack_frame(_first_frame(connection, path, waiting))
     except OSError as error:
         connection.close()
         raise _unavailable(path, error) from None
+    except BaseException:
+        connection.close()
+        raise
     if kind == FrameKind.DONE and len(numbers) == 1:
         connection.close()
         reason = os.strerror(numbers[0])
@@ -301,6 +336,19 @@ def _connect(path: str) -> tuple[socket.socket, int]:
         connection.close()
         raise Unavailable(f"what listens at {path} is not a userspace datapath of this version", errno.EPROTO)
     return connection, numbers[1]
+
+
+def _first_frame(connection: socket.socket, path: str, waiting: Waiting | None) -> bytes:
+    """Return what the server says first; tell who is `waiting` for it when that takes its time."""
+    if waiting is not None:
+        connection.settimeout(_SOON)
+        try:
+            return connection.recv(MAX_FRAME)
+        except TimeoutError:
+            waiting(path)
+        finally:
+            connection.settimeout(_ANSWER_TIMEOUT)
+    return connection.recv(MAX_FRAME)
 
 
 def _ask(path: str, connection: socket.socket, frame: bytes) -> int:
@@ -322,6 +370,11 @@ def _gone(path: str) -> Unavailable:
 def _unavailable(path: str, error: OSError) -> Unavailable:
     if error.errno in (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR):
         return Unavailable(f"no userspace datapath is served at {path}; start one with: dpif serve")
+    if isinstance(error, (TimeoutError, BlockingIOError)):
+        hint = "its server hangs: end it, as 'dpif serve --stop' does, or name another socket by --socket or"
+        return Unavailable(
+            f"the userspace datapath at {path} does not answer; {hint} {SOCKET_VARIABLE}", errno.ETIMEDOUT
+        )
     return Unavailable(
         f"cannot reach the userspace datapath at {path}: {error.strerror or error}", error.errno or errno.EIO
     )

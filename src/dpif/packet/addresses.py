@@ -6,7 +6,7 @@ IPv4 and IPv6 addresses are those of the standard library's `ipaddress`; only Et
 from __future__ import annotations
 
 from dpif._lazy import pattern
-from dpif.errors import EncodeError, ParseError
+from dpif.errors import EncodeError, ParseError, brief
 
 __all__ = ["BROADCAST", "Mac"]
 
@@ -63,7 +63,7 @@ class Mac(bytes):
 
 def _from_text(text: str) -> bytes:
     if not _TEXT.fullmatch(text):
-        raise ParseError(f"{text!r} is not an Ethernet address", hint="six hexadecimal bytes: 00:11:22:33:44:55")
+        raise ParseError(f"{brief(text)} is not an Ethernet address", hint="six hexadecimal bytes: 00:11:22:33:44:55")
     return bytes(int(part, 16) for part in text.split(":"))
 
 
@@ -71,7 +71,7 @@ def _from_int(number: int) -> bytes:
     try:
         return number.to_bytes(6)
     except OverflowError:
-        raise EncodeError(f"{number:#x} does not fit an Ethernet address of 48 bits") from None
+        raise EncodeError(f"{brief(number)} does not fit an Ethernet address of 48 bits") from None
 
 
 BROADCAST = Mac(b"\xff" * 6)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from dpif._typing import TypeAlias
-from dpif.errors import EncodeError, ParseError
+from dpif.errors import EncodeError, ParseError, brief
 from dpif.packet.addresses import Mac
 from dpif.packet.constants import (
     ARPOP_REPLY,
@@ -101,14 +101,14 @@ def vlan(
 ) -> Layer:
     """Return a VLAN tag (IEEE 802.1Q, or 802.1ad with `tpid` 0x88a8) before `payload`."""
     if not (0 <= vid <= 0xFFF and 0 <= pcp <= 7 and 0 <= dei <= 1):
-        raise EncodeError(f"VLAN id {vid}, priority {pcp} or DEI {dei} is out of range")
+        raise EncodeError(f"VLAN id {brief(vid)}, priority {brief(pcp)} or DEI {brief(dei)} is out of range")
     return Layer(tpid, Vlan(pcp << 13 | dei << 12 | vid, _ethertype(payload, ethertype)).pack() + payload)
 
 
 def mpls(label: int, payload: bytes, *, tc: int = 0, ttl: int = 64, ethertype: int = ETH_P_MPLS_UC) -> Layer:
     """Return an MPLS label before `payload`: the bottom of the stack unless the payload is MPLS itself."""
     if not (0 <= label <= 0xFFFFF and 0 <= tc <= 7 and 0 <= ttl <= 255):
-        raise EncodeError(f"MPLS label {label}, traffic class {tc} or TTL {ttl} is out of range")
+        raise EncodeError(f"MPLS label {brief(label)}, traffic class {brief(tc)} or TTL {brief(ttl)} is out of range")
     bottom = not (isinstance(payload, Layer) and payload.ethertype in MPLS_ETHERTYPES)
     return Layer(ethertype, Mpls(label, tc, bottom, ttl).pack() + payload)
 
@@ -140,7 +140,7 @@ def _address(address: IpAddress) -> IPv4Address | IPv6Address:
     try:
         return ip_address(address)
     except ValueError:
-        raise ParseError(f"{address!r} is not an IP address") from None
+        raise ParseError(f"{brief(address)} is not an IP address") from None
 
 
 def ip(
@@ -171,7 +171,7 @@ def ip(
         return Layer(ETH_P_IP, head.pack() + payload)
     if isinstance(source, IPv6Address) and isinstance(destination, IPv6Address):
         if not (0 <= tos <= 255 and 0 <= label <= 0xFFFFF):
-            raise EncodeError(f"IPv6 traffic class {tos} or flow label {label:#x} is out of range")
+            raise EncodeError(f"IPv6 traffic class {brief(tos)} or flow label {brief(label)} is out of range")
         head6 = Ipv6(source, destination, protocol, len(payload), tos, ttl, label)
         return Layer(ETH_P_IPV6, head6.pack() + payload)
     raise EncodeError(f"{source} and {destination} are of different IP versions")
@@ -181,14 +181,22 @@ def options_header(next_header: int, payload: bytes, options: bytes = b"\x01\x04
     """Return an IPv6 hop-by-hop or destination options header (one PadN unless told) before `payload`."""
     if (len(options) + 2) % 8:
         raise EncodeError(f"an IPv6 options header of {len(options) + 2} bytes is no multiple of 8")
-    return bytes((next_header, (len(options) + 2) // 8 - 1)) + options + payload
+    return _octets("options header", (1, next_header), (1, (len(options) + 2) // 8 - 1)) + options + payload
 
 
 def fragment_header(
     next_header: int, payload: bytes, *, offset: int = 0, more: bool = False, ident: int = 0
 ) -> bytes:
     """Return an IPv6 fragment header (next header 44) before `payload`; `offset` in units of 8 bytes."""
-    return bytes((next_header, 0)) + (offset << 3 | more).to_bytes(2) + ident.to_bytes(4) + payload
+    return _octets("fragment header", (1, next_header), (1, 0), (2, offset << 3 | more), (4, ident)) + payload
+
+
+def _octets(what: str, *fields: tuple[int, int]) -> bytes:
+    """Return fields, each of so many bytes, one after the other."""
+    try:
+        return b"".join([value.to_bytes(size) for size, value in fields])
+    except OverflowError:
+        raise EncodeError(f"a field of the {what} is out of range: {brief([one for _, one in fields])}") from None
 
 
 # --- Transport ------------------------------------------------------------------------------------------------
@@ -258,7 +266,8 @@ def echo(
 
 def icmpv6(src: IpAddress, dst: IpAddress, kind: int, code: int, body: bytes) -> Layer:
     """Return an ICMPv6 message; `body` is what follows the checksum, 4 bytes or more."""
-    return _transport(src, dst, IPPROTO_ICMPV6, bytes((kind, code, 0, 0)) + body, tos=0, ttl=64)
+    head = _octets("ICMPv6 header", (1, kind), (1, code), (2, 0))
+    return _transport(src, dst, IPPROTO_ICMPV6, head + body, tos=0, ttl=64)
 
 
 # --- Neighbour discovery (RFC 4861) ---------------------------------------------------------------------------

@@ -108,6 +108,8 @@ class Client:
             self._send_control(pack_frame(FrameKind.DONE, self._speak(*numbers)))
         elif kind in (FrameKind.JOIN, FrameKind.LEAVE) and len(numbers) == 2:
             self._send_control(pack_frame(FrameKind.DONE, self._server.change_membership(kind, *numbers)))
+        elif kind == FrameKind.BOUNDS:
+            self._send_control(pack_frame(FrameKind.BOUNDS) + self._server.describe_bounds())
         else:
             self.is_gone = True  # it does not speak as we do
 

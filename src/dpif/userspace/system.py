@@ -11,7 +11,7 @@ from types import TracebackType
 
 from dpif._typing import Self
 from dpif.conntrack.service import NetfilterService
-from dpif.errors import EncodeError, Unavailable
+from dpif.errors import EncodeError, Unavailable, brief
 from dpif.netlink.answering import Answering
 from dpif.netlink.constants import NETLINK_GENERIC, NETLINK_NETFILTER
 from dpif.netlink.loopback import LoopbackTransport
@@ -30,7 +30,7 @@ from dpif.userspace.underlays.host import HostUnderlay
 
 def _rules_of(kernel: str) -> Features:
     if kernel not in KERNELS:
-        raise EncodeError(f"no kernel {kernel!r} is known here; there are {', '.join(KERNELS)}")
+        raise EncodeError(f"no kernel {brief(kernel)} is known here; there are {', '.join(KERNELS)}")
     return KERNELS[kernel]
 
 

@@ -420,6 +420,18 @@ def test_upcalls_that_are_lost_are_counted(lan: Lan) -> None:
     assert came_up + lan.switch.counters.lost == sent
 
 
+def test_a_flood_on_one_port_takes_nothing_from_another(lan: Lan) -> None:
+    while lan.switch.counters.lost == 0:
+        lan.us.device("h1").send(frame(1, BROADCAST))
+    lost = lan.switch.counters.lost
+    for number in range(20):
+        lan.us.device("h2").send(frame(100 + number, BROADCAST))
+    while lan.switch.step():
+        pass
+    counters = lan.switch.counters
+    assert (counters.lost, counters.macs) == (lost, 21)
+
+
 # -- run ----------------------------------------------------------------------------------------------------------
 
 

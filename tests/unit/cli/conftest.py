@@ -10,6 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from dpif.cli import main
+from dpif.netlink import unix
+from dpif.testing.waiting import PATIENCE
 from dpif.userspace import Server, UserspaceSystem
 
 
@@ -22,6 +24,12 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def no_word_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with much to do a server is waited for, and nothing is said of it."""
+    monkeypatch.setattr(unix, "_SOON", PATIENCE)
 
 
 @pytest.fixture

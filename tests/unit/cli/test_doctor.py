@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from dpif.apps.doctor import examine_bounds
 from dpif.apps.doctor.findings import notice, ok, problem
 from dpif.cli.commands.doctor import Diagnosis, Section
+from dpif.netlink.unix import PROTOCOL_VERSION, FrameKind, bounds_of_server, pack_frame
+from dpif.userspace import UserspaceSystem
 
 Run = Callable[..., Any]
 
@@ -74,3 +81,45 @@ def test_a_datapath_that_is_not_there(run: Run, br0: str) -> None:
     assert status == 1
     assert stdout.startswith("this host:\n")
     assert stderr.startswith("dpif: opening datapath netdev@br9 failed (No such device)")
+
+
+def test_it_tells_how_near_the_server_is_to_its_bounds(run: Run, br0: str, system: UserspaceSystem) -> None:
+    assert run("add-flow", br0, "in_port(1),eth(),eth_type(0x0806),arp()", "2").status == 0
+    stdout = run("doctor", br0).stdout
+    server = stdout.partition("the server of netdev@:")[2].splitlines()[1:]
+    assert server[0].startswith("  ok       clients: ")  # those before may just be going
+    assert server[1:6] == [
+        "  ok       queue: 0 of 4194304 bytes in the fullest queue",
+        "  ok       queues: 0 of 67108864 bytes in all queues",
+        "  ok       flows: 1 of 200000 in the fullest datapath",
+        "  ok       masks: 1 of 1024 in the fullest datapath",
+        "  ok       devices: 4 of 16384",
+    ]
+    sections = json.loads(run("--json", "doctor").stdout)["sections"]
+    assert [section["subject"] for section in sections] == ["this host", br0, "the server of netdev@"]
+
+
+def test_what_is_said_of_bounds() -> None:
+    bounds = {"clients": (79, 100), "masks": (80, 100), "queue": (100, 100), "lamps": (9, 9), "zero": (0, 0)}
+    found = {finding.subject: finding for finding in examine_bounds(bounds)}
+    assert [finding.level.value for finding in found.values()] == ["ok", "notice", "problem", "problem", "problem"]
+    assert found["masks"].meaning == "There will be no room for more masks (ENOMEM)."
+    assert found["queue"].advice.endswith("dpif serve --max queue=NUMBER")
+    assert found["lamps"].facts == {"used": 9, "bound": 9}
+
+
+def test_an_older_server_tells_of_no_bounds(tmp_path: Path) -> None:
+    path = str(tmp_path / "old")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                connection.send(pack_frame(FrameKind.HELLO, PROTOCOL_VERSION, 7))
+                connection.recv(1000)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert bounds_of_server(path) == {}
+        thread.join()

@@ -86,6 +86,19 @@ run()
     assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
 
 
+def test_little_is_imported_before_ctrl_c_is_taken() -> None:
+    """Before it, Python's own handler would print a traceback; a library may not change that when it is imported."""
+    code = """
+import sys
+before = set(sys.modules)
+from dpif.__main__ import run
+print(*sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = [name for name in done.stdout.split() if name.startswith("dpif")]
+    assert ours == ["dpif", "dpif.__main__", "dpif._lazy", "dpif._typing", "dpif._version", "dpif.errors"]
+
+
 def test_ctrl_c_that_is_ignored_stays_so() -> None:
     code = """
 import signal

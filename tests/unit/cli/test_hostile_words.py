@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from dpif.cli.context import Context
 from dpif.cli.entry import invocation_of
 from dpif.cli.errors import CommandError
 from dpif.errors import Unavailable
+from dpif.netlink import unix
 from dpif.netlink.connection import Connection
 from dpif.userspace import UserspaceSystem
 
@@ -99,7 +102,7 @@ def test_names_on_a_terminal_are_written_out(named: str, words: tuple[str, ...],
 def unavailable(code: int) -> Callable[[str], Connection]:
     """Return what connects to nobody: there is no kernel's datapath, and the other fails with an errno."""
 
-    def connect(type: str) -> Connection:
+    def connect(type: str, patience: float = 0.0) -> Connection:
         raise Unavailable(f"no {type}", errno.ENOENT if type == "system" else code)
 
     return connect
@@ -131,3 +134,32 @@ def test_what_is_said_of_a_server_that_hangs(code: int, told: str, monkeypatch: 
         context.open("br0")
     assert str(missed.value).startswith("no system; ")
     assert ("dpif serve" in str(missed.value)) == (code == errno.ENOENT)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show",),
+        ("dump-flows",),
+        ("dump-flows", "netdev@br0"),
+        ("dump-dps",),
+        ("doctor",),
+        ("doctor", "netdev@br0"),
+        ("psample", "netdev@"),
+    ],
+    ids=" ".join,
+)
+def test_a_server_that_hangs_is_named_while_it_is_waited_for(
+    words: tuple[str, ...], tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unix, "_SOON", 0.01)
+    monkeypatch.setattr(unix, "_ANSWER_TIMEOUT", 0.01)
+    path = str(tmp_path / "hung")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        ran = run("--socket", path, *words)
+    told, failed = ran.stderr.splitlines()
+    assert told == f"dpif: waiting for the server at {path}, which does not answer yet"
+    assert f"{path} does not answer; its server hangs: end it" in failed
+    assert ran.status == 1

@@ -8,14 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dpif.errors import Unavailable
+from dpif.netlink import unix
 from dpif.netlink.unix import (
     PROTOCOL_VERSION,
     FrameKind,
@@ -141,3 +144,49 @@ def test_our_directory_must_be_ours_alone(tmp_path: Path) -> None:
     link.symlink_to(private)
     with pytest.raises(Unavailable, match="of this user alone"):
         require_private(str(link))
+
+
+@pytest.fixture
+def hung(tmp_path: Path) -> Iterator[str]:
+    """The path of a socket whose server never answers; there is room for one client in its queue."""
+    path = str(tmp_path / "hung")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen(0)
+        yield path
+
+
+def test_who_waits_for_a_server_that_hangs_is_told_so(hung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unix, "_SOON", 0.01)
+    monkeypatch.setattr(unix, "_ANSWER_TIMEOUT", 0.01)
+    told: list[str] = []
+    with pytest.raises(Unavailable, match=f"{hung} does not answer; .*DPIF_SOCKET") as raised:
+        UnixTransport(hung, waiting=told.append)
+    assert (told, raised.value.errno) == ([hung], errno.ETIMEDOUT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux alone is it known how many clients wait unaccepted")
+def test_a_server_with_too_many_who_wait_does_not_answer_either(hung: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as first:
+        first.connect(hung)
+        with pytest.raises(Unavailable, match="does not answer"):
+            UnixTransport(hung)
+
+
+def test_nobody_is_told_of_one_that_answers(impostor: Impostor) -> None:
+    told: list[str] = []
+    path = impostor(pack_frame(FrameKind.HELLO, PROTOCOL_VERSION, 7))
+    UnixTransport(path, waiting=told.append).close()
+    assert not told
+
+
+def test_an_ending_while_it_is_waited_for_closes_the_connection(hung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unix, "_SOON", 0.01)
+
+    def end(path: str) -> None:
+        raise KeyboardInterrupt
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        with pytest.raises(KeyboardInterrupt):
+            UnixTransport(hung, waiting=end)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection, Iterator
 
+from dpif.apps.doctor.bounds import examine_bounds
 from dpif.apps.doctor.devices import examine_devices, stray_tunnels
 from dpif.apps.doctor.findings import Finding, Level, worst
 from dpif.apps.doctor.host import examine_host
@@ -18,7 +19,7 @@ from dpif.apps.doctor.traffic import examine_traffic
 from dpif.client import Datapath
 from dpif.client.dispatch import cpu_count
 
-__all__ = ["Finding", "Level", "diagnose", "diagnose_host", "diagnose_tunnels", "worst"]
+__all__ = ["Finding", "Level", "diagnose", "diagnose_host", "diagnose_tunnels", "examine_bounds", "worst"]
 
 
 def diagnose(datapath: Datapath) -> Iterator[Finding]:

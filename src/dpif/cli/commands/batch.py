@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dpif.cli.command_table import Command
     from dpif.cli.output.json import Results
     from dpif.netlink.connection import Connection
+    from dpif.netlink.unix import Waiting
 
 
 class Line(NamedTuple):
@@ -139,13 +140,13 @@ class Runner:
             options.json, options.json_lines = True, False
         return invocation
 
-    def connect(self, type: str, socket: str | None, patience: float) -> Connection:
+    def connect(self, type: str, socket: str | None, patience: float, waiting: Waiting) -> Connection:
         """Return a connection that the lines share, until one of them fails; raise `Unavailable`."""
         from dpif._open import connect
 
         kept = self._connections.get((type, socket))
         if kept is None:
-            kept = self._connections[type, socket] = connect(type, socket, patience)
+            kept = self._connections[type, socket] = connect(type, socket, patience, waiting)
         return kept.lend()
 
     def disconnect(self) -> None:
@@ -175,7 +176,7 @@ class LineContext(Context):
 
     def connect(self, type: str, patience: float = 0.0) -> Connection:
         """Return the batch's connection."""
-        return self._runner.connect(type, self.options.socket, patience)
+        return self._runner.connect(type, self.options.socket, patience, self.tell_of_waiting)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print lines, in a batch with results as part of the line's."""

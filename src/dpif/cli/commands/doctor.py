@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Iterator
 
-import dpif
+from dpif._open import datapaths_by
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple
-from dpif.apps.doctor import Finding, Level, diagnose, diagnose_host, diagnose_tunnels, worst
+from dpif.apps.doctor import Finding, Level, diagnose, diagnose_host, diagnose_tunnels, examine_bounds, worst
 from dpif.apps.doctor.findings import counted, notice, ok
 from dpif.errors import Unavailable
 
@@ -19,7 +21,7 @@ _INDENT = " " * 11
 
 
 class Section(NamedTuple):
-    """The findings about the host, or about one datapath."""
+    """The findings about the host, one datapath, or a server."""
 
     title: str
     findings: list[Finding]
@@ -68,7 +70,7 @@ class Diagnosis(NamedTuple):
 
 
 def doctor(context: Context) -> int:
-    """Examine the host and the datapaths named, or all; the exit status is 1 when there is a problem."""
+    """Examine the host, the datapaths named, or all, and their server; exit with 1 when there is a problem."""
     names = context.words or _names(context)
     attached: set[str] = set()
 
@@ -78,6 +80,8 @@ def doctor(context: Context) -> int:
         return Section(str(datapath), findings)
 
     sections = list(context.each_datapath(names, examine)) if names else []
+    if any(name.startswith("netdev@") for name in names):
+        sections += _servers(context)
     about_host = list(diagnose_host(needs_kernel=not names or any(not name.startswith("netdev@") for name in names)))
     if not context.words:
         about_host += [_datapaths(names), *diagnose_tunnels(attached)]
@@ -103,9 +107,22 @@ def _lines(start: str, text: str, width: int) -> list[str]:
 def _names(context: Context) -> list[str]:
     """Return all datapaths; none where there can be none, which the findings about the host explain."""
     try:
-        return sorted(dpif.datapaths(socket=context.options.socket))
-    except Unavailable:
+        return sorted(datapaths_by(context.connect))
+    except Unavailable as error:
+        if error.errno != errno.ENOENT:
+            context.report("looking for datapaths", error)
         return []
+
+
+def _servers(context: Context) -> Iterator[Section]:
+    """Yield what the server of datapaths in user space has in use of its bounds."""
+    from dpif.netlink.unix import bounds_of_server, default_socket_path
+
+    path = context.options.socket or default_socket_path()
+    with contextlib.suppress(Unavailable):  # its datapaths have said so
+        bounds = bounds_of_server(path, context.tell_of_waiting)
+        if bounds:
+            yield Section("the server of netdev@", list(examine_bounds(bounds)))
 
 
 def _datapaths(names: list[str]) -> Finding:

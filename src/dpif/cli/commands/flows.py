@@ -28,7 +28,7 @@ MEANING = {
     errno.ENOENT: "there is no such flow",
 }
 """What a refusal means, for `describe`."""
-_NAMED_PORT = pattern(r"in_port\((?!\d+[/)])")
+_NAMED_PORT = pattern(r"in_port\((?!\d++[/)])")
 
 
 class FlowReader:

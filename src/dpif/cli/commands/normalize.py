@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_TAGS = 2
 """Tags that are told apart (FLOW_MAX_VLAN_HEADERS of Open vSwitch)."""
-_PORT = re.compile(r"([^=]{1,15})=(\d+)")
+_PORT = re.compile(r"([^=]{1,15})=(\d++)")
 
 
 class Tag(NamedTuple):

@@ -27,7 +27,7 @@ def psample(context: Context) -> None:
             raise CommandError(f"there is no type {type_} of datapaths; there are {', '.join(TYPES)}")
     groups = {_group(word) for word in words} if words else None
     with context.failing("listening to samples"):
-        listener = samples(type_, groups, socket=context.options.socket)
+        listener = samples(type_, groups, socket=context.options.socket, waiting=context.tell_of_waiting)
     with end_by_signals() as bell, listener:
         context.note(f"listening to samples of {type_}@; Ctrl-C ends it")
         context.print_each("samples", map(SampleLine, until_rung(bell, listener, count)))

@@ -27,19 +27,20 @@ _STYLES = {
 }
 """By the names of the groups below: those of ovs-ofctl's OVS_COLORS, and a title."""
 _FLOW = re.compile(
-    r"(?P<title>^packets +bytes +used +flow$|(?<![^ ])in_port\([^()]*\)$)"
+    r"(?P<title>^packets ++bytes ++used ++flow$|(?<![^ ])in_port\([^()]*+\)$)"
     r"|(?P<actions>\bactions:)"
     r"|(?P<drop>\bdrop\b)"
     r"|(?P<special>\b(?:ct|ct_clear|recirc|userspace|sample|psample|clone|check_pkt_len|meter|trunc|lb_output)\b(?![=:]))"
     r"|(?P<counter>\b(?:packets|bytes|used|flags|dp|ufid):)"
-    r"|(?P<name>\b[a-z][a-z0-9_]*(?=[=(]))"
+    r"|(?P<name>\b[a-z][a-z0-9_]*+(?=[=(]))"
     r"|(?P<paren>[()])"
 )
 _SHOW = re.compile(
-    r"(?P<title>^\S+:$)|(?P<name>\bport \d+(?=:))|(?P<counter>\b[A-Za-z][A-Za-z/-]*:)|(?P<paren>\([a-z]+\)$)"
+    r"(?P<title>^\S++$(?<=:))|(?P<name>\bport \d++(?=:))|(?P<counter>(?<![\w/-])[A-Za-z][A-Za-z/-]*+:)"
+    r"|(?P<paren>\([a-z]++\)$)"
 )
 _DOCTOR = re.compile(
-    r"(?P<title>^\S.*:$)|(?<=^  )(?:(?P<actions>problem\b)|(?P<special>notice\b)|(?P<counter>ok\b))"
+    r"(?P<title>^\S.*+$(?<=:))|(?<=^  )(?:(?P<actions>problem\b)|(?P<special>notice\b)|(?P<counter>ok\b))"
     r"|(?P<name>(?<=^ {11})->)"
 )
 

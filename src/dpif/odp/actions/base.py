@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, ClassVar, Self
-from dpif.errors import DecodeError, EncodeError, ParseError
+from dpif.errors import DecodeError, EncodeError, ParseError, brief
 from dpif.netlink.attributes import attribute, walk
 from dpif.netlink.constants import NLA_TYPE_MASK
 from dpif.odp.constants.actions import ActionAttr
@@ -36,7 +36,7 @@ MAX_ACTIONS_SIZE = 65535
 _MIN_TEXT_PER_BYTE = 8
 """No action has a text shorter than its bytes divided by this."""
 _NUMBERED = pattern(r"action([0-9]{1,5})")
-_NO_ACTIONS = pattern(r"[ \t\r\n,]*(?:(?i:drop)[ \t\r\n,]*)?(?=\)|$)")
+_NO_ACTIONS = pattern(r"[ \t\r\n,]*+(?:(?i:drop)[ \t\r\n,]*+)?(?=\)|$)")
 """All that there is of a list: nothing, or the word for it."""
 
 
@@ -295,7 +295,7 @@ class Actions(tuple[Action, ...]):
         self = super().__new__(cls, actions)
         for action in self:
             if not isinstance(action, Action):
-                raise EncodeError(f"expected actions, not {action!r}")
+                raise EncodeError(f"expected actions, not {brief(action)}")
         return self
 
     @classmethod
@@ -452,7 +452,7 @@ class ActionList(AttrType[Actions]):
         if isinstance(value, Action):
             return Actions((value,))
         if not isinstance(value, Iterable):
-            raise EncodeError(f"expected actions, not {value!r}")
+            raise EncodeError(f"expected actions, not {brief(value)}")
         return Actions(value)
 
     def plain(self, kept: Actions, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:

@@ -24,7 +24,7 @@ OFPP_NONE = 0xFFFF
 ODPP_NONE = 0xFFFFFFFF
 """No port, of OpenFlow and of a datapath."""
 _HEADER = struct.Struct("=HxxI16s")
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*+")
 _U16 = UInt(16, radix=10)
 _U32 = UInt(32, radix=10)
 

@@ -3,7 +3,7 @@
 import re
 
 from dpif._typing import Any, NamedTuple
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.odp.actions.base import Action, NestAction
 from dpif.odp.actions.nat import Nat, NatType
 from dpif.odp.constants import ActionAttr, CtAttr
@@ -15,7 +15,7 @@ from dpif.odp.model.scanner import Scanner
 from dpif.odp.model.structs import scan_value_and_mask
 
 _U16 = UInt(16, radix=10)
-_WORD = re.compile(r"[^,) \t\r\n]+")
+_WORD = re.compile(r"[^,) \t\r\n]++")
 
 
 class Masked(NamedTuple):
@@ -94,9 +94,13 @@ class NameType(AttrType[str]):
     def keep(self, value: object) -> str:
         """Accept text that can stand in the text form."""
         if not isinstance(value, str) or not _WORD.fullmatch(value) or "\0" in value:
-            raise EncodeError(f"expected a name, not {value!r}")
-        if len(value.encode("utf-8", "surrogateescape")) > self.longest:
-            raise EncodeError(f"{value!r} is longer than {self.longest} bytes")
+            raise EncodeError(f"expected a name, not {brief(value)}")
+        try:
+            size = len(value.encode("utf-8", "surrogateescape"))
+        except UnicodeEncodeError:
+            raise EncodeError(f"{brief(value)} has no form in bytes") from None
+        if size > self.longest:
+            raise EncodeError(f"{brief(value)} is longer than {self.longest} bytes")
         return value
 
     def full(self, kept: str) -> None:

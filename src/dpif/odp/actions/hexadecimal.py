@@ -7,7 +7,7 @@ import re
 from dpif.odp.model.attrs import Style
 from dpif.odp.model.scanner import Scanner
 
-_HEX = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]+")
+_HEX = re.compile(r"0x[0-9a-fA-F]++|[0-9a-fA-F]++")
 
 
 def show_hex(data: bytes, style: Style) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dpif._typing import TYPE_CHECKING, Any, Self
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.odp.constants import NatAttr
 from dpif.odp.model.attrs import AttrType, Empty, Scalar
 from dpif.odp.model.kinds import IPV4, IPV6, Plain, UInt
@@ -18,7 +18,7 @@ else:
     IPv4Address = IPv6Address = Any  # see `dpif.odp.model.kinds`
 
 _PORT = UInt(16, radix=10)
-_LOOKS_LIKE_IPV4 = re.compile(r"[0-9]+\.")
+_LOOKS_LIKE_IPV4 = re.compile(r"[0-9]++\.")
 
 
 class _Address(AttrType[IPv4Address | IPv6Address]):
@@ -41,7 +41,7 @@ class _Address(AttrType[IPv4Address | IPv6Address]):
         try:
             return ipaddress.ip_address(value).packed
         except ValueError as error:
-            raise EncodeError(f"expected an IP address, not {value!r}") from error
+            raise EncodeError(f"expected an IP address, not {brief(value)}") from error
 
     def plain(self, kept: bytes, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:
         """Its text."""
@@ -180,7 +180,7 @@ class NatType(AttrType[Nat]):
         if value is True:
             return Nat()
         if not isinstance(value, Nat):
-            raise EncodeError(f"expected a Nat, not {value!r}")
+            raise EncodeError(f"expected a Nat, not {brief(value)}")
         return value
 
     def plain(self, kept: Nat, mask: None = None, whole: bool = False) -> tuple[Plain, Plain]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from dpif._typing import Any, Self
+from dpif.errors import EncodeError, brief
 from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLA_F_NESTED
 from dpif.odp.actions.base import Action, ActionList, NestAction
@@ -24,7 +25,7 @@ from dpif.odp.model.kinds import U16, U32, Kind, Plain, Raw
 from dpif.odp.model.nest import Attr
 from dpif.odp.model.scanner import Scanner
 
-_PERCENTAGE = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_PERCENTAGE = re.compile(r"[0-9]++(?:\.[0-9]*+)?|\.[0-9]++")
 _ALWAYS = 0xFFFFFFFF
 _DECIMALS = 8
 """So many decimals of a percentage tell every probability."""
@@ -103,6 +104,8 @@ class Sample(NestAction, number=ActionAttr.SAMPLE, word="sample"):
     @classmethod
     def percent(cls, percentage: float, actions: Iterable[Action]) -> Self:
         """Return the action with a probability in per cent."""
+        if not 0 <= percentage <= 100:
+            raise EncodeError(f"expected a percentage from 0 to 100, not {brief(percentage)}", "Sample.probability")
         return cls(probability=probability(percentage), actions=actions)
 
 

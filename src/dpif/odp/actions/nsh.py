@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpif._typing import Any
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action
 from dpif.odp.actions.hexadecimal import scan_hex, show_hex
@@ -28,7 +28,7 @@ class PushNsh(Action, number=ActionAttr.PUSH_NSH, word="push_nsh"):
 
     def __init__(self, nsh: Nsh) -> None:
         if not isinstance(nsh, Nsh):
-            raise EncodeError(f"expected an Nsh, not {nsh!r}", "PushNsh")
+            raise EncodeError(f"expected an Nsh, not {brief(nsh)}", "PushNsh")
         self.nsh = nsh
 
     def payload(self) -> bytes:

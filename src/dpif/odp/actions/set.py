@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpif._typing import TYPE_CHECKING, Any, TypeVar
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.attributes import attribute, walk
 from dpif.odp.actions.base import Action
 from dpif.odp.constants.actions import ActionAttr
@@ -117,7 +117,7 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
 
 def _single(key: FlowKey, action: str) -> None:
     if not isinstance(key, FlowKey) or len(key) != 1:
-        raise EncodeError(f"expected a FlowKey with one attribute, not {key!r}", action)
+        raise EncodeError(f"expected a FlowKey with one attribute, not {brief(key)}", action)
 
 
 def _without_empty_policy(tunnel: Tunnel) -> Tunnel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from dpif._typing import TYPE_CHECKING, ClassVar
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.odp.actions.base import Action
 from dpif.odp.constants.actions import ActionAttr, XlateError
 from dpif.odp.model.attrs import Style
@@ -27,7 +27,7 @@ class Number(Action):
 
     def __init__(self, value: int) -> None:
         if not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
-            raise EncodeError(f"{value!r} is not a number of 32 bits", type(self).__name__)
+            raise EncodeError(f"{brief(value)} is not a number of 32 bits", type(self).__name__)
         self.value = int(value)
 
     def payload(self) -> bytes:

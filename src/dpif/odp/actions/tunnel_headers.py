@@ -29,7 +29,7 @@ _ETH_P_ERSPAN = 0x88BE
 _ETH_P_ERSPAN2 = 0x22EB
 _GRE_CSUM, _GRE_KEY, _GRE_SEQ = 0x8000, 0x2000, 0x1000
 _IPV6_SRCRT_TYPE_4 = 4
-_BYTES = re.compile(r"(?:[0-9a-fA-F]{2})*(?=\))")
+_BYTES = re.compile(r"(?:[0-9a-fA-F]{2})*+(?=\))")
 
 
 class Layer(Struct):

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cache
 
 from dpif._typing import Any, Final, NamedTuple
-from dpif.errors import EncodeError
+from dpif.errors import EncodeError, brief
 from dpif.netlink.attributes import walk
 from dpif.odp.constants import TunnelKeyAttr
 from dpif.odp.model.attrs import AttrType, Empty, Scalar, Structure
@@ -91,7 +91,8 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if name not in known_types():
             close = difflib.get_close_matches(name, known_types(), n=1)
-            raise EncodeError(f"there is no column {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise EncodeError(f"there is no column {brief(name)}{hint}")
 
 
 def column_types(found: Mapping[str, Type], columns: Sequence[str] | None) -> dict[str, Type]:

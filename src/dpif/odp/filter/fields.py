@@ -184,6 +184,8 @@ def scan_field(scanner: Scanner) -> Asked:
         return OTHERS[name]
     if name not in NAMES:
         scanner.unknown(name, NAMES, "field", start)
+    if name == "actions":
+        scanner.fail("actions have no value and no fields", "a filter asks for one: actions has ct", start)
     attr = FlowKey.attr(name)
     path = [attr]
     while isinstance(attr.type, Nested) and scanner.take("."):

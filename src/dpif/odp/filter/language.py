@@ -34,7 +34,7 @@ from dpif.odp.model.kinds import Flags, Kind
 from dpif.odp.model.nest import MAX_DEPTH
 from dpif.odp.model.scanner import Scanner
 
-_SPACE = re.compile(r"\s*")
+_SPACE = re.compile(r"\s*+")
 _KEYWORD = re.compile(r"(?:and|or|not|in)(?![A-Za-z0-9_.])")
 _ACTIONS = re.compile(r"actions(?![A-Za-z0-9_.])")
 _HAS = re.compile(r"has(?![A-Za-z0-9_.])")

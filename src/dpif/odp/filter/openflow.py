@@ -17,15 +17,16 @@ from dpif.odp.filter.values import number, scan_bits, scan_literal
 from dpif.odp.model.kinds import Flags, Port
 from dpif.odp.model.scanner import Scanner
 
-_ITEM = r"(?!(?:and|or|not|in|has)\b)[A-Za-z_][A-Za-z0-9_]*(?:[=:](?:\([^()\s]*\)|[^=\s,][^\s,]*)|\([^()]*\))?"
-_LIST = re.compile(rf"[\s,]*{_ITEM}(?:[\s,]+{_ITEM})*[\s,]*")
+_VALUE = r"[=:](?:\([^()\s]*+\)(?![^\s,])|[^=\s,][^\s,]*+)|\([^()]*+\)"
+_ITEM = rf"(?!(?:and|or|not|in|has)\b)[A-Za-z_][A-Za-z0-9_]*+(?:{_VALUE})?+"
+_LIST = re.compile(rf"[\s,]*+{_ITEM}(?:[\s,]++{_ITEM})*+[\s,]*+")
 _SIGN = re.compile(r"[=:(,]")
 _OTHER = re.compile(r"==|!=|[<>]|\b(?:and|or|not|in|has)\b")
 """What only the other language has."""
-_FIRST = re.compile(r"[\s,]*(\w+)")
-_PORT_WORD = re.compile(r"[A-Za-z_]+(?![^,) \t\r\n])")
+_FIRST = re.compile(r"[\s,]*+(\w++)")
+_PORT_WORD = re.compile(r"[A-Za-z_]++(?![^,) \t\r\n])")
 _ELSEWHERE = re.compile(
-    r"x{0,2}reg\d+|metadata|conj_id|actset_output|tun_(?:flags|metadata\d+|erspan_\w+|gtpu_\w+)|nd_(?:reserved|options_type)"
+    r"x{0,2}reg\d++|metadata|conj_id|actset_output|tun_(?:flags|metadata\d++|erspan_\w++|gtpu_\w++)|nd_(?:reserved|options_type)"
 )
 """Fields of OpenFlow that no filter takes."""
 

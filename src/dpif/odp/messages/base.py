@@ -18,7 +18,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from dpif._typing import Any, ClassVar, Self, TypeVar, dataclass_transform, overload
-from dpif.errors import DecodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.attributes import Buffer, RawAttr
 from dpif.netlink.exchange import Request, RequestKind
 from dpif.netlink.policy import AttributeSet
@@ -32,8 +32,12 @@ OVS_HDRLEN = _HEADERS.size
 
 @functools.lru_cache(64)
 def pack_headers(command: int, version: int, dp_ifindex: int) -> bytes:
-    """Return the two headers."""
-    return _HEADERS.pack(command, version, 0, dp_ifindex)
+    """Return the two headers; raise `EncodeError`."""
+    try:
+        return _HEADERS.pack(command, version, 0, dp_ifindex)
+    except struct.error:
+        fields = f"command {brief(command)}, version {brief(version)} or dp_ifindex {brief(dp_ifindex)}"
+        raise EncodeError(f"{fields} is out of range") from None
 
 
 def unpack_headers(payload: Buffer) -> tuple[int, int, int]:

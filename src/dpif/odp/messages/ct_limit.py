@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable
 
 from dpif._typing import Any, NamedTuple
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.policy import AttributeSet
 from dpif.odp.constants import OVS_CT_LIMIT_FAMILY, OVS_CT_LIMIT_VERSION, CtLimitAttr
@@ -40,7 +40,7 @@ class _ZoneLimits:
         try:
             return b"".join(self._struct.pack(*limit) for limit in value)
         except (struct.error, TypeError):
-            raise EncodeError(f"{value!r} is not a list of zone limits") from None
+            raise EncodeError(f"{brief(value)} is not a list of zone limits") from None
 
 
 CT_LIMIT = AttributeSet("CT_LIMIT", {CtLimitAttr.ZONE_LIMIT: _ZoneLimits()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpif._typing import NamedTuple
-from dpif.errors import EncodeError
+from dpif.errors import EncodeError, brief
 from dpif.netlink.attributes import Buffer, RawAttr
 from dpif.netlink.policy import FLAG, PAD, U32, U64, AttributeSet, ListOf, Structure
 from dpif.odp.constants import OVS_METER_FAMILY, OVS_METER_VERSION, BandAttr, MeterAttr
@@ -41,7 +41,7 @@ class _Band:
     def encode(self, value: MeterBand) -> bytes:
         """Encode the fields that are set."""
         if not isinstance(value, MeterBand):
-            raise EncodeError(f"expected a MeterBand, not {value!r}")
+            raise EncodeError(f"expected a MeterBand, not {brief(value)}")
         *fields, unknown = value
         return BAND.encode_inner(dict(zip(BandAttr, fields, strict=True)), unknown)
 

@@ -11,7 +11,7 @@ from enum import IntFlag
 
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.constants import NLA_MAX_PAYLOAD
 from dpif.odp.model.kinds import Flags, Kind, Plain, Raw, sharp
 from dpif.odp.model.structs import Struct, scan_value_and_mask
@@ -26,7 +26,7 @@ F = TypeVar("F", bound=IntFlag)
 S = TypeVar("S", bound=Struct)
 
 
-_PAIRS = pattern(r"(?:[0-9a-fA-F]{2})*")
+_PAIRS = pattern(r"(?:[0-9a-fA-F]{2})*+")
 
 
 class Style(NamedTuple):
@@ -265,7 +265,7 @@ class Structure(AttrType[S]):
             return value
         if isinstance(value, Mapping):
             return self.cls(**value)
-        raise EncodeError(f"expected {self.cls.__name__} or a mapping of its fields, not {value!r}")
+        raise EncodeError(f"expected {self.cls.__name__} or a mapping of its fields, not {brief(value)}")
 
     def full(self, kept: S) -> S:
         """Every bit of every field."""
@@ -314,7 +314,7 @@ class Opaque(AttrType[bytes]):
         if isinstance(value, str) and _PAIRS.fullmatch(value):
             value = bytes.fromhex(value)
         if not isinstance(value, (bytes, bytearray, memoryview)) or len(value) > self.longest:
-            raise EncodeError(f"expected up to {self.longest} bytes, not {value!r}")
+            raise EncodeError(f"expected up to {self.longest} bytes, not {brief(value)}")
         return bytes(value)
 
     def full(self, kept: bytes) -> bytes:
@@ -375,7 +375,7 @@ class Empty(AttrType[bool]):
     def keep(self, value: object) -> bool:
         """Accept True; absence is said by leaving the attribute out."""
         if value is not True:
-            raise EncodeError(f"expected True, not {value!r}; leave a flag out to clear it")
+            raise EncodeError(f"expected True, not {brief(value)}; leave a flag out to clear it")
         return True
 
     def plain(self, kept: bool, mask: bool | None = None, whole: bool = False) -> tuple[Plain, Plain]:

@@ -19,7 +19,7 @@ from enum import IntFlag
 
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
-from dpif.errors import EncodeError
+from dpif.errors import EncodeError, brief
 from dpif.odp.constants.key import CtState, FragType, TcpFlag, TunnelFlag
 from dpif.packet.addresses import Mac
 
@@ -38,10 +38,10 @@ Plain: TypeAlias = Any
 
 _MAC = pattern(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}(?![0-9a-fA-F:])")
 _IPV4 = pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
-_IPV6 = pattern(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9a-fA-F.:])")
+_IPV6 = pattern(r"(?=[0-9a-fA-F]{0,4}:)[0-9a-fA-F:.]{2,45}+(?![0-9a-fA-F.:])")
 _PREFIX_LENGTH = pattern(r"[0-9]{1,3}(?![0-9a-fA-F.:])")
-_HEXADECIMAL = pattern(r"0x[0-9a-fA-F]+|0")
-_FLAG = pattern(r"[a-z][a-z0-9_]*|\[[0-9a-f]{1,8}\]")
+_HEXADECIMAL = pattern(r"0x[0-9a-fA-F]++|0")
+_FLAG = pattern(r"[a-z][a-z0-9_]*+|\[[0-9a-f]{1,8}\]")
 
 
 def sharp(number: int) -> str:
@@ -144,9 +144,9 @@ class UInt(Kind[int]):
     def raw(self, value: object) -> Raw:
         """Accept an int in range."""
         if not isinstance(value, int):
-            raise EncodeError(f"expected an int, not {value!r}")
+            raise EncodeError(f"expected an int, not {brief(value)}")
         if not 0 <= value <= self.full:
-            raise EncodeError(f"{value} is out of range 0 to {self.full:#x}")
+            raise EncodeError(f"{brief(value)} is out of range 0 to {self.full:#x}")
         return int(value)
 
     def plain(self, raw: Raw) -> Plain:
@@ -283,7 +283,7 @@ class MacKind(Kind[Mac]):
         try:
             return bytes(Mac(value))
         except (TypeError, ValueError) as error:
-            raise EncodeError(f"expected a MAC address, not {value!r}") from error
+            raise EncodeError(f"expected a MAC address, not {brief(value)}") from error
 
     def show(self, raw: Raw) -> str:
         """Format as six hexadecimal pairs."""
@@ -317,7 +317,7 @@ class Ipv4Kind(Kind[IPv4Address]):
         try:
             return int(ipaddress.IPv4Address(value))
         except ValueError as error:
-            raise EncodeError(f"expected an IPv4 address, not {value!r}") from error
+            raise EncodeError(f"expected an IPv4 address, not {brief(value)}") from error
 
     def show(self, raw: Raw) -> str:
         """Format as a dotted quad."""
@@ -359,7 +359,7 @@ class Ipv6Kind(Kind[IPv6Address]):
         try:
             return ipaddress.IPv6Address(value).packed
         except ValueError as error:
-            raise EncodeError(f"expected an IPv6 address, not {value!r}") from error
+            raise EncodeError(f"expected an IPv6 address, not {brief(value)}") from error
 
     def show(self, raw: Raw) -> str:
         """Format as inet_ntop(3) does."""
@@ -411,7 +411,7 @@ class U128(Kind[int]):
         if isinstance(value, str) and _HEXADECIMAL.fullmatch(value):
             value = int(value, 16)
         if not isinstance(value, int) or not 0 <= value < 1 << 128:
-            raise EncodeError(f"expected a number of up to 128 bits, not {value!r}")
+            raise EncodeError(f"expected a number of up to 128 bits, not {brief(value)}")
         return value.to_bytes(16, "little")
 
     def show(self, raw: Raw) -> str:
@@ -448,7 +448,7 @@ class Flags(Kind[F]):
         if isinstance(value, (list, tuple)):
             value = functools.reduce(operator.or_, map(self._bits_of, value), 0)
         if not isinstance(value, int) or not 0 <= value < 1 << 8 * self.size:
-            raise EncodeError(f"expected flags of {8 * self.size} bits, not {value!r}")
+            raise EncodeError(f"expected flags of {8 * self.size} bits, not {brief(value)}")
         return int(value)
 
     def plain(self, raw: Raw) -> list[str]:
@@ -463,7 +463,7 @@ class Flags(Kind[F]):
         if isinstance(word, str) and _HEXADECIMAL.fullmatch(word):
             return int(word, 16)
         if not isinstance(word, str) or word not in self.names:
-            raise EncodeError(f"expected names of flags ({', '.join(self.names)}), not {word!r}")
+            raise EncodeError(f"expected names of flags ({', '.join(self.names)}), not {brief(word)}")
         return self.names[word]
 
     def show(self, raw: Raw) -> str:

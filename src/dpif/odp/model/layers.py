@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dpif._typing import TYPE_CHECKING, Self
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.odp.model.attrs import AttrType, Style
 from dpif.odp.model.kinds import (
     FRAG,
@@ -208,7 +208,7 @@ class MplsStack(AttrType[tuple[Mpls, ...]]):
         if isinstance(entries, (tuple, list)):
             entries = [Mpls(**entry) if isinstance(entry, Mapping) else entry for entry in entries]
         if not isinstance(entries, (tuple, list)) or not all(isinstance(entry, Mpls) for entry in entries):
-            raise EncodeError(f"expected Mpls entries, not {value!r}")
+            raise EncodeError(f"expected Mpls entries, not {brief(value)}")
         if not 1 <= len(entries) <= self.max_labels:
             raise EncodeError(f"expected 1 to {self.max_labels} entries, found {len(entries)}")
         return tuple(entries)

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
-from dpif.errors import DecodeError, EncodeError, ParseError
+from dpif.errors import DecodeError, EncodeError, ParseError, brief
 from dpif.netlink.attributes import RawAttr, attribute, walk
 from dpif.odp.model.attrs import EXACT, PLAIN, AttrType, Empty, Opaque, Style, scan_bytes
 from dpif.odp.model.kinds import Plain
@@ -483,7 +483,7 @@ class Nested(AttrType[N]):
             return value
         if isinstance(value, Mapping):
             return cls(**value)
-        raise EncodeError(f"expected {cls.__name__} or a mapping of its attributes, not {value!r}")
+        raise EncodeError(f"expected {cls.__name__} or a mapping of its attributes, not {brief(value)}")
 
     def full(self, kept: N) -> N:
         """Match each attribute that the value has."""

@@ -15,17 +15,17 @@ from dpif.errors import ParseError
 if TYPE_CHECKING:
     from re import Pattern
 
-_SEPARATORS = pattern(r"[ \t\r\n,]*")
+_SEPARATORS = pattern(r"[ \t\r\n,]*+")
 _ENDS = " \t\r\n,)"
 _DIGITS = {
-    0: pattern(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"),
-    10: pattern(r"0[xX][0-9a-fA-F]+|[0-9]+"),
-    16: pattern(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]+"),
+    0: pattern(r"0[xX][0-9a-fA-F]++|0[0-7]*+|[1-9][0-9]*+"),
+    10: pattern(r"0[xX][0-9a-fA-F]++|[0-9]++"),
+    16: pattern(r"0[xX][0-9a-fA-F]++|[0-9a-fA-F]++"),
 }
 _BASES = {0: "decimal, 0x hexadecimal or 0 octal", 10: "decimal or 0x hexadecimal", 16: "hexadecimal"}
-_TOKEN = pattern(r"[^(),/ \t\r\n]+")
-_PORT_NAME = pattern(r"[^(),/ \t\r\n]+(?![^,) \t\r\n])")
-_WORD = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN = pattern(r"[^(),/ \t\r\n]++")
+_PORT_NAME = pattern(r"[^(),/ \t\r\n]++(?![^,) \t\r\n])")
+_WORD = pattern(r"[A-Za-z_][A-Za-z0-9_]*+")
 _LONGEST_NAME = 40
 """No name that could be meant is longer; comparing names takes longer than reading them."""
 
@@ -126,7 +126,7 @@ class Scanner:
         else:
             value = int(token)
         if value > maximum:
-            self.fail(f"{token} is too large", f"at most {maximum:#x}", start)
+            self.fail(f"{token[:_LONGEST_NAME]} is too large", f"at most {maximum:#x}", start)
         if not self.at_end and (self.text[self.position].isalnum() or self.text[self.position] == "_"):
             self._no_number(what, base, start)
         return value

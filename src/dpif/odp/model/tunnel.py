@@ -27,8 +27,8 @@ _FLAGS = {
     TunnelKeyAttr.OAM: TunnelFlag.OAM,
 }
 """Flags that are attributes, in the order in which the C tool sends them."""
-_MISFIT = pattern(r"key[0-9]{1,5}\(bad key length [0-9]+, expected -?[0-9]+\)\(")
-_MISFIT_MASK = pattern(r"\(bad mask length [0-9]+, expected -?[0-9]+\)\(")
+_MISFIT = pattern(r"key[0-9]{1,5}\(bad key length [0-9]++, expected -?[0-9]++\)\(")
+_MISFIT_MASK = pattern(r"\(bad mask length [0-9]++, expected -?[0-9]++\)\(")
 
 
 class Tunnel(Nest):

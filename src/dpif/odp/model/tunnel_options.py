@@ -6,7 +6,7 @@ Each is a value of its own with its text; `tunnel.py` says where they stand.
 from collections.abc import Iterable, Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple, Self
-from dpif.errors import DecodeError, EncodeError
+from dpif.errors import DecodeError, EncodeError, brief
 from dpif.odp.constants import VxlanExt
 from dpif.odp.model.attrs import AttrType, Opaque, Structure, Style
 from dpif.odp.model.kinds import U8, U8X, U16, U16X, U32X, Kind, OtherOrder, Plain, UInt, sharp
@@ -197,7 +197,7 @@ class GeneveOption(NamedTuple):
         if len(self.data) % 4 or not (0 <= length <= 31 and len(self.data) <= 124):
             raise EncodeError(f"a Geneve option has a multiple of 4 bytes up to 124, not {len(self.data)}")
         if not (0 <= self.class_ <= 0xFFFF and 0 <= self.type <= 0xFF and 0 <= self.reserved <= 7):
-            raise EncodeError(f"out of range: {self!r}")
+            raise EncodeError(f"out of range: {brief(self)}")
         return self.class_.to_bytes(2, "big") + bytes((self.type, self.reserved << 5 | length)) + bytes(self.data)
 
     def plain(self) -> dict[str, Plain]:
@@ -214,7 +214,7 @@ class GeneveOption(NamedTuple):
             parts = {"class_" if name == "class" else name: value for name, value in plain.items()}
             return cls(**{**parts, "data": bytes.fromhex(parts.get("data", ""))})
         except (TypeError, ValueError):
-            raise EncodeError(f"expected class, type and data of a Geneve option, not {plain!r}") from None
+            raise EncodeError(f"expected class, type and data of a Geneve option, not {brief(plain)}") from None
 
     @classmethod
     def at(cls, raw: bytes, start: int, data_length: int) -> Self:
@@ -307,7 +307,7 @@ class GeneveType(AttrType[GeneveOptions]):
             value = [GeneveOption.of_plain(item) if isinstance(item, Mapping) else item for item in value]
         if isinstance(value, (list, tuple)) and all(isinstance(item, GeneveOption) for item in value):
             return GeneveOptions(value)
-        raise EncodeError(f"expected Geneve options, not {value!r}")
+        raise EncodeError(f"expected Geneve options, not {brief(value)}")
 
     def full(self, kept: GeneveOptions) -> GeneveOptions:
         """Every bit but the reserved ones, which no option has; of options that are cut short, every bit."""

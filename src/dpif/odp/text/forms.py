@@ -31,8 +31,8 @@ MAX_REMEMBERED: Final = 4096
 """Masks, and values of an odd field, that a form remembers by their texts."""
 
 _DIGITS: Final = b"0123456789abcdefABCDEF:."
-_TOKEN: Final = r"[^=,/() ]+"
-_FIELD = re.compile(rf"(\w+=)({_TOKEN})(?:/({_TOKEN}))?")
+_TOKEN: Final = r"[^=,/() ]++"
+_FIELD = re.compile(rf"(\w++=)({_TOKEN})(?:/({_TOKEN}))?")
 _SCALAR = re.compile(rf"()({_TOKEN})(?:/({_TOKEN}))?")
 
 Element: TypeAlias = tuple[int, bytes, bytes]
@@ -173,9 +173,9 @@ def _reading(kind: Kind[Any], text: str) -> _Reading:
     if type(kind) is MacKind and re.fullmatch(_MAC, text):
         return _Reading(_MAC, kind.code, lambda pairs: unhexlify(pairs.replace(b":", b"")))
     if type(kind) is Ipv4Kind:
-        return _Reading("[0-9.]+", "4s", lambda quad: inet_pton(AF_INET, quad.decode()))
+        return _Reading("[0-9.]++", "4s", lambda quad: inet_pton(AF_INET, quad.decode()))
     if type(kind) is Ipv6Kind:
-        return _Reading("[0-9a-fA-F:.]+", kind.code, lambda address: inet_pton(AF_INET6, address.decode()))
+        return _Reading("[0-9a-fA-F:.]++", kind.code, lambda address: inet_pton(AF_INET6, address.decode()))
     return _Reading(_TOKEN, kind.code, _slow_reader(kind))
 
 

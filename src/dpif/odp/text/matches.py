@@ -24,8 +24,9 @@ MAX_REMEMBERED: Final = 4096
 """Elements that are remembered by their texts at a time."""
 MAX_FORMS: Final = 512
 
-_ELEMENT = re.compile(rb"\w+\([^()]*(?:\([^()]*\)[^()]*)*\)")
+_ELEMENT = re.compile(rb"\w++\([^()]*+(?:\([^()]*+\)[^()]*+)*+\)")
 """An element in which parentheses are nested once at most."""
+_ELEMENTS = re.compile(rb"%b(?:,%b)*+" % (_ELEMENT.pattern, _ELEMENT.pattern))
 
 
 class _UnusualError(Exception):
@@ -67,10 +68,9 @@ def _split(text: bytes) -> list[bytes]:
     """Return the texts of elements, each without its last parenthesis; what is none `_Elements` will refuse."""
     if b"encap(" not in text and text[-1:] == b")":
         return text[:-1].split(b"),")
-    elements = _ELEMENT.findall(text)
-    if not elements or b",".join(elements) != text:
+    if not _ELEMENTS.fullmatch(text):
         raise _UnusualError
-    return [element[:-1] for element in elements]
+    return [element[:-1] for element in _ELEMENT.findall(text)]
 
 
 class _Elements(dict[bytes, Element]):

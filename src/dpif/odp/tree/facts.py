@@ -36,6 +36,8 @@ from dpif.odp.model.key import FlowKey, FlowMask
 from dpif.odp.model.nest import Nested
 
 K = TypeVar("K", bound=FlowKey)
+Masks = tuple[tuple[int, int], ...]
+"""Attributes by number, each with bits of it."""
 
 _HARMLESS = (Output, Recirc, Userspace, Trunc, Meter, Sample, Clone, CheckPktLen, Psample, Drop, LbOutput)
 """Actions that leave the packet and its metadata alone; those within some of them are looked at by themselves."""
@@ -70,11 +72,6 @@ class _Fact(NamedTuple):
             return cls(kept, mask, None, 1)
         return cls(kept, mask, _number(type_.encode(kept)), _number(type_.encode(mask)))
 
-    def contradicts(self, other: _Fact) -> bool:
-        if self.bits is None or other.bits is None:
-            return False
-        return bool((self.bits ^ other.bits) & self.matched & other.matched)
-
 
 def _number(encoded: bytes) -> int:
     return int.from_bytes(encoded, "big")
@@ -83,10 +80,11 @@ def _number(encoded: bytes) -> int:
 class Facts:
     """What is known of packets: attributes of the key, each with a mask."""
 
-    __slots__ = ("_facts",)
+    __slots__ = ("_facts", "_masks")
 
     def __init__(self, facts: Mapping[int, _Fact]) -> None:
         self._facts = facts
+        self._masks: Masks | None = None
 
     @classmethod
     def of(cls, key: FlowKey, mask: FlowMask) -> Facts:
@@ -95,19 +93,17 @@ class Facts:
         zero = {number: FlowKey.type_of(number).zero(kept) for number, kept in key.kept() if number not in masks}
         return cls({number: _Fact.of(number, kept, (masks | zero)[number]) for number, kept in key.kept()})
 
-    def attributes(self) -> Iterable[int]:
-        """Return the attributes of which something is known."""
-        return self._facts.keys()
+    @property
+    def masks(self) -> Masks:
+        """The bits that are known of each attribute, of those that can be compared by bits."""
+        if self._masks is None:
+            found = [(number, fact.matched) for number, fact in self._facts.items() if fact.bits is not None]
+            self._masks = tuple(sorted([(number, matched) for number, matched in found if matched]))
+        return self._masks
 
-    def bits_of(self, attribute: int) -> tuple[int, int]:
-        """Return an attribute as a number, and the bits of it that are known; none where that means nothing."""
-        fact = self._facts.get(attribute)
-        return (0, 0) if fact is None or fact.bits is None else (fact.bits, fact.matched)
-
-    def contradict(self, other: Facts) -> bool:
-        """Tell whether no packet can fulfil both."""
-        theirs = other._facts
-        return any(number in theirs and fact.contradicts(theirs[number]) for number, fact in self._facts.items())
+    def values(self, masks: Masks) -> tuple[int, ...]:
+        """Return the values of some bits, all of which are known."""
+        return tuple([(self._facts[number].bits or 0) & bits for number, bits in masks])
 
     def told(self, other: Facts) -> frozenset[int]:
         """Return the attributes of which `other` says nothing but what is known."""

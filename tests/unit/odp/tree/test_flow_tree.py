@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dpif.odp.actions import Actions, parse_actions
+from dpif.odp.constants import KeyAttr
 from dpif.odp.model.key import FlowKey, FlowMask, format_key, parse_match
+from dpif.odp.tree.crowd import Crowd
+from dpif.odp.tree.facts import Facts
 from dpif.odp.tree.tree import MAX_DEPTH, Node, Tree, grow, targets
 
 
@@ -206,6 +210,15 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "one of many sources": lambda n: [
         (at, IP.replace("frag", f"src=10.0.{k // 256}.{k % 256},frag"), [1]) for k in range(n) for at in (0, 1)
     ],
+    "below others by one attribute, and apart by another": lambda n: [
+        (at, f"{f'in_port({k}),' if at else ''}{IP},tcp(dst={k})", [1]) for k in range(n) for at in (0, 1)
+    ],
+    "of two masks, of which each tells half apart": lambda n: [
+        (at, f"in_port({k}),{IP}" if k % 2 else f"{IP},tcp(dst={k})", [1]) for k in range(n) for at in (0, 1)
+    ],
+    "below others by some bits": lambda n: [
+        (at, f"{IP},tcp(dst={k}{'' if at else '/0x0fff'})", [1]) for k in range(n) for at in (0, 1)
+    ],
 }
 
 
@@ -214,6 +227,38 @@ def test_it_grows_with_the_number_of_flows(name: str) -> None:
     """Four times the flows take four times the steps; with the square they would take sixteen."""
     few, many = (steps(ROWS[name](count)) for count in (100, 400))
     assert many < 6 * few
+
+
+_ATTRIBUTES = (KeyAttr.IN_PORT, KeyAttr.SKB_MARK, KeyAttr.DP_HASH)
+_MATCH = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=3, max_size=3)
+
+
+def facts(match: list[tuple[int, int]]) -> Facts:
+    """Return what is known of three attributes, of each a value and a mask of two bits."""
+    pairs = list(zip(_ATTRIBUTES, match, strict=True))
+    key = FlowKey.of_kept({int(number): value for number, (value, _) in pairs})
+    return Facts.of(key, FlowMask.of_kept({int(number): bits for number, (_, bits) in pairs}))
+
+
+@given(st.lists(_MATCH, max_size=12), st.lists(_MATCH, max_size=6))
+def test_a_crowd_finds_all_that_do_not_contradict(members: list[list[tuple[int, int]]], asked: list[Any]) -> None:
+    items = [SimpleNamespace(place=place) for place in range(len(members))]
+    crowd = Crowd(items, [facts(match) for match in members])
+    taken: set[int] = set()
+    for known in asked:
+        fit = {
+            place
+            for place, match in enumerate(members)
+            if not any((a ^ b) & bits & mine for (a, bits), (b, mine) in zip(match, known, strict=True))
+        }
+        assert crowd.has_taken(facts(known)) == bool(fit & taken)
+        found = crowd.free(facts(known))
+        assert [item.place for item in found] == sorted(fit - taken)
+        for item in found[::2]:
+            crowd.take(item)
+            taken.add(item.place)
+    assert [item.place for item in crowd.free()] == sorted(set(range(len(members))) - taken)
+    assert crowd.has_free == (len(taken) < len(members))
 
 
 def steps(rows: list[Row]) -> int:
