@@ -77,7 +77,7 @@ class Namespace:
         self.underlay = underlay
         self.limits = limits
         self.rules = rules
-        self.processor = Processor()
+        self.processor = Processor(limits.actions)
         self.tracker = Tracker(clock, rules)
         self.translator = Translator(self.tracker, random)
         self.fragments = Fragments(clock)
