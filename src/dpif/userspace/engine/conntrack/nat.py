@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from zlib import crc32
 
 from dpif._typing import Final, NamedTuple, Self
+from dpif.errors import DecodeError
 from dpif.odp.actions import Nat
 from dpif.packet import edit
 from dpif.packet.checksum import update
@@ -31,6 +32,8 @@ from dpif.userspace.engine.conntrack.validity import is_icmp_error
 _ICMP: Final = frozenset({IPPROTO_ICMP, IPPROTO_ICMPV6})
 _SET_PORTS: Final = {IPPROTO_TCP: edit.set_tcp, IPPROTO_UDP: edit.set_udp, IPPROTO_SCTP: edit.set_sctp}
 _PORT_BITS: Final = 0xFFFF
+_QUOTED_SIZE: Final = 8
+_TCP_HEADER_SIZE: Final = 20
 
 
 class Range(NamedTuple):
@@ -236,16 +239,31 @@ def _set_identifier(packet: bytearray, l4: int, identifier: int) -> None:
 
 
 def _rewrite_inner(packet: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:
-    """Rewrite the packet that an ICMP error quotes, of which the sender is to recognise its own."""
+    """Rewrite the packet that an ICMP error quotes, of which the sender is to recognise its own.
+
+    It may end behind the 8 bytes that every error quotes (nf_nat_proto.c): then there is no checksum to follow.
+    Raise `DecodeError` where there are fewer of them.
+    """
     inner = read_inner(packet, layout)
     if inner is None:
         return
     quoted = packet[inner.start :]
     _set_address(quoted, inner.layout, target, is_source=is_source)
-    if inner.layout.protocol == IPPROTO_TCP and len(quoted) < inner.layout.l4 + 20:
-        at, port = (0, target.src_port) if is_source else (2, target.dst_port)  # cut before its checksum
-        at += inner.layout.l4
-        quoted[at : at + 2] = port.to_bytes(2)
-    else:
-        _set_port(quoted, inner.layout, target, is_source=is_source)
+    _set_quoted_port(quoted, inner.layout, target, is_source=is_source)
     packet[inner.start :] = quoted
+
+
+def _set_quoted_port(quoted: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:
+    protocol, l4 = layout.protocol, layout.l4
+    if protocol not in WITH_PORTS:
+        _set_port(quoted, layout, target, is_source=is_source)
+        return
+    if len(quoted) < l4 + _QUOTED_SIZE:
+        raise DecodeError("an ICMP error quotes too little to be translated", offset=l4)
+    if protocol == IPPROTO_UDP or (protocol == IPPROTO_TCP and len(quoted) >= l4 + _TCP_HEADER_SIZE):
+        _set_port(quoted, layout, target, is_source=is_source)
+        return
+    at, port = (l4, target.src_port) if is_source else (l4 + 2, target.dst_port)
+    quoted[at : at + 2] = port.to_bytes(2)
+    if protocol == IPPROTO_SCTP:
+        edit.complete_sctp(quoted, l4)
