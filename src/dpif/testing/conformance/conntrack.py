@@ -19,7 +19,7 @@ from dpif.packet.checksum import crc32c
 from dpif.packet.edit import complete_checksum
 from dpif.packet.layout import locate
 from dpif.testing.conformance.harness import Harness, refused, two_ports
-from dpif.testing.waiting import PATIENCE
+from dpif.testing.waiting import PATIENCE, eventually
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 CLIENT, SERVER, OUTSIDE = "10.7.0.1", "10.7.0.2", "192.0.2.7"
@@ -308,6 +308,18 @@ class ConntrackLimits(OnTracking):
         assert limits.get(0) == ZoneLimit(0, 2, 2)  # the kernel counts one that it refuses, for a moment
         with refused(errno.ENOMEM):
             tracking.go(udp(CLIENT, SERVER, 1002, 53), "ct(commit)")
+
+    def test_a_limit_does_not_count_what_is_closed(self, tracking: Tracking, limits: CtLimits) -> None:
+        limits.set({0: 1})
+        out, back = (CLIENT, SERVER, 1000, 80), (SERVER, CLIENT, 80, 1000)
+        assert tracking.state(tcp(*out, SYN, 100), "ct(commit)") == TRK | NEW
+        with refused(errno.ENOMEM):
+            tracking.go(udp(CLIENT, SERVER, 1002, 53), "ct(commit)")
+        for segment in (tcp(*back, SYN_ACK, 500, 101), tcp(*out, ACK, 101, 501), tcp(*out, RST, 101, 0)):
+            tracking.go(segment, "ct(commit)")
+        assert len(list(tracking.dp.conntrack)) == 1
+        eventually(lambda: limits.get(0) == ZoneLimit(0, 1, 0))
+        assert tracking.state(udp(CLIENT, SERVER, 1002, 53), "ct(commit)") == TRK | NEW
 
     def test_set_and_delete_need_zones(self, tracking: Tracking, limits: CtLimits) -> None:
         for command in (CtLimitCmd.SET, CtLimitCmd.DEL):

@@ -12,6 +12,8 @@ class Limits(NamedTuple):
     them before more are lost (ENOBUFS); when ``queues`` bytes wait for all together, those lose theirs who have
     more than their part. ``flows`` and ``masks`` (different ones) may be in a datapath, ``devices`` in all: ENOMEM.
     A packet that brings about more than ``actions`` is not recirculated any more, and counts as lost.
+    ``connections`` may be tracked, another one takes the place of some or is dropped; ``policies`` (timeout
+    policies) may be there: ENOMEM.
     """
 
     clients: int = 256
@@ -21,3 +23,5 @@ class Limits(NamedTuple):
     masks: int = 1024
     devices: int = 16_384
     actions: int = 10_000
+    connections: int = 65_536
+    policies: int = 1024

@@ -12,6 +12,8 @@ from dpif.odp.messages import CtLimitRecord, ZoneLimit
 from dpif.userspace.service.base import Family
 
 _ZONES: Final = range(0x10000)
+_SWEEP: Final = 1024
+"""Connections that are looked at, whether they have ended, before they are counted for somebody."""
 
 
 class CtLimitFamily(Family):
@@ -58,6 +60,7 @@ class CtLimitFamily(Family):
 
     def _limits(self, zones: list[int]) -> Iterator[ZoneLimit]:
         tracker = self.namespace.tracker
+        tracker.sweep(_SWEEP)
         for zone in zones:
             if zone == OVS_ZONE_LIMIT_DEFAULT_ZONE:
                 yield ZoneLimit(zone, tracker.default_limit)
