@@ -167,7 +167,10 @@ def test_serve_wants_addresses(run: Run) -> None:
 
 def test_serve_has_bounds(run: Run, tmp_path: Path) -> None:
     for setting, complaint in (
-        ("flow=1", "there is no bound 'flow', but clients, queue, queues, flows, masks, devices"),
+        (
+            "flow=1",
+            "there is no bound 'flow', but clients, queue, queues, flows, masks, devices, actions, connections, policies",
+        ),
         ("flows", "--max flows: not a number: ''"),
         ("flows=" + "9" * 5000, "--max flows: not a number: '9999"),
         ("flows=\u0664", "--max flows: not a number"),

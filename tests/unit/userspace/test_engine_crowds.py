@@ -13,6 +13,7 @@ from dpif import Userspace
 from dpif.packet import build
 from dpif.userspace import Limits
 from dpif.userspace.engine.conntrack import segment as tcp
+from dpif.userspace.engine.conntrack.agenda import Agenda
 from dpif.userspace.engine.conntrack.connection import Connection
 from dpif.userspace.engine.conntrack.nat import Range
 from dpif.userspace.engine.conntrack.tuples import Tuple
@@ -22,6 +23,7 @@ from .steps import steps_of
 from .test_engine_conntrack import NEW, Tracking, segment, udp
 
 DAY = 24 * 3600
+NAMES = Tuple(0x0800, 1, 2, 17, 2000, 53)
 
 
 def crowd(limits: Limits, size: int, *, limit: int = 0) -> tuple[Tracking, Engine]:
@@ -180,28 +182,60 @@ def test_a_long_time_is_kept(engine: Engine) -> None:
     assert tracking.connections == []
 
 
+def agenda_of(*times: float) -> Agenda:
+    """Return an agenda of connections that end at these times, made at the time 0."""
+    agenda = Agenda()
+    for time in times:
+        connection = Connection(0, NAMES, NAMES, 0.0)
+        connection.expires = time
+        agenda.add(connection, 0.0)
+    return agenda
+
+
+def test_one_that_has_not_quite_ended_is_looked_at_once() -> None:
+    agenda = agenda_of(10.1)
+    for now, due in ((9.9, 0), (10.05, 1), (10.06, 0), (10.2, 1), (10.3, 0)):
+        found = 0
+        for connection in agenda.take_due(now, 100):
+            found += 1
+            if connection.expires > now:
+                agenda.add(connection, now)
+        assert found == due, now
+
+
+def test_times_far_away_take_no_more_places() -> None:
+    """They are looked at before."""
+    agenda = agenda_of(*range(0, 5 * DAY, 60))
+    assert len(agenda._slots) == len(agenda._ticks) < 1100
+    assert len(list(agenda.take_due(200.0, 10_000))) == 5 * DAY // 60
+    assert not agenda._slots
+
+
 # Ports to choose from.
 
 
 @pytest.mark.parametrize(("ports", "tries"), [((5000, 5099), 100), ((5000, 5128), 248), (None, 248)])
 def test_ports_are_tried_up_to_a_bound(engine: Engine, ports: tuple[int, int] | None, tries: int) -> None:
-    names = Tuple(0x0800, 1, 2, 17, 2000, 53)
-    candidates = engine.namespace.translator._with_other_ports(names, Range(9, 9, ports), is_source=True)
+    candidates = engine.namespace.translator._with_other_ports(NAMES, Range(9, 9, ports), is_source=True)
     assert len(list(islice(candidates, 1000))) == tries
 
 
-def test_a_source_that_is_translated_often_costs_no_more(engine: Engine) -> None:
+def query(server: int) -> bytes:
+    """Return a packet from one source to another server."""
+    ends = "10.0.0.1", f"10.1.{server >> 8}.{server & 255}", 1000, 53
+    return build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp(*ends, b"." * 32))
+
+
+def test_a_source_that_is_translated_often_costs_no_more() -> None:
     """Only its newest translations are looked at."""
-    Tracking(engine, "ct(commit,nat(src=192.0.2.1))")
-    engine.flow("in_port(2),eth(),eth_type(0x0800),ipv4()", "ct(commit,nat(src=192.0.2.2))")
-
-    def query(server: int) -> bytes:
-        ends = "10.0.0.1", f"10.1.{server >> 8}.{server & 255}", 1000, 53
-        return build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp(*ends, b"." * 32))
-
     costs = []
-    for first in (0, 800):
-        for server in range(first, first + 400):
+    for size in (200, 800):
+        engine = Engine()
+        Tracking(engine, "ct(commit,nat(src=192.0.2.1))")
+        engine.flow("in_port(2),eth(),eth_type(0x0800),ipv4()", "ct(commit,nat(src=192.0.2.2))")
+        for server in range(size):
             engine.hosts[1].send(query(server))
-        costs.append(steps_of(lambda first=first: engine.hosts[2].send(query(first + 500))))
-    assert costs[1] < costs[0] + 100
+        costs.append(steps_of(partial(engine.hosts[2].send, query(size))))
+        engine.namespace.close()
+    few, many = costs
+    assert many < few + 100
