@@ -284,6 +284,16 @@ def test_what_a_packet_brings_about_is_bounded(engine: Engine, times: str) -> No
     assert (plain.packets, engine.out(3), engine.dp.n_lost) == (1, [UDP], 1)
 
 
+def test_what_was_put_off_is_bounded_too(engine: Engine) -> None:
+    for here in range(3):
+        engine.flow(f"recirc_id({here}),{ALL_IP}", f"recirc({here + 1})")
+    engine.flow(f"recirc_id(3),{ALL_IP}", ",".join(["recirc(4)"] * 9))
+    last = engine.flow(f"recirc_id(4),{ALL_IP}", ",".join(["2"] * 4000))
+    engine.hosts[1].send(UDP)
+    assert last.packets == engine.namespace.limits.actions // 4000 + 1
+    assert engine.dp.n_lost == 1
+
+
 def test_datapaths_wired_to_each_other_take_turns(engine: Engine) -> None:
     """A packet that a program sends from within another waits until that one is done."""
     order = []

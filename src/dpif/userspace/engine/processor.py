@@ -50,11 +50,11 @@ class Processor:
     def __init__(self, most_actions: int) -> None:
         self._most_actions = most_actions
         self._actions_done = 0
-        self._is_exhausted = False
+        self._is_lost = False
         self._waiting: deque[tuple[Port, bytes, int]] = deque()
         self._is_busy = False
         self._level = 0
-        self._deferred: list[Callable[[], object]] = []
+        self._deferred: list[tuple[Datapath, Callable[[], object]]] = []
 
     def receive(self, port: Port, packet: bytes, tunnel: int = 0) -> None:
         """Carry a packet that came in through `port`, with a tunnel key: now, or when what is in hand is done."""
@@ -109,24 +109,20 @@ class Processor:
                 if self._deferred:
                     self._work_off_deferred()
                 self._actions_done = 0
-                self._is_exhausted = False
+                self._is_lost = False
             self._level -= 1
 
     def recirculate(self, datapath: Datapath, frame: Frame) -> None:
         """Look a packet up again: now, too deep later, too often not at all.
 
-        A packet that has had all its actions is lost: this list of actions ends, as do those around it at their
-        next ``recirc``.
+        Where the packet has had all its actions this list ends, and so do those around it at their next ``recirc``.
         """
-        if self._actions_done > self._most_actions:
-            if not self._is_exhausted:
-                self._is_exhausted = True
-                datapath.n_lost += 1
+        if self._is_spent(datapath):
             raise ActionError(ENETDOWN)
         if self._level <= OVS_DEFERRED_ACTION_THRESHOLD:
             datapath.process(frame)
         else:
-            self._defer(lambda: datapath.process(frame))
+            self._defer(datapath, lambda: datapath.process(frame))
 
     def branch(self, steps: Sequence[Step], frame: Frame) -> None:
         """Carry out actions on a copy of a packet: now, too deep later, too often not at all (clone_execute)."""
@@ -137,7 +133,7 @@ class Processor:
             finally:
                 self._level -= 1
         else:
-            self._defer(lambda: self.run(steps, frame))
+            self._defer(frame.port.datapath, lambda: self.run(steps, frame))
 
     def run(self, steps: Sequence[Step], frame: Frame) -> None:
         """Carry out actions, those of a flow or those within another action; raise `ActionError`."""
@@ -149,12 +145,23 @@ class Processor:
         except DecodeError:  # the packet is too short for a change, or has no such header
             raise ActionError(EINVAL) from None
 
-    def _defer(self, work: Callable[[], object]) -> None:
+    def _is_spent(self, datapath: Datapath) -> bool:
+        """Tell whether the packet in hand has had all its actions; then it counts as lost, once."""
+        if self._actions_done <= self._most_actions:
+            return False
+        if not self._is_lost:
+            self._is_lost = True
+            datapath.n_lost += 1
+        return True
+
+    def _defer(self, datapath: Datapath, work: Callable[[], object]) -> None:
         if len(self._deferred) < DEFERRED_ACTIONS:
-            self._deferred.append(work)
+            self._deferred.append((datapath, work))
 
     def _work_off_deferred(self) -> None:
-        for work in self._deferred:  # which grows meanwhile
+        for datapath, work in self._deferred:  # which grows meanwhile
+            if self._is_spent(datapath):
+                break
             with contextlib.suppress(ActionError):
                 work()
         self._deferred.clear()
