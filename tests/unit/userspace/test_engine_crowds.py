@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -9,7 +10,7 @@ from random import Random
 
 import pytest
 
-from dpif import Userspace
+from dpif import NetlinkError, Userspace
 from dpif.packet import build
 from dpif.userspace import Limits
 from dpif.userspace.engine.conntrack import segment as tcp
@@ -75,6 +76,39 @@ def test_one_question_for_thousands_of_zones_costs_each_the_same() -> None:
             dp.close()
     few, many = costs
     assert many < few + 5000
+
+
+def test_a_question_counts_none_that_have_ended() -> None:
+    now = 1000.0
+    with Userspace(clock=lambda: now) as us, us.open("br0", create=True) as dp:
+        dp.ct_limits.set({0: 200})
+        for port in range(100):
+            dp.execute(udp(port=port), "ct(commit)")
+        assert dp.ct_limits.get(0).connections == 100
+        now += 31
+        assert dp.ct_limits.get(0).connections == 0
+
+
+def test_more_limits_than_fit_an_answer_are_refused_at_once() -> None:
+    with Userspace() as us, us.open("br0", create=True) as dp:
+        costs = []
+        for zones in (6000, 12000):
+            us.namespace.tracker.limits.update(dict.fromkeys(range(zones), 7))
+
+            def ask() -> None:
+                with pytest.raises(NetlinkError) as caught:
+                    _ = dp.ct_limits.zones
+                assert caught.value.errno == errno.EMSGSIZE
+
+            costs.append(steps_of(ask))
+        assert costs[1] < costs[0] + 1000
+
+
+def test_a_packet_for_which_there_is_no_room_is_told_enoent() -> None:
+    with Userspace(limits=Limits(connections=0)) as us, us.open("br0", create=True) as dp:
+        with pytest.raises(NetlinkError) as caught:
+            dp.execute(udp(), "ct(commit)")
+        assert caught.value.errno == errno.ENOENT
 
 
 # What makes room.
