@@ -111,7 +111,12 @@ OWN = {
     "local_ip": Option(
         ("--local-ip",), "an address of this host for tunnels to use (all unless given)", "append", "ADDRESS"
     ),
-    "max": Option(("--max",), "a bound: clients, queue, queues, flows, masks or devices", "append", "NAME=NUMBER"),
+    "max": Option(
+        ("--max",),
+        "a bound: clients, queue, queues, flows, masks, devices, actions, connections or policies",
+        "append",
+        "NAME=NUMBER",
+    ),
 }
 """Options of single commands."""
 

@@ -36,6 +36,7 @@ __all__ = [
     "Bits",
     "complete_checksum",
     "complete_checksum_at",
+    "complete_sctp",
     "dec_ttl",
     "pop_ethernet",
     "pop_mpls",
@@ -301,7 +302,7 @@ def _put_crc(packet: bytearray, l4: int, crc: int) -> None:
     packet[l4 + 8 : l4 + 12] = crc.to_bytes(4, "little")
 
 
-def _sctp_crc(packet: bytearray, l4: int, end: int) -> int:
+def _sctp_crc(packet: bytearray, l4: int, end: int | None) -> int:
     """Return the CRC of an SCTP packet, its own field taken as zero (RFC 9260 section 6.8)."""
     return crc32c(packet[l4 : l4 + 8] + bytes(4) + packet[l4 + 12 : end])
 
@@ -319,9 +320,8 @@ def complete_checksum(packet: bytearray, layout: Layout) -> bool:
     l4, protocol, end = layout.l4, layout.protocol, layout.end
     if not l4 or layout.fragment != Fragment.NONE or layout.routed:
         return False
-    if protocol == IPPROTO_SCTP and end >= l4 + 12:
-        _put_crc(packet, l4, _sctp_crc(packet, l4, end))
-        return True
+    if protocol == IPPROTO_SCTP:
+        return complete_sctp(packet, l4, end)
     if layout.ethertype == ETH_P_IP and protocol == IPPROTO_ICMP and end >= l4 + 8:
         _put(packet, l4 + 2, 2, 0)
         return complete_checksum_at(packet, l4, 2, end)
@@ -333,6 +333,14 @@ def complete_checksum(packet: bytearray, layout: Layout) -> bool:
     addresses = bytes(packet[source:middle]), bytes(packet[middle:after])
     _put(packet, l4 + check, 2, pseudo_header_sum(*addresses, protocol, end - l4))
     return complete_checksum_at(packet, l4, check, end)
+
+
+def complete_sctp(packet: bytearray, l4: int, end: int | None = None) -> bool:
+    """Compute the CRC of an SCTP packet up to `end` anew; return whether it is there."""
+    if (len(packet) if end is None else end) < l4 + 12:
+        return False
+    _put_crc(packet, l4, _sctp_crc(packet, l4, end))
+    return True
 
 
 def complete_checksum_at(packet: bytearray, start: int, offset: int, end: int | None = None) -> bool:

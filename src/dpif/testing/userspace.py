@@ -11,6 +11,7 @@ from dpif.odp.kernel.rules import KERNELS
 from dpif.testing.conformance.harness import HERE, capabilities_of
 from dpif.testing.waiting import PATIENCE
 from dpif.userspace.devices.memory import MemoryDevice
+from dpif.userspace.engine.limits import Limits
 from dpif.userspace.underlays.memory import MemoryUnderlay
 
 
@@ -47,13 +48,13 @@ class MemoryWire:
 
 
 class UserspaceHarness:
-    """Makes datapaths and hosts in one userspace datapath of its own, which has the ways of a `kernel`."""
+    """Makes datapaths and hosts in one userspace datapath of its own, with the ways of a `kernel` and `limits`."""
 
-    def __init__(self, kernel: str = "newest") -> None:
+    def __init__(self, kernel: str = "newest", limits: Limits | None = None) -> None:
         own = {"userspace", "ct_zones", "timeouts_are_counted"}
         self.capabilities = capabilities_of(KERNELS[kernel]) | own
         self._underlay = MemoryUnderlay(HERE)
-        self._system = Userspace(underlay=self._underlay, kernel=kernel)
+        self._system = Userspace(underlay=self._underlay, kernel=kernel, limits=limits)
         self._numbers = count(1)
         self._handles: list[Datapath] = []
 

@@ -17,7 +17,7 @@ import dpif
 from dpif import lab
 from dpif.packet import capture
 from dpif.testing.waiting import eventually
-from dpif.userspace import UserspaceSystem
+from dpif.userspace import Limits, UserspaceSystem
 
 from .command_line import command_line
 from .conftest import Run
@@ -167,7 +167,7 @@ def test_serve_wants_addresses(run: Run) -> None:
 
 def test_serve_has_bounds(run: Run, tmp_path: Path) -> None:
     for setting, complaint in (
-        ("flow=1", "there is no bound 'flow', but clients, queue, queues, flows, masks, devices"),
+        ("flow=1", f"there is no bound 'flow', but {', '.join(Limits._fields)}"),
         ("flows", "--max flows: not a number: ''"),
         ("flows=" + "9" * 5000, "--max flows: not a number: '9999"),
         ("flows=\u0664", "--max flows: not a number"),

@@ -14,6 +14,7 @@ from dpif.odp.model.key import parse_match
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.engine.datapath import Datapath, DatapathFlow
+from dpif.userspace.engine.limits import Limits
 from dpif.userspace.engine.namespace import Namespace, PortRequest
 from dpif.userspace.engine.upcall import Upcall
 from dpif.userspace.underlays.memory import MemoryUnderlay
@@ -26,12 +27,12 @@ ANY_RECIRC_ID = "any recirc_id,"
 class Engine:
     """A datapath ``dp`` with ports 1 to 3, whose hosts are ``hosts[1]`` to ``hosts[3]``."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 (it cannot be changed)
         self.now = 1000.0
         self.upcalls: list[Upcall] = []
         self.takes_upcalls = True
         self.underlay = MemoryUnderlay("192.0.2.1", "2001:db8::1")
-        self.namespace = Namespace(FACTORIES, lambda: self.now, Random(1), self.underlay)
+        self.namespace = Namespace(FACTORIES, lambda: self.now, Random(1), self.underlay, limits)
         self.namespace.upcall_sink = self._take_upcall
         self.dp = self.add_datapath("dp0")
         self.hosts = {number: self.add_host(f"h{number}") for number in (1, 2, 3)}

@@ -269,6 +269,31 @@ def test_after_a_loop_all_is_well(engine: Engine) -> None:
     assert flow.packets == 2 * 31
 
 
+@pytest.mark.parametrize("times", ["recirc({})", "clone(recirc({}))"])
+def test_what_a_packet_brings_about_is_bounded(engine: Engine, times: str) -> None:
+    """100 times at each of three ids are a million recirculations; a packet after it has all its actions again."""
+    for here in range(4):
+        engine.flow(f"recirc_id({here}),{ALL_IP}", ",".join([times.format(here + 1)] * 100))
+    plain = engine.flow("in_port(2),eth(),eth_type(0x0800),ipv4()", "recirc(9)")
+    engine.flow("recirc_id(9),in_port(2),eth(),eth_type(0x0800),ipv4()", "3")
+    engine.hosts[1].send(UDP)
+    most = engine.namespace.limits.actions
+    assert most // 400 < sum(flow.packets for flow in engine.dp.table) < most // 50
+    assert engine.dp.n_lost == 1
+    engine.hosts[2].send(UDP)
+    assert (plain.packets, engine.out(3), engine.dp.n_lost) == (1, [UDP], 1)
+
+
+def test_what_was_put_off_is_bounded_too(engine: Engine) -> None:
+    for here in range(3):
+        engine.flow(f"recirc_id({here}),{ALL_IP}", f"recirc({here + 1})")
+    engine.flow(f"recirc_id(3),{ALL_IP}", ",".join(["recirc(4)"] * 9))
+    last = engine.flow(f"recirc_id(4),{ALL_IP}", ",".join(["2"] * 4000))
+    engine.hosts[1].send(UDP)
+    assert last.packets == engine.namespace.limits.actions // 4000 + 1
+    assert engine.dp.n_lost == 1
+
+
 def test_datapaths_wired_to_each_other_take_turns(engine: Engine) -> None:
     """A packet that a program sends from within another waits until that one is done."""
     order = []

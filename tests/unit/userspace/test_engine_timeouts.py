@@ -12,8 +12,10 @@ from dpif.conntrack.constants import UdpTimeout
 from dpif.packet import build
 from dpif.userspace.engine.conntrack.connection import Connection
 from dpif.userspace.engine.conntrack.timeouts import DEFAULTS, Policies, Policy, require_protocol
+from dpif.userspace.engine.limits import Limits
 
 from .conftest import Engine
+from .steps import steps_of
 
 IP = "eth(),eth_type(0x0800),ipv4()"
 
@@ -39,7 +41,7 @@ def only(engine: Engine) -> Connection:
 
 
 def test_policies_have_names() -> None:
-    policies = Policies()
+    policies = Policies(9)
     policies.put(Policy("one", AF_INET, 17), {UdpTimeout.REPLIED: 5})
     assert [policy.name for policy in policies] == ["one"]
     assert policies.get("one").seconds == {**DEFAULTS[17], UdpTimeout.REPLIED: 5}
@@ -48,10 +50,39 @@ def test_policies_have_names() -> None:
     refused(errno.EINVAL, lambda: policies.put(Policy("one", AF_INET6, 17), {}, may_replace=True))
     policies.put(Policy("one", AF_INET, 17), {}, may_replace=True)
     assert policies.get("one").seconds == DEFAULTS[17]
-    assert policies.remove("one").name == "one"
+    policies.remove("one")
     refused(errno.ENOENT, lambda: policies.get("one"))
     refused(errno.ENOENT, lambda: policies.remove("one"))
     refused(errno.EOPNOTSUPP, lambda: require_protocol(250))
+
+
+def test_there_is_room_for_so_many_policies() -> None:
+    engine = Engine(Limits(policies=2))
+    policies = engine.namespace.tracker.policies
+    for name in ("one", "two"):
+        policies.put(Policy(name, AF_INET, 17), {})
+    refused(errno.ENOMEM, lambda: policies.put(Policy("three", AF_INET, 17), {}))
+    policies.put(Policy("two", AF_INET, 17), {}, may_replace=True)
+    policies.remove("one")
+    policies.put(Policy("three", AF_INET, 17), {})
+    engine.namespace.close()
+
+
+def test_policies_go_all_together_whatever_connections_and_ports_there_are() -> None:
+    """But for those that a flow uses."""
+    costs = []
+    for size in (1, 20):
+        engine = Engine()
+        for number in range(50):
+            put(engine, f"p{number}", {})
+        engine.flow(f"in_port(1),{IP}", "ct(commit,timeout=p7)")
+        for number in range(size):
+            engine.add_host(f"more{number}")
+            engine.hosts[1].send(udp(port=number))
+        costs.append(steps_of(engine.namespace.remove_policies))
+        assert [policy.name for policy in engine.namespace.tracker.policies] == ["p7"]
+        engine.namespace.close()
+    assert costs[1] < costs[0] + 100
 
 
 def test_a_connection_lives_as_its_policy_says(engine: Engine) -> None:
@@ -89,5 +120,4 @@ def test_a_policy_is_in_use_as_long_as_a_flow_names_it(engine: Engine) -> None:
     refused(errno.EBUSY, lambda: engine.namespace.remove_policy("long"))
     engine.dp.table.flush()
     engine.namespace.remove_policy("long")
-    assert only(engine).policy is None, "its connections have the default from now on"
-    assert only(engine).lifetimes == DEFAULTS[17]
+    assert only(engine).lifetimes == DEFAULTS[17], "its connections have the default from now on"

@@ -124,3 +124,16 @@ def test_flushing_leaves_nothing(table: Table) -> None:
     table.insert(flow(1, 1, ufid=b"name"))
     table.flush()
     assert (len(table), table.n_masks, table.find_ufid(b"name"), list(table)) == (0, 0, None, [])
+
+
+def test_nobody_waits_for_a_list_of_all_flows(table: Table) -> None:
+    """Of each mask there are those that it has when its turn comes."""
+    for mask in (0xFF00, 0x00FF):
+        table.insert(flow(0x0101, mask))
+    met = iter(table)
+    assert next(met).mask == 0xFF00
+    late = flow(0x0102, 0x00FF)
+    table.insert(late)
+    table.insert(flow(0x0200, 0xFF00))
+    first, *rest = met
+    assert (first.mask, rest) == (0x00FF, [late])

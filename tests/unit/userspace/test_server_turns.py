@@ -6,12 +6,14 @@ import errno
 import os
 import resource
 import socket
+import sys
 from collections.abc import Iterator
 from errno import EBUSY, EMFILE, EMSGSIZE, ENOMEM
 from pathlib import Path
 
 import pytest
 
+import dpif
 from dpif.errors import NetlinkError, Unavailable
 from dpif.netlink import constants as c
 from dpif.netlink.ack import unpack_done, unpack_error
@@ -21,9 +23,10 @@ from dpif.netlink.constants import NLM_F_CREATE
 from dpif.netlink.message import Message, pack_message, split
 from dpif.netlink.policy import Decoded
 from dpif.netlink.unix import DATA_HEADER, MAX_FRAME, FrameKind, UnixTransport, pack_frame, unpack_frame
-from dpif.odp.constants import CtLimitCmd, DatapathCmd, DummyAttr, FlowCmd, VportCmd, VportType
-from dpif.odp.messages import CtLimitRecord, DatapathRecord, FlowRecord, Record, VportRecord
+from dpif.odp.constants import CtLimitCmd, DatapathCmd, DummyAttr, FlowCmd, PacketCmd, VportCmd, VportType
+from dpif.odp.messages import CtLimitRecord, DatapathRecord, FlowRecord, PacketRecord, Record, VportRecord
 from dpif.odp.model.key import FlowKey, parse_match
+from dpif.packet import build
 from dpif.userspace.client import TURN
 from dpif.userspace.engine.limits import Limits
 from dpif.userspace.listening import Place
@@ -272,9 +275,23 @@ def test_actions_that_are_told_longer_than_they_came_are_left_out(served: ByHand
     assert len(told) == 2
 
 
-def actions_without_padding() -> bytes:
+def test_an_upcall_leaves_out_actions_that_are_told_longer_than_they_came() -> None:
+    frame = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp("10.0.0.1", "10.0.0.2", 1000, 53))
+    with dpif.Userspace() as us, us.open("br0", create=True) as dp, dp.upcalls() as upcalls:
+        pid = attribute(1, upcalls.pid_of(0).to_bytes(4, sys.byteorder))
+        first = attribute(2, pid + attribute(4, b""))  # which asks for the actions
+        for actions, are_told in ((first, True), (actions_without_padding(first), False)):
+            record = PacketRecord(
+                command=PacketCmd.EXECUTE, dp_ifindex=dp.ifindex, packet=frame, key=b"", actions=actions
+            )
+            dp.connection.transact(record.request("executing"))
+            upcall = upcalls.poll(0)[0]  # behind it may come that of the last action
+            assert (upcall.packet, upcall.userdata, upcall.actions is not None) == (frame, None, are_told)
+
+
+def actions_without_padding(first: bytes = b"") -> bytes:
     """Return the longest actions that an attribute holds, told with padding behind the last: one byte too many."""
-    outputs = attribute(1, b"\1\0\0\0") * 8188
+    outputs = first + attribute(1, b"\1\0\0\0") * (8188 - len(first) // 8)
     left = 0xFFFF - 4 - len(outputs)
     cookie = bytes(left - 4 - 8 - 4)
     userspace = attribute(1, b"\1\0\0\0") + attribute(2, cookie)[: 4 + len(cookie)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import resource
 import socket
 import subprocess
 import sys
@@ -167,6 +170,37 @@ def test_what_the_host_tells_of_a_datagram() -> None:
     finally:
         near.close()
         far.close()
+
+
+@contextlib.contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_one = os.dup(0)
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_where_descriptors_run_out_an_upcall_does_not_tell_how_the_packet_would_leave() -> None:
+    """To learn the source address the host is asked with a socket; without one the upcall comes all the same."""
+    with dpif.Userspace(underlay=HostUnderlay()) as us:
+        end = End(us, "127.0.0.1", "vxlan", free_udp_port())
+        with end.dp.upcalls() as upcalls:
+            userspace = f"userspace(pid={upcalls.pid_of(1)},userdata(01),tunnel_out_port=2)"
+            end.dp.flows.add(OUT, f"set(tunnel(tun_id=0x7,dst=127.0.0.2,ttl=9,flags(key))),{userspace}")
+            end.host.send(UDP)
+            (with_one,) = upcalls.poll(0)
+            with no_more_descriptors():
+                end.host.send(UDP)
+            (without,) = upcalls.poll(0)
+        assert with_one.egress_tunnel
+        assert str(with_one.egress_tunnel.src) == "127.0.0.1"
+        assert (without.packet, without.egress_tunnel) == (UDP, None)
+        assert end.dp.stats().lost == 0
+        end.dp.close()
 
 
 def test_a_port_of_the_host_that_is_taken() -> None:

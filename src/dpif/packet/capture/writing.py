@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 
 from dpif._typing import Self
-from dpif.errors import EncodeError, Unavailable
+from dpif.errors import EncodeError, Unavailable, brief
 from dpif.packet.capture import pcap, pcapng
 from dpif.packet.capture.files import open_file
 from dpif.packet.capture.packets import LINKTYPE_ETHERNET, Path
@@ -52,7 +52,7 @@ class Writer:
         """Write one packet; `timestamp` in seconds since 1970 (now when None), before 2106."""
         ticks = round((time.time() if timestamp is None else timestamp) * 1_000_000)
         if not 0 <= ticks < _LATEST:
-            raise EncodeError(f"{timestamp} is out of the range of a capture's timestamps")
+            raise EncodeError(f"{brief(timestamp)} is out of the range of a capture's timestamps")
         self._store(self._format.record(bytes(data), ticks, len(data) if wire_length is None else wire_length))
 
     def close(self) -> None:

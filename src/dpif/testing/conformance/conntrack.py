@@ -15,9 +15,11 @@ from dpif.client.ct_limits import CtLimits
 from dpif.odp.constants import CtLimitCmd
 from dpif.odp.messages import CtLimitRecord, ZoneLimit
 from dpif.packet import build
-from dpif.packet.checksum import checksum, crc32c
+from dpif.packet.checksum import crc32c
+from dpif.packet.edit import complete_checksum
+from dpif.packet.layout import locate
 from dpif.testing.conformance.harness import Harness, refused, two_ports
-from dpif.testing.waiting import PATIENCE
+from dpif.testing.waiting import PATIENCE, eventually
 
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 CLIENT, SERVER, OUTSIDE = "10.7.0.1", "10.7.0.2", "192.0.2.7"
@@ -41,9 +43,13 @@ def tcp(src: str, dst: str, src_port: int, dst_port: int, flags: int, seq: int =
 def sctp(tag: int, chunk: bytes, *, reply: bool = False) -> bytes:
     """Return a packet with one chunk, from port 1000 to port 80 or back."""
     ends, ports = ((SERVER, CLIENT), (80, 1000)) if reply else ((CLIENT, SERVER), (1000, 80))
-    header = struct.pack("!HHI", *ports, tag)
-    check = crc32c(header + bytes(4) + chunk).to_bytes(4, "little")
-    return build.ethernet(A, B, build.ip(*ends, 132, header + check + chunk))
+    return build.ethernet(A, B, build.ip(*ends, 132, sctp_packet(*ports, tag, chunk)))
+
+
+def sctp_packet(src_port: int, dst_port: int, tag: int, chunks: bytes) -> bytes:
+    """Return an SCTP packet without what carries it; its CRC is that of the chunks, though they be cut."""
+    header = struct.pack("!HHI", src_port, dst_port, tag)
+    return header + crc32c(header + bytes(4) + chunks).to_bytes(4, "little") + chunks
 
 
 def chunk(kind: int, content: bytes = b"") -> bytes:
@@ -64,11 +70,18 @@ def handshake(src: str, dst: str, src_port: int, dst_port: int) -> bytes:
     return tcp(src, dst, src_port, dst_port, SYN_ACK if src_port == 53 else SYN, 1, 2)
 
 
-def unreachable(src: str, dst: str, frame: bytes) -> bytes:
-    """Return the ICMP error "port unreachable" about the packet in `frame`."""
-    message = bytes([3, 3, 0, 0, 0, 0, 0, 0]) + frame[14:]
-    check = checksum(message).to_bytes(2)
-    return build.ethernet(A, B, build.ip(src, dst, 1, message[:2] + check + message[4:]))
+def init(src: str, dst: str, src_port: int, dst_port: int) -> bytes:
+    """Return an SCTP packet that begins an association."""
+    return build.ethernet(A, B, build.ip(src, dst, 132, sctp_packet(src_port, dst_port, 0, INIT)))
+
+
+def unreachable(src: str, dst: str, frame: bytes, size: int | None = None) -> bytes:
+    """Return the ICMP error "port unreachable" about the packet in `frame`: its first `size` bytes, or all of it."""
+    packet = frame[14:] if size is None else frame[14 : 14 + size]
+    protocol, kind = (58, b"\1\4") if ":" in src else (1, b"\3\3")
+    error = bytearray(build.ethernet(A, B, build.ip(src, dst, protocol, kind + bytes(6) + packet)))
+    complete_checksum(error, locate(error))
+    return bytes(error)
 
 
 class Tracking:
@@ -295,6 +308,18 @@ class ConntrackLimits(OnTracking):
         assert limits.get(0) == ZoneLimit(0, 2, 2)  # the kernel counts one that it refuses, for a moment
         with refused(errno.ENOMEM):
             tracking.go(udp(CLIENT, SERVER, 1002, 53), "ct(commit)")
+
+    def test_a_limit_does_not_count_what_is_closed(self, tracking: Tracking, limits: CtLimits) -> None:
+        limits.set({0: 1})
+        out, back = (CLIENT, SERVER, 1000, 80), (SERVER, CLIENT, 80, 1000)
+        assert tracking.state(tcp(*out, SYN, 100), "ct(commit)") == TRK | NEW
+        with refused(errno.ENOMEM):
+            tracking.go(udp(CLIENT, SERVER, 1002, 53), "ct(commit)")
+        for segment in (tcp(*back, SYN_ACK, 500, 101), tcp(*out, ACK, 101, 501), tcp(*out, RST, 101, 0)):
+            tracking.go(segment, "ct(commit)")
+        assert len(list(tracking.dp.conntrack)) == 1
+        eventually(lambda: limits.get(0) == ZoneLimit(0, 1, 0))
+        assert tracking.state(udp(CLIENT, SERVER, 1002, 53), "ct(commit)") == TRK | NEW
 
     def test_set_and_delete_need_zones(self, tracking: Tracking, limits: CtLimits) -> None:
         for command in (CtLimitCmd.SET, CtLimitCmd.DEL):

@@ -14,6 +14,7 @@ from dpif.testing.conformance.conntrack import (
     CLIENT6,
     DNAT,
     EST,
+    INV,
     NEW,
     OUTSIDE,
     OUTSIDE6,
@@ -29,6 +30,8 @@ from dpif.testing.conformance.conntrack import (
     OnTracking,
     Tracking,
     handshake,
+    init,
+    sctp_packet,
     udp,
     unreachable,
 )
@@ -102,6 +105,41 @@ class ConntrackNat(OnTracking):
         up = tracking.go(unreachable(SERVER, OUTSIDE, outside))
         assert up.packet == unreachable(SERVER, CLIENT, query)
         assert int(up.key.ct_state or 0) & (REL | RPL) == REL | RPL
+
+    @pytest.mark.parametrize("end", ["src", "dst"])
+    @pytest.mark.parametrize(
+        ("client", "server", "outside"), [(CLIENT, SERVER, OUTSIDE), (CLIENT6, SERVER6, OUTSIDE6)]
+    )
+    @pytest.mark.parametrize("make", [udp, handshake, init])
+    def test_an_icmp_error_may_quote_little(
+        self, tracking: Tracking, make: Make, client: str, server: str, outside: str, end: str
+    ) -> None:
+        """8 bytes are enough; the CRC of SCTP, where it is there, is made for what is quoted. Fewer are dropped."""
+        query = make(client, server, 1000, 53)
+        ip, address = (40, f"[{outside}]") if ":" in outside else (20, outside)
+        seen = tracking.go(query, f"ct(commit,nat({end}={address}:7777))").packet
+        back = (server, outside) if end == "src" else (outside, client)
+        for size in (8, 12, 16, 20, len(query)):
+            quoted = query[: 14 + ip + size]
+            if make is init and size >= 12:
+                quoted = quoted[: 14 + ip] + sctp_packet(1000, 53, 0, quoted[14 + ip + 12 :])
+            error = unreachable(*back, seen, ip + size)
+            assert tracking.go(error).packet == unreachable(server, client, quoted), f"{size} bytes"
+        for size in (4, 7):
+            with refused(errno.EINVAL, f"{size} bytes"):
+                tracking.go(unreachable(*back, seen, ip + size))
+        assert tracking.state(unreachable(*back, seen, ip + 3)) == TRK | INV
+
+    @pytest.mark.parametrize("make", [udp, handshake, init])
+    def test_an_icmp_error_about_what_was_not_translated_need_quote_no_more_than_ports(
+        self, tracking: Tracking, make: Make
+    ) -> None:
+        query = make(CLIENT, SERVER, 1000, 53)
+        tracking.go(query, "ct(commit)")
+        for size, state in ((3, INV), (4, REL | RPL), (8, REL | RPL)):
+            error = unreachable(SERVER, CLIENT, query, 20 + size)
+            upcall = tracking.go(error)
+            assert (upcall.key.ct_state, upcall.packet) == (TRK | state, error), f"{size} bytes"
 
     def test_what_was_not_translated_stays(self, tracking: Tracking) -> None:
         query = udp(CLIENT, SERVER, 1000, 53)

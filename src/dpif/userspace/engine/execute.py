@@ -53,7 +53,7 @@ from dpif.userspace.engine.conntrack.action import ct_clear, make_ct
 from dpif.userspace.engine.frame import NO_CUT, Frame
 from dpif.userspace.engine.hashing import packet_hash, rehash
 from dpif.userspace.engine.nsh import make_push_nsh, pop_nsh
-from dpif.userspace.engine.processor import ActionError, Step, run
+from dpif.userspace.engine.processor import ActionError, Step
 from dpif.userspace.engine.psample import make_psample
 from dpif.userspace.engine.refusal import refusal
 
@@ -188,6 +188,7 @@ _CHANGE_NOTHING: Final = (Drop, Output, Psample, Recirc, Trunc, Userspace)
 def _branch(actions: Actions, place: _Place) -> Step:
     """Return the step that does `actions` and undoes behind them what they changed."""
     steps = compile_actions(actions, place.datapath)
+    run = place.datapath.processor.run
     if place.is_last:
         return lambda frame: run(steps, frame)
     if all(isinstance(action, _CHANGE_NOTHING) for action in actions):
@@ -239,6 +240,7 @@ def _check_pkt_len(action: CheckPktLen, place: _Place) -> Step:
 def _dec_ttl(action: DecTtl, place: _Place) -> Step:
     """With no TTL left to take, the exception's actions are the last that happens to the packet."""
     exception = compile_actions(action.actions or Actions(), place.datapath)
+    run = place.datapath.processor.run
 
     def dec_ttl(frame: Frame) -> bool:
         if modify.dec_ttl(frame):

@@ -6,11 +6,14 @@ from dpif._typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Bounds of memory and descriptors.
+    """Bounds of memory, descriptors and work.
 
     ``clients`` may be connected to a server at a time, the next is told EMFILE. ``queue`` bytes wait for each of
     them before more are lost (ENOBUFS); when ``queues`` bytes wait for all together, those lose theirs who have
     more than their part. ``flows`` and ``masks`` (different ones) may be in a datapath, ``devices`` in all: ENOMEM.
+    A packet that brings about more than ``actions`` is not recirculated any more, and counts as lost.
+    ``connections`` may be tracked, another one takes the place of some or is dropped; ``policies`` (timeout
+    policies) may be there: ENOMEM.
     """
 
     clients: int = 256
@@ -19,3 +22,6 @@ class Limits(NamedTuple):
     flows: int = 200_000
     masks: int = 1024
     devices: int = 16_384
+    actions: int = 10_000
+    connections: int = 65_536
+    policies: int = 1024

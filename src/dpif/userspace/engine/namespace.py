@@ -10,6 +10,7 @@ program hands them packets.
 
 from __future__ import annotations
 
+import contextlib
 import random as _random
 import threading
 from collections.abc import Callable, Mapping
@@ -77,8 +78,8 @@ class Namespace:
         self.underlay = underlay
         self.limits = limits
         self.rules = rules
-        self.processor = Processor()
-        self.tracker = Tracker(clock, rules)
+        self.processor = Processor(limits.actions)
+        self.tracker = Tracker(clock, rules, limits)
         self.translator = Translator(self.tracker, random)
         self.fragments = Fragments(clock)
         self.datapaths: dict[int, Datapath] = {}
@@ -184,10 +185,21 @@ class Namespace:
 
     def remove_policy(self, name: str) -> None:
         """Take away a timeout policy of connections; errors as of `Policies.remove`."""
+        self._forget_recent()
+        self.tracker.policies.remove(name)
+
+    def remove_policies(self) -> None:
+        """Take away all timeout policies that no flow uses."""
+        self._forget_recent()
+        for policy in self.tracker.policies:
+            with contextlib.suppress(OSError):
+                self.tracker.policies.remove(policy.name)
+
+    def _forget_recent(self) -> None:
+        """Ports may remember flows that are gone, whose actions use a policy."""
         for datapath in self.datapaths.values():
             for port in datapath.ports.values():
-                port.recent.clear()  # it may remember flows that are gone, whose actions use the policy
-        self.tracker.remove_policy(name)
+                port.recent.clear()
 
     # Devices.
 

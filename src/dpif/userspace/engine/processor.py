@@ -6,13 +6,16 @@ that a device hands over meanwhile (a program answering at once, two datapaths w
 ``recirc`` sends a packet back to the flow table, ``clone`` and its like do actions on a copy. The kernel does that at
 once up to a depth, puts off what is deeper until the packet in hand is done, and drops what there is no room for; so
 a recirculation loop ends. The limits and the order are those of net/openvswitch/actions.c.
+
+Below that depth a packet that is recirculated many times at each of several ids still multiplies, and keeps a kernel
+busy for as long. Here what one packet brings about is bounded as a whole (`Limits.actions`).
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from errno import EINVAL, ENETDOWN
 
 from dpif._typing import TYPE_CHECKING, Final, TypeAlias
@@ -42,13 +45,16 @@ class ActionError(Exception):
 
 
 class Processor:
-    """Works off packets, one after the other."""
+    """Works off packets, one after the other, each with no more than `most_actions`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_actions: int) -> None:
+        self._most_actions = most_actions
+        self._actions_done = 0
+        self._is_lost = False
         self._waiting: deque[tuple[Port, bytes, int]] = deque()
         self._is_busy = False
         self._level = 0
-        self._deferred: list[Callable[[], object]] = []
+        self._deferred: list[tuple[Datapath, Callable[[], object]]] = []
 
     def receive(self, port: Port, packet: bytes, tunnel: int = 0) -> None:
         """Carry a packet that came in through `port`, with a tunnel key: now, or when what is in hand is done."""
@@ -91,52 +97,71 @@ class Processor:
         finally:
             self._is_busy = False
 
-    def execute(self, steps: Iterable[Step], frame: Frame) -> None:
+    def execute(self, steps: Sequence[Step], frame: Frame) -> None:
         """Carry out a flow's actions (ovs_execute_actions); raise `ActionError`."""
         self._level += 1
         try:
             if self._level > OVS_RECURSION_LIMIT:
                 raise ActionError(ENETDOWN)
-            run(steps, frame)
+            self.run(steps, frame)
         finally:
-            if self._level == 1 and self._deferred:
-                self._work_off_deferred()
+            if self._level == 1:
+                if self._deferred:
+                    self._work_off_deferred()
+                self._actions_done = 0
+                self._is_lost = False
             self._level -= 1
 
     def recirculate(self, datapath: Datapath, frame: Frame) -> None:
-        """Look a packet up again: now, too deep later, too often not at all."""
+        """Look a packet up again: now, too deep later, too often not at all.
+
+        Where the packet has had all its actions this list ends, and so do those around it at their next ``recirc``.
+        """
+        if self._is_spent(datapath):
+            raise ActionError(ENETDOWN)
         if self._level <= OVS_DEFERRED_ACTION_THRESHOLD:
             datapath.process(frame)
         else:
-            self._defer(lambda: datapath.process(frame))
+            self._defer(datapath, lambda: datapath.process(frame))
 
-    def branch(self, steps: Iterable[Step], frame: Frame) -> None:
+    def branch(self, steps: Sequence[Step], frame: Frame) -> None:
         """Carry out actions on a copy of a packet: now, too deep later, too often not at all (clone_execute)."""
         if self._level <= OVS_DEFERRED_ACTION_THRESHOLD:
             self._level += 1
             try:
-                run(steps, frame)
+                self.run(steps, frame)
             finally:
                 self._level -= 1
         else:
-            self._defer(lambda: run(steps, frame))
+            self._defer(frame.port.datapath, lambda: self.run(steps, frame))
 
-    def _defer(self, work: Callable[[], object]) -> None:
+    def run(self, steps: Sequence[Step], frame: Frame) -> None:
+        """Carry out actions, those of a flow or those within another action; raise `ActionError`."""
+        self._actions_done += len(steps)
+        try:
+            for step in steps:
+                if step(frame):
+                    return
+        except DecodeError:  # the packet is too short for a change, or has no such header
+            raise ActionError(EINVAL) from None
+
+    def _is_spent(self, datapath: Datapath) -> bool:
+        """Tell whether the packet in hand has had all its actions; then it counts as lost, once."""
+        if self._actions_done <= self._most_actions:
+            return False
+        if not self._is_lost:
+            self._is_lost = True
+            datapath.n_lost += 1
+        return True
+
+    def _defer(self, datapath: Datapath, work: Callable[[], object]) -> None:
         if len(self._deferred) < DEFERRED_ACTIONS:
-            self._deferred.append(work)
+            self._deferred.append((datapath, work))
 
     def _work_off_deferred(self) -> None:
-        for work in self._deferred:  # which grows meanwhile
+        for datapath, work in self._deferred:  # which grows meanwhile
+            if self._is_spent(datapath):
+                break
             with contextlib.suppress(ActionError):
                 work()
         self._deferred.clear()
-
-
-def run(steps: Iterable[Step], frame: Frame) -> None:
-    """Carry out actions, those of a flow or those within another action; raise `ActionError`."""
-    try:
-        for step in steps:
-            if step(frame):
-                return
-    except DecodeError:  # the packet is too short for a change, or has no such header
-        raise ActionError(EINVAL) from None

@@ -93,8 +93,12 @@ class FlowTable(Generic[P]):
         return self._count
 
     def __iter__(self) -> Iterator[Flow[P]]:
-        """Iterate over the flows that are here now; the table may change meanwhile."""
-        return iter([flow for _, flows in self._subtables for flow in flows.values()])
+        """Iterate over the flows, mask by mask; the table may change meanwhile.
+
+        Of each mask these are the flows that it has when its turn comes, so that nobody waits for those of all.
+        """
+        for _, flows in tuple(self._subtables):
+            yield from tuple(flows.values())
 
     @property
     def n_masks(self) -> int:
@@ -161,8 +165,9 @@ class FlowTable(Generic[P]):
 
     def flush(self) -> None:
         """Take all flows out."""
-        for flow in self:
-            flow.in_table = False
+        for _, flows in self._subtables:
+            for flow in flows.values():
+                flow.in_table = False
         self._subtables = []
         self._by_mask = {}
         self._by_ufid = {}

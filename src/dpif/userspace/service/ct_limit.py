@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from errno import EINVAL
+from errno import EINVAL, EMSGSIZE
 
 from dpif._typing import Final
 from dpif.netlink.answering import Call, Command, Refusal
+from dpif.netlink.constants import NLA_MAX_PAYLOAD
 from dpif.odp.constants import OVS_CT_LIMIT_MCGROUP, OVS_ZONE_LIMIT_DEFAULT_ZONE, CtLimitCmd
 from dpif.odp.messages import CtLimitRecord, ZoneLimit
 from dpif.userspace.service.base import Family
 
 _ZONES: Final = range(0x10000)
+_MOST: Final = NLA_MAX_PAYLOAD // 12
+"""Limits that an attribute has room for."""
+_SWEEP: Final = 1024
+"""Connections that are looked at, whether they have ended, before they are counted for somebody."""
 
 
 class CtLimitFamily(Family):
@@ -51,6 +56,8 @@ class CtLimitFamily(Family):
     def _get(self, call: Call) -> bytes:
         request = CtLimitRecord.from_payload(call.payload)
         if request.zone_limit is None:
+            if len(self.namespace.tracker.limits) >= _MOST:
+                raise Refusal(EMSGSIZE, f"an answer has room for the limits of {_MOST} zones; ask for fewer")
             zones = [OVS_ZONE_LIMIT_DEFAULT_ZONE, *sorted(self.namespace.tracker.limits)]
         else:
             zones = [asked.zone for asked in request.zone_limit]
@@ -58,6 +65,7 @@ class CtLimitFamily(Family):
 
     def _limits(self, zones: list[int]) -> Iterator[ZoneLimit]:
         tracker = self.namespace.tracker
+        tracker.sweep(_SWEEP)
         for zone in zones:
             if zone == OVS_ZONE_LIMIT_DEFAULT_ZONE:
                 yield ZoneLimit(zone, tracker.default_limit)

@@ -20,7 +20,7 @@ from dpif.userspace.engine.conntrack import tuples as engine
 from dpif.userspace.engine.conntrack.connection import Connection
 from dpif.userspace.engine.conntrack.sctp import Sctp
 from dpif.userspace.engine.conntrack.tcp import Tcp
-from dpif.userspace.engine.conntrack.tracker import MAX_CONNECTIONS, Tracker
+from dpif.userspace.engine.conntrack.tracker import Tracker
 
 _ICMP: Final = (IPPROTO_ICMP, IPPROTO_ICMPV6)
 _ANY_MARK: Final = 0xFFFFFFFF
@@ -58,6 +58,9 @@ class _Ctnetlink:
                 raise Refusal(ENOENT, "that connection has gone, another has its tuple")
             self._tracker.remove(found)
             return
+        if CtAttr.ZONE not in values and CtAttr.MARK not in values:
+            self._tracker.clear()
+            return
         is_meant = _filter(values, 0)
         for connection in self._tracker.index:  # those that are not listed, too
             if is_meant(connection):
@@ -65,7 +68,7 @@ class _Ctnetlink:
 
     def count(self, call: Call) -> bytes:
         """Return how many entries there are, and may be."""
-        return Totals(len(self._tracker), MAX_CONNECTIONS).to_payload()
+        return Totals(len(self._tracker), self._tracker.most).to_payload()
 
     def _find(self, values: Mapping[int, Any]) -> Connection:
         asked = values.get(CtAttr.TUPLE_ORIG) or values.get(CtAttr.TUPLE_REPLY)

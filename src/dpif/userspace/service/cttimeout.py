@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from errno import EINVAL
 
@@ -60,10 +59,8 @@ class _Cttimeout:
         name = _decode(call).get(TimeoutAttr.NAME)
         if name is not None:
             self._namespace.remove_policy(name)
-            return
-        for policy in self._policies:
-            with contextlib.suppress(OSError):
-                self._namespace.remove_policy(policy.name)
+        else:
+            self._namespace.remove_policies()
 
 
 def _decode(call: Call) -> Mapping[int, Any]:

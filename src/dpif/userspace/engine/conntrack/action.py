@@ -6,7 +6,7 @@ from user space has its key alone: its connection is found again by that.
 
 from __future__ import annotations
 
-from errno import EINVAL, ENOMEM
+from errno import EINVAL, ENOENT, ENOMEM
 from socket import AF_INET, AF_INET6
 
 from dpif._typing import Final
@@ -87,7 +87,7 @@ class _CtStep:
         except RuleBroken as error:
             raise ActionError(error.errno) from None
         except TableFull:
-            raise ActionError(EINVAL) from None
+            raise ActionError(ENOENT) from None
         if self._commits and frame.tracked is not None:
             self._commit(frame, frame.tracked)
         return False

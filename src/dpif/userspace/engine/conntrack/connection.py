@@ -48,13 +48,14 @@ class Connection:
     ``destination_translated`` that it changes something; neither these nor the names change once it is confirmed.
     ``is_counted`` says that a limit counts it, ``is_assured`` that traffic went both ways, ``is_hidden`` that it is
     found by its answers alone and lives for a moment (``IPS_NAT_CLASH``). ``expires`` is a time of the namespace's
-    clock; ``policy`` says how that is set, where it is not the default. ``protocol_state`` is what TCP and SCTP know
-    of it.
+    clock, ``due`` the tick when the `Agenda` has it; ``policy`` says how that time is set, where it is not the
+    default. ``protocol_state`` is what TCP and SCTP know of it.
     """
 
     __slots__ = (
         "destination_set",
         "destination_translated",
+        "due",
         "expires",
         "has_reply",
         "id",
@@ -80,6 +81,7 @@ class Connection:
         self.original = original
         self.reply = reply
         self.started = self.expires = now
+        self.due = 0
         self.mark = self.labels = 0
         self.is_confirmed = self.has_reply = self.is_counted = self.is_assured = False
         self.is_hidden = False
@@ -105,7 +107,7 @@ class Connection:
     @property
     def lifetimes(self) -> Mapping[int, int]:
         """How many seconds it lives without a packet, by state (see `timeouts`)."""
-        if self.policy is not None:
+        if self.policy is not None and not self.policy.is_gone:
             return self.policy.seconds
         return DEFAULTS.get(self.original.protocol, OTHER_DEFAULTS)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random as _random
 from collections.abc import Iterator
+from itertools import islice
 from zlib import crc32
 
 from dpif._typing import Final, NamedTuple, Self
+from dpif.errors import DecodeError
 from dpif.odp.actions import Nat
 from dpif.packet import edit
 from dpif.packet.checksum import update
@@ -31,6 +33,12 @@ from dpif.userspace.engine.conntrack.validity import is_icmp_error
 _ICMP: Final = frozenset({IPPROTO_ICMP, IPPROTO_ICMPV6})
 _SET_PORTS: Final = {IPPROTO_TCP: edit.set_tcp, IPPROTO_UDP: edit.set_udp, IPPROTO_SCTP: edit.set_sctp}
 _PORT_BITS: Final = 0xFFFF
+_TRIES: Final = (128, 64, 32, 16, 8)
+"""Ports that are tried, one after the other (NF_NAT_MAX_ATTEMPTS and its halves)."""
+_ALIKE: Final = 128
+"""Connections from one source of which the translation is looked at, the newest ones."""
+_QUOTED_SIZE: Final = 8
+_TCP_HEADER_SIZE: Final = 20
 
 
 class Range(NamedTuple):
@@ -111,7 +119,7 @@ class Translator:
 
     def _translated_before(self, connection: Connection, present: Tuple, range_: Range) -> Tuple | None:
         """Return `present` with the source that its own stands for in another connection (find_appropriate_src)."""
-        for other in self._tracker.index.with_source(connection.zone, present):
+        for other in islice(self._tracker.index.with_source(connection.zone, present), _ALIKE):
             source = other.reply.inverse()
             assert source is not None, "a reply has an inverse as its connection had"
             names = present._replace(src=source.src, src_port=source.src_port)
@@ -142,7 +150,10 @@ class Translator:
         return is_plain and found[0].original == connection.reply
 
     def _with_other_ports(self, names: Tuple, range_: Range, *, is_source: bool) -> Iterator[Tuple]:
-        """Yield `names` with each port that may be; a destination keeps its port unless a range is given."""
+        """Yield `names` with ports that may be; a destination keeps its port unless a range is given.
+
+        Of many ports some are tried from one on, then fewer from another on (nf_nat_l4proto_unique_tuple).
+        """
         in_order = not (is_source or range_.is_random) and self._tracker.rules.dnat_in_order
         if names.protocol in _ICMP:
             first, last = range_.ports or (0, _PORT_BITS)
@@ -153,9 +164,13 @@ class Translator:
             first, last = range_.ports or _usual_ports(names.src_port)
         size = last - first + 1
         start = 0 if in_order else self._random.randrange(size)
-        for step in range(size):
-            port = first + (start + step) % size
-            yield names._replace(src_port=port) if is_source else names._replace(dst_port=port)
+        for tries in _TRIES:
+            for step in range(min(tries, size)):
+                port = first + (start + step) % size
+                yield names._replace(src_port=port) if is_source else names._replace(dst_port=port)
+            if tries >= size:
+                return
+            start = self._random.randrange(size)
 
 
 def _is_within(names: Tuple, range_: Range) -> bool:
@@ -236,16 +251,31 @@ def _set_identifier(packet: bytearray, l4: int, identifier: int) -> None:
 
 
 def _rewrite_inner(packet: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:
-    """Rewrite the packet that an ICMP error quotes, of which the sender is to recognise its own."""
+    """Rewrite the packet that an ICMP error quotes, of which the sender is to recognise its own.
+
+    It may end behind the 8 bytes that every error quotes (nf_nat_proto.c): then there is no checksum to follow.
+    Raise `DecodeError` where there are fewer of them.
+    """
     inner = read_inner(packet, layout)
     if inner is None:
         return
     quoted = packet[inner.start :]
     _set_address(quoted, inner.layout, target, is_source=is_source)
-    if inner.layout.protocol == IPPROTO_TCP and len(quoted) < inner.layout.l4 + 20:
-        at, port = (0, target.src_port) if is_source else (2, target.dst_port)  # cut before its checksum
-        at += inner.layout.l4
-        quoted[at : at + 2] = port.to_bytes(2)
-    else:
-        _set_port(quoted, inner.layout, target, is_source=is_source)
+    _set_quoted_port(quoted, inner.layout, target, is_source=is_source)
     packet[inner.start :] = quoted
+
+
+def _set_quoted_port(quoted: bytearray, layout: Layout, target: Tuple, *, is_source: bool) -> None:
+    protocol, l4 = layout.protocol, layout.l4
+    if protocol not in WITH_PORTS:
+        _set_port(quoted, layout, target, is_source=is_source)
+        return
+    if len(quoted) < l4 + _QUOTED_SIZE:
+        raise DecodeError("an ICMP error quotes too little to be translated", offset=l4)
+    if protocol == IPPROTO_UDP or (protocol == IPPROTO_TCP and len(quoted) >= l4 + _TCP_HEADER_SIZE):
+        _set_port(quoted, layout, target, is_source=is_source)
+        return
+    at, port = (l4, target.src_port) if is_source else (l4 + 2, target.dst_port)
+    quoted[at : at + 2] = port.to_bytes(2)
+    if protocol == IPPROTO_SCTP:
+        edit.complete_sctp(quoted, l4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpif._typing import Final
-from dpif.conntrack.constants import GenericTimeout, IcmpTimeout, UdpTimeout
+from dpif.conntrack.constants import GenericTimeout, IcmpTimeout, SctpState, TcpState, UdpTimeout
 from dpif.packet.checksum import Buffer
 from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 from dpif.packet.layout import Layout
@@ -15,6 +15,24 @@ from dpif.userspace.engine.conntrack.tuples import QUERY_TYPES
 
 _STREAM_AFTER: Final = 2.0
 """Seconds after which UDP that goes both ways is a stream."""
+
+_CLOSED: Final = frozenset({TcpState.TIME_WAIT, TcpState.CLOSE})
+_CLOSING: Final = frozenset({TcpState.FIN_WAIT, TcpState.CLOSE_WAIT, TcpState.LAST_ACK}) | _CLOSED
+_SHUTTING_DOWN: Final = frozenset({SctpState.SHUTDOWN_SENT, SctpState.SHUTDOWN_RECD, SctpState.SHUTDOWN_ACK_SENT})
+
+
+def has_closed(connection: Connection) -> bool:
+    """Tell whether it is closed, so that no limit counts it any more (already_closed)."""
+    state = connection.protocol_state
+    return isinstance(state, Tcp) and state.state in _CLOSED
+
+
+def is_dispensable(connection: Connection) -> bool:
+    """Tell whether it may make room for another one though traffic went both ways (``can_early_drop``)."""
+    state = connection.protocol_state
+    if isinstance(state, Tcp):
+        return state.state in _CLOSING
+    return isinstance(state, Sctp) and state.state in _SHUTTING_DOWN
 
 
 def take_note(connection: Connection, is_reply: bool, packet: Buffer, layout: Layout, now: float) -> Verdict:

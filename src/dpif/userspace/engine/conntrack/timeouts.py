@@ -7,7 +7,7 @@ are those of the states.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from errno import EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP
+from errno import EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP
 from types import MappingProxyType
 from weakref import WeakSet
 
@@ -56,7 +56,8 @@ OTHER_DEFAULTS: Final[Mapping[int, int]] = MappingProxyType({GenericTimeout.TIME
 class Policy:
     """A named policy, for one protocol over one version of IP (``family``, AF_INET or AF_INET6).
 
-    ``users`` are the actions that name it; it is in use as long as one of them is there.
+    ``users`` are the actions that name it; it is in use as long as one of them is there. When it ``is_gone`` the
+    connections that have it live as without one.
     """
 
     def __init__(self, name: str, family: int, protocol: int) -> None:
@@ -65,12 +66,14 @@ class Policy:
         self.protocol = protocol
         self.seconds: Mapping[int, int] = DEFAULTS[protocol]
         self.users: WeakSet[object] = WeakSet()
+        self.is_gone = False
 
 
 class Policies:
-    """The policies of a namespace, by name."""
+    """The policies of a namespace, by name; there may be so many."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._policies: dict[str, Policy] = {}
 
     def __iter__(self) -> Iterator[Policy]:
@@ -86,9 +89,11 @@ class Policies:
         """Make `wanted`, or change the times of the one that is there; times not told are the defaults.
 
         EEXIST when it must be new and is not, EBUSY when it is there and may not be replaced, EINVAL when that is
-        for another protocol.
+        for another protocol, ENOMEM when there are as many as there may be.
         """
         present = self._policies.get(wanted.name)
+        if present is None and len(self._policies) >= self._most:
+            raise refusal(ENOMEM, f"there is room for {self._most} timeout policies")
         if present is None:
             self._policies[wanted.name] = present = wanted
         elif must_be_new:
@@ -106,13 +111,16 @@ class Policies:
             raise refusal(ENOENT, f"there is no timeout policy {name}")
         return found
 
-    def remove(self, name: str) -> Policy:
-        """Take a policy away and return it; ENOENT when there is none, EBUSY while an action names it."""
+    def remove(self, name: str) -> None:
+        """Take a policy away, also from the connections that have it.
+
+        ENOENT when there is none, EBUSY while an action names it.
+        """
         found = self.get(name)
         if found.users:
             raise refusal(EBUSY, f"a flow uses the timeout policy {name}")
         del self._policies[name]
-        return found
+        found.is_gone = True
 
 
 def require_protocol(protocol: int) -> None:

@@ -2,11 +2,12 @@
 
 The rules are those of nf_conntrack_in and nf_conntrack_confirm. A connection is in the table only once it was
 confirmed, that is: committed. Connections end by the clock: one whose time is over is gone for whoever looks, and is
-swept away now and then.
+swept away soon. No packet waits for that, however many have ended: each new connection sweeps some.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from dpif._typing import Final
@@ -14,17 +15,17 @@ from dpif.odp.kernel.rules import Features
 from dpif.packet.checksum import Buffer
 from dpif.packet.constants import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP
 from dpif.packet.layout import Layout
+from dpif.userspace.engine.conntrack.agenda import Agenda
 from dpif.userspace.engine.conntrack.connection import Connection, Info, Tracked, Verdict
 from dpif.userspace.engine.conntrack.index import Found, Index
-from dpif.userspace.engine.conntrack.protocols import take_note
+from dpif.userspace.engine.conntrack.protocols import has_closed, is_dispensable, take_note
 from dpif.userspace.engine.conntrack.timeouts import Policies, Policy
 from dpif.userspace.engine.conntrack.tuples import Tuple, read_inner, read_tuple
 from dpif.userspace.engine.conntrack.validity import is_icmp_error, is_sound
+from dpif.userspace.engine.limits import Limits
 
-MAX_CONNECTIONS: Final = 65536
-"""How many there may be; beyond, packets that begin another are dropped (nf_conntrack_max)."""
-_SWEEP_AFTER: Final = 256
-"""Connections that are made between two sweeps."""
+_SWEEP: Final = 64
+"""Connections that are looked at, whether they have ended, for each new one."""
 _NEVER_TWICE: Final = frozenset({IPPROTO_SCTP, IPPROTO_TCP})
 """Protocols of which two packets cannot begin one connection at the same time (not ``allow_clash``)."""
 _ICMP: Final = frozenset({IPPROTO_ICMP, IPPROTO_ICMPV6})
@@ -39,19 +40,24 @@ class TableFull(Exception):
 class Tracker:
     """All connections. ``rules`` say which kernel's ways these are.
 
+    There may be ``bounds.connections`` of them (nf_conntrack_max). Where there are as many, another one takes the
+    place of some that are not assured, and is dropped if there are none near by.
+
     ``limits`` has the most that a zone may have, ``default_limit`` is for the others, 0: any. ``policies`` say how
     long the connections live whose action names them. ``clock`` gives seconds.
     """
 
-    def __init__(self, clock: Callable[[], float], rules: Features) -> None:
+    def __init__(self, clock: Callable[[], float], rules: Features, bounds: Limits) -> None:
         self.clock = clock
+        self.most = bounds.connections
         self.rules = rules
         self._never_twice = _NEVER_TWICE if rules.icmp_clashes else _NEVER_TWICE | _ICMP
-        self.index = Index()
-        self._made = 0
+        self.index = Index(self.most)
+        self._agenda = Agenda()
+        self._counts: Counter[int] = Counter()  # by zone, of those that a limit counts
         self.limits: dict[int, int] = {}
         self.default_limit = 0
-        self.policies = Policies()
+        self.policies = Policies(bounds.policies)
 
     def __iter__(self) -> Iterator[Connection]:
         """Iterate over the connections that there are now, but for hidden ones and those that end meanwhile."""
@@ -60,7 +66,7 @@ class Tracker:
                 yield connection
 
     def __len__(self) -> int:
-        self._sweep()
+        self.sweep()
         return len(self.index)
 
     # Finding, adding, removing.
@@ -130,26 +136,49 @@ class Tracker:
     def _add(self, connection: Connection) -> None:
         connection.is_confirmed = True
         self.index.add(connection)
-        self._made += 1
-        if self._made % _SWEEP_AFTER == 0:
-            self._sweep()
+        self._agenda.add(connection, self.clock())
+        self._counts[connection.zone] += connection.is_counted
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that was confirmed."""
-        self.index.remove(connection)
+        if self.index.remove(connection):
+            self._agenda.discard(connection)
+            self._uncount(connection)
 
-    def remove_policy(self, name: str) -> None:
-        """Take a timeout policy away, also from the connections that have it; errors as of `Policies.remove`."""
-        policy = self.policies.remove(name)
-        for connection in self:
-            if connection.policy is policy:
-                connection.policy = None
+    def clear(self) -> None:
+        """Forget all connections."""
+        self.index.clear()
+        self._agenda.clear()
+        self._counts.clear()
 
-    def _sweep(self) -> None:
+    def sweep(self, most: int = _SWEEP) -> None:
+        """Look at `most` connections that should have ended, and remove those that have."""
         now = self.clock()
-        for connection in self.index:
+        for connection in self._agenda.take_due(now, most):
             if connection.expires <= now:
                 self.remove(connection)
+            else:
+                self._agenda.add(connection, now)
+
+    def _make_room(self, zone: int, names: Tuple) -> None:
+        """Make room for a connection that begins with `names` (early_drop); raise `TableFull`."""
+        if len(self.index) >= self.most:
+            self.sweep()
+        if len(self.index) < self.most or self._drop_near(zone, names, lambda one: not one.is_assured):
+            return
+        if not self._drop_near(zone, names, is_dispensable):
+            raise TableFull
+
+    def _drop_near(self, zone: int, names: Tuple, may_go: Callable[[Connection], bool]) -> bool:
+        """Drop those of the first bucket near by that has any which may go."""
+        now = self.clock()
+        for bucket in self.index.near(zone, names):
+            going = [one for one in bucket if one.expires <= now or may_go(one)]
+            for connection in going:
+                self.remove(connection)
+            if going:
+                return True
+        return False
 
     # Limits.
 
@@ -158,14 +187,22 @@ class Tracker:
         return self.limits.get(zone, self.default_limit)
 
     def count(self, zone: int) -> int:
-        """Return how many connections of a zone were made while it had a limit, and still are."""
-        self._sweep()
-        return sum(one.is_counted and one.zone == zone for one in self.index)
+        """Return how many connections of a zone were made while it had a limit, and are neither closed nor swept."""
+        return self._counts[zone]
+
+    def _uncount(self, connection: Connection) -> None:
+        if connection.is_counted:
+            connection.is_counted = False
+            self._counts[connection.zone] -= 1
 
     def admits(self, connection: Connection) -> bool:
-        """Tell whether the limit of its zone has room for another connection; it is counted if there is a limit."""
+        """Tell whether the limit of its zone has room for another connection; it is counted if there is a limit.
+
+        Some that have ended are swept away first.
+        """
         limit = self.limit(connection.zone)
         connection.is_counted = bool(limit)
+        self.sweep()
         return not limit or self.count(connection.zone) < limit
 
     # Packets.
@@ -192,6 +229,10 @@ class Tracker:
             return None
         if verdict in (Verdict.REOPENED, Verdict.ENDED):
             self.remove(connection)
+        elif connection.is_confirmed:
+            self._agenda.hasten(connection, self.clock())
+            if has_closed(connection):
+                self._uncount(connection)
         if verdict == Verdict.REOPENED:
             return self.track(zone, packet, layout, policy)
         connection.has_reply |= is_reply
@@ -214,8 +255,7 @@ class Tracker:
         reply = names.inverse()
         if reply is None:
             return None
-        if len(self.index) >= MAX_CONNECTIONS and len(self) >= MAX_CONNECTIONS:
-            raise TableFull
+        self._make_room(zone, names)
         connection = Connection(zone, names, reply, self.clock())
         connection.policy = policy
         return connection, False

@@ -17,6 +17,7 @@ from dpif.packet.layout import Fragment, Layout, locate
 
 WITH_PORTS: Final = frozenset({IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP})
 ICMP_HEADER_SIZE: Final = 8
+_PORTS_SIZE: Final = 4
 _QUERIES: Final = {IPPROTO_ICMP: ((8, 0), (13, 14), (15, 16), (17, 18)), IPPROTO_ICMPV6: ((128, 129), (139, 140))}
 _ANSWERS: Final = {
     protocol: {**dict(pairs), **{answer: query for query, answer in pairs}} for protocol, pairs in _QUERIES.items()
@@ -59,7 +60,7 @@ def read_tuple(packet: Buffer, layout: Layout) -> Tuple | None:
     protocol, l4 = layout.protocol, layout.l4
     if protocol not in WITH_PORTS and protocol not in _ANSWERS:
         return Tuple(layout.ethertype, src, dst, protocol)
-    if len(packet) < l4 + ICMP_HEADER_SIZE:  # which is also the least that is there of other protocols
+    if len(packet) < l4 + (_PORTS_SIZE if protocol in WITH_PORTS else ICMP_HEADER_SIZE):
         return None
     first, second, third = (int.from_bytes(packet[start : start + 2]) for start in (l4, l4 + 2, l4 + 4))
     ports = (first, second) if protocol in WITH_PORTS else (third, first)
