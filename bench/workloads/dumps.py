@@ -1,8 +1,8 @@
 """The dumps of ``tests/golden/dumps``, which people published or ovs-vswitchd made, scaled up: each line is a form.
 
-Where they are from, and under which licence, stands in their README. Three things differ from what they were. Every
+Where they are from, and under which licence, stands in their README. Some things differ from what they were. Every
 packet was recirculated, for copies of flows that match little (a port and an EtherType) would overlap otherwise. Ports
-have numbers. And ``packet_type`` is not there, which no kernel knows; lines that mean a datapath in user space by it, or
+have numbers, and so have those who listen to upcalls (``pid``). And ``packet_type`` is not there, which no kernel knows; lines that mean a datapath in user space by it, or
 by their actions, are left out.
 """
 
@@ -22,6 +22,8 @@ from workloads.ovn import without_zones
 DIRECTORY = Path(__file__).parents[2] / "tests" / "golden" / "dumps"
 _LINE = re.compile(r"(?P<ufid>ufid:\S+, )?(?P<match>.*?), packets:.*?, actions:(?P<actions>.*?)(?:, dp-extra-info:.*)?")
 _NAME = re.compile(r"(?<=in_port\()[a-z][\w-]*|(?<![:\w=|+-])(?=\w*[\d-])[a-z][\w-]*(?=[,)]|$)")
+_ETHERNET = re.compile(r"packet_type\(ns=0[^)]*\)")
+"""What is shown in place of ``eth()``."""
 _MISFIT = "key6(bad key length 1, expected 0)(01)"
 """How an old version shows the flag ``csum``."""
 
@@ -45,8 +47,9 @@ def _lines() -> Iterator[tuple[bool, str, str]]:
             line = _LINE.fullmatch(text.replace(f"{_MISFIT}geneve", "geneve").replace("flags(key)", "flags(csum|key)"))
             assert line is not None, text
             names = dict.fromkeys(_NAME.findall(f"{line['match']},{line['actions']}"), 1)
-            match = _recirculated(*parse_match(line["match"], names))
-            actions = str(parse_actions(line["actions"], names))
+            match = line["match"] if ",eth(" in line["match"] else _ETHERNET.sub("eth()", line["match"])
+            match = _recirculated(*parse_match(match, names))
+            actions = str(parse_actions(line["actions"].replace("(pid=0,", "(pid=1,"), names))
             key, mask = parse_match(complete(match))
             if explain_actions(parse_actions(actions), key, mask, NEWEST) is None:
                 yield line["ufid"] is not None, match, actions
