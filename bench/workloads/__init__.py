@@ -24,6 +24,7 @@ from random import Random
 
 from dpif._typing import NamedTuple
 
+from dpif.odp.rules import NEWEST, Features
 from workloads.complete import complete
 from workloads.flow import DATAPATH, Flow
 from workloads.replay import FAMILY, Replay
@@ -48,16 +49,16 @@ class Form(NamedTuple):
     with_ufid: bool = True
 
 
-def forms(name: str, seed: int = 1, zones: bool = True) -> list[Form]:
-    """Return the forms of a workload; without `zones` of conntrack, which the lab's kernel lacks."""
+def forms(name: str, seed: int = 1, rules: Features = NEWEST) -> list[Form]:
+    """Return the forms of a workload that a kernel takes; the lab's, for one, has no zones of conntrack."""
     module = import_module(f"workloads.{_MODULES.get(name, name)}")
-    found: list[Form] = module.forms(seed, zones)
+    found: list[Form] = module.forms(seed, rules)
     return found
 
 
-def flows(name: str, count: int, seed: int = 1, zones: bool = True) -> Iterator[Flow]:
+def flows(name: str, count: int, seed: int = 1, rules: Features = NEWEST) -> list[Flow]:
     """Return so many flows of a workload, no two of which match the same."""
-    return itertools.islice(fill(forms(name, seed, zones), seed), count)
+    return list(itertools.islice(fill(forms(name, seed, rules), seed), count))
 
 
 def fill(given: Iterable[Form], seed: int = 1) -> Iterator[Flow]:

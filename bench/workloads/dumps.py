@@ -14,13 +14,15 @@ from pathlib import Path
 
 from dpif import FlowKey, FlowMask, format_key, parse_actions, parse_match
 from dpif.odp.check import explain_actions
-from dpif.odp.rules import NEWEST
+from dpif.odp.rules import Features
 from workloads import Form
 from workloads.complete import complete
 from workloads.ovn import without_zones
 
 DIRECTORY = Path(__file__).parents[2] / "tests" / "golden" / "dumps"
-_LINE = re.compile(r"(?P<ufid>ufid:\S+, )?(?P<match>.*?), packets:.*?, actions:(?P<actions>.*?)(?:, dp-extra-info:.*)?")
+_LINE = re.compile(
+    r"(?P<ufid>ufid:\S+, )?(?P<match>.*?), packets:.*?, actions:(?P<actions>.*?)(?:, dp-extra-info:.*)?"
+)
 _NAME = re.compile(r"(?<=in_port\()[a-z][\w-]*|(?<![:\w=|+-])(?=\w*[\d-])[a-z][\w-]*(?=[,)]|$)")
 _ETHERNET = re.compile(r"packet_type\(ns=0[^)]*\)")
 """What is shown in place of ``eth()``."""
@@ -28,13 +30,14 @@ _MISFIT = "key6(bad key length 1, expected 0)(01)"
 """How an old version shows the flag ``csum``."""
 
 
-def forms(seed: int, zones: bool) -> list[Form]:
-    """Return a form for each line that a kernel may have listed; they are the same with every seed."""
+def forms(seed: int, rules: Features) -> list[Form]:
+    """Return a form for each line whose flow the kernel takes; they are the same with every seed."""
     found = {}
     for with_ufid, match, actions in _lines():
-        if not zones:
+        if not rules.ct_zones:
             match, actions = without_zones(match), without_zones(actions)
-        found[match, actions] = Form(1, match, actions, with_ufid=with_ufid)
+        if explain_actions(parse_actions(actions), *parse_match(complete(match)), rules) is None:
+            found[match, actions] = Form(1, match, actions, with_ufid=with_ufid)
     return list(found.values())
 
 
@@ -44,15 +47,14 @@ def _lines() -> Iterator[tuple[bool, str, str]]:
         for text in path.read_text().splitlines():
             if text.startswith("#") or "tnl_p" in text:
                 continue
-            line = _LINE.fullmatch(text.replace(f"{_MISFIT}geneve", "geneve").replace("flags(key)", "flags(csum|key)"))
+            line = _LINE.fullmatch(
+                text.replace(f"{_MISFIT}geneve", "geneve").replace("flags(key)", "flags(csum|key)")
+            )
             assert line is not None, text
             names = dict.fromkeys(_NAME.findall(f"{line['match']},{line['actions']}"), 1)
             match = line["match"] if ",eth(" in line["match"] else _ETHERNET.sub("eth()", line["match"])
-            match = _recirculated(*parse_match(match, names))
-            actions = str(parse_actions(line["actions"].replace("(pid=0,", "(pid=1,"), names))
-            key, mask = parse_match(complete(match))
-            if explain_actions(parse_actions(actions), key, mask, NEWEST) is None:
-                yield line["ufid"] is not None, match, actions
+            actions = parse_actions(line["actions"].replace("(pid=0,", "(pid=1,"), names)
+            yield line["ufid"] is not None, _recirculated(*parse_match(match, names)), actions.format()
 
 
 def _recirculated(key: FlowKey, mask: FlowMask) -> str:

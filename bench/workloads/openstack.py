@@ -11,6 +11,7 @@ Of a hundred flows
 
 from __future__ import annotations
 
+from dpif.odp.rules import Features
 from workloads import Form
 from workloads.ovn import without_zones
 
@@ -64,11 +65,19 @@ _TABLE = (
     (3, f"recirc_id(0),{_POLICY},in_port(4),{_SRC},{_UDP}", "ct(zone=3),recirc(0x6)"),
     # into it
     (7, f"recirc_id(0),in_port(5),skb_mark(0x1/0xff),{_ETH},{_V4}", f"{_OUT},{_TAGGED},6,7,8"),
-    (4, f"recirc_id(0x6),in_port(5),ct_state(+new-est-rpl+trk),{_ETH},{_V4}", f"ct(commit,zone=3),{_OUT},{_TAGGED},9"),
+    (
+        4,
+        f"recirc_id(0x6),in_port(5),ct_state(+new-est-rpl+trk),{_ETH},{_V4}",
+        f"ct(commit,zone=3),{_OUT},{_TAGGED},9",
+    ),
     (5, f"recirc_id(0),in_port(5),{_ETH},{_V4_HOST}", f"set(eth(src=fa:16:3e:50:61:71)),{_OUT_POLICY}"),
     # security groups
     (6, f"recirc_id(0),in_port(5),{_SRC},{_TCP}", "ct(zone=3),recirc(0x6)"),
-    (5, f"recirc_id(0x6),in_port(5),ct_state(+new-est-rel-inv+trk),{_ETH},{_UDP}", "ct(commit,zone=3,mark=0x1/0x1),7"),
+    (
+        5,
+        f"recirc_id(0x6),in_port(5),ct_state(+new-est-rel-inv+trk),{_ETH},{_UDP}",
+        "ct(commit,zone=3,mark=0x1/0x1),7",
+    ),
     (4, f"recirc_id(0x6),in_port(5),ct_state(-new+est-rel-inv+trk),ct_mark(0/0x1),{_ETH},{_ICMP}", "7"),
     (2, f"recirc_id(0x6),in_port(5),ct_state(+rel+trk),ct_zone(0x3),{_ETH},{_SCTP}", "ct(commit,zone=3),7"),
     (3, f"recirc_id(0x6),in_port(5),ct_state(+est+rpl+trk),{_SRC},{_TCP}", "ct_clear,trunc(128),7,8"),
@@ -88,7 +97,7 @@ _TABLE = (
 )
 
 
-def forms(seed: int, zones: bool) -> list[Form]:
+def forms(seed: int, rules: Features) -> list[Form]:
     """Return the forms above; they are the same with every seed."""
-    table = _TABLE if zones else [(share, *map(without_zones, texts)) for share, *texts in _TABLE]
+    table = _TABLE if rules.ct_zones else [(share, *map(without_zones, texts)) for share, *texts in _TABLE]
     return [Form(share, match, actions, _FIXED) for share, match, actions in table]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 
+from dpif.odp.rules import Features
 from workloads import Form
 
 _FIXED = frozenset(
@@ -22,9 +23,7 @@ _FIXED = frozenset(
 """What is the same on all nodes: the port of Geneve, OVN's class and type of options, broadcasts."""
 
 _OPTION = "geneve({class=0x102,type=0x80,len=4,0x20007/0x7fffffff})"
-_OPTIONS = (
-    "geneve({class=0x102,type=0x80,len=4,0x20007/0x7fffffff}{class=0x102,type=0x8,len=8,0x1122334455667788})"
-)
+_OPTIONS = "geneve({class=0x102,type=0x80,len=4,0x20007/0x7fffffff}{class=0x102,type=0x8,len=8,0x1122334455667788})"
 _IN = f"tunnel(tun_id=0x4,src=10.6.12.3,dst=10.6.12.7,{_OPTION},flags(-df+csum+key))"
 _IN_TWO = f"tunnel(tun_id=0x4,src=10.6.12.3,dst=10.6.12.7,tos=0/0x3,tp_dst=6081,{_OPTIONS},flags(-df+csum+key))"
 _IN6 = f"tunnel(tun_id=0x4,ipv6_src=fd00::3,ipv6_dst=fd00::7,{_OPTION},flags(+csum+key))"
@@ -93,7 +92,11 @@ _TABLE = (
         "set(eth(src=fa:16:3e:11:22:33,dst=fa:16:3e:44:55:66)),set(ipv4(src=10.42.0.1,dst=10.42.0.9,ttl=254)),5",
     ),
     # ARP and neighbour discovery
-    (4, f"{_FIRST},in_port(5),eth(src=fa:16:3e:b9:db:c8,dst=ff:ff:ff:ff:ff:ff),{_ARP}", f"3,4,6,{_OUT},{_OUT},{_OUT}"),
+    (
+        4,
+        f"{_FIRST},in_port(5),eth(src=fa:16:3e:b9:db:c8,dst=ff:ff:ff:ff:ff:ff),{_ARP}",
+        f"3,4,6,{_OUT},{_OUT},{_OUT}",
+    ),
     (
         2,
         f"{_FIRST},{_IN},in_port(2),eth(src=fa:16:3e:b9:db:c8,dst=ff:ff:ff:ff:ff:ff),{_ARP}",
@@ -115,13 +118,17 @@ _TABLE = (
     (3, f"{_RECIRCULATED},{_IN},in_port(2),{_ESTABLISHED},{_ETH},{_V4_TTL}", f"{_ROUTED},push_vlan(vid=101,pcp=0),1"),
     # the rest
     (2, f"{_FIRST},in_port(5),{_ETH},eth_type(0x88cc)", "drop"),
-    (2, f"{_RECIRCULATED},in_port(5),{_ETH},{_V4_TTL}", f"check_pkt_len(size=1518,gt({_CONTROLLER}),le({_ROUTED},1))"),
+    (
+        2,
+        f"{_RECIRCULATED},in_port(5),{_ETH},{_V4_TTL}",
+        f"check_pkt_len(size=1518,gt({_CONTROLLER}),le({_ROUTED},1))",
+    ),
 )
 
 
-def forms(seed: int, zones: bool) -> list[Form]:
+def forms(seed: int, rules: Features) -> list[Form]:
     """Return the forms above; they are the same with every seed."""
-    table = _TABLE if zones else [(share, *map(without_zones, texts)) for share, *texts in _TABLE]
+    table = _TABLE if rules.ct_zones else [(share, *map(without_zones, texts)) for share, *texts in _TABLE]
     return [Form(share, match, actions, _FIXED) for share, match, actions in table]
 
 

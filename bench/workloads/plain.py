@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dpif.odp.rules import Features
 from workloads import Form
 
 _KINDS = (
@@ -24,6 +25,6 @@ _KINDS = (
 _ACTIONS = ("2", "3,4", "push_vlan(vid=5,pcp=0),2", "set(eth(dst=02:00:00:00:00:09)),3", "1,2")
 
 
-def forms(seed: int, zones: bool) -> list[Form]:
-    """Return the ten kinds; they are the same with every seed, and need no zones."""
+def forms(seed: int, rules: Features) -> list[Form]:
+    """Return the ten kinds; they are the same with every seed, and any kernel takes them."""
     return [Form(1, kind, _ACTIONS[n % len(_ACTIONS)], with_ufid=False) for n, kind in enumerate(_KINDS)]

@@ -21,23 +21,24 @@ Show = Callable[[int], str]
 WIDTHS = {
     "skb_priority": (32, "x"), "skb_mark": (32, "x"), "dp_hash": (32, "x"), "recirc_id": (32, "x"),
     "in_port": (16, "d"), "ct_mark": (32, "x"), "ct_label": (128, "x"), "ct_zone": (16, "x"),
-    "tun_id": (64, "x"), "tp_src": (16, "d"), "tp_dst": (16, "d"), "gbp.id": (16, "d"), "gbp.flags": (8, "x"),
+    "tun_id": (64, "0x"), "tp_src": (16, "d"), "tp_dst": (16, "d"), "gbp.id": (16, "d"), "gbp.flags": (8, "x"),
     "erspan.idx": (32, "x"), "erspan.hwid": (4, "x"), "erspan.dir": (1, "d"), "{.class": (16, "x"), "{.type": (8, "x"),
     "vid": (12, "d"), "pcp": (3, "d"), "tos": (8, "x"), "ttl": (8, "d"), "tclass": (8, "x"), "hlimit": (8, "d"),
     "ipv6.label": (20, "x"), "src": (16, "d"), "dst": (16, "d"), "icmp.type": (8, "d"), "icmp.code": (8, "d"),
     "icmpv6.code": (8, "d"), "label": (20, "d"), "tc": (3, "d"), "nsh.ttl": (6, "d"), "push_nsh.ttl": (6, "d"),
-    "spi": (24, "x"), "si": (8, "d"), "c1": (32, "x"), "c2": (32, "x"), "c3": (32, "x"), "c4": (32, "x"),
+    "spi": (24, "0x"), "si": (8, "d"), "c1": (32, "0x"), "c2": (32, "0x"), "c3": (32, "0x"), "c4": (32, "0x"),
     "recirc": (32, "x"), "trunc": (16, "d"), "meter": (32, "d"), "l4": (32, "d"), "sym_l4": (32, "d"),
     "pid": (32, "d"), "tunnel_out_port": (16, "d"), "check_pkt_len.size": (16, "d"), "psample.group": (32, "d"),
     "ct.zone": (16, "d"), "ct.mark": (32, "x"), "ct.label": (128, "x"), "controller.recirc_id": (32, "d"),
-    "rule_cookie": (64, "x"), "controller_id": (16, "d"),
+    "rule_cookie": (64, "x"), "controller_id": (16, "d"), "output": (32, "d"), "output_port": (32, "d"),
+    "collector_set_id": (32, "d"), "obs_domain_id": (32, "d"), "obs_point_id": (32, "d"),
 }  # fmt: skip
-"""Bits of the numbers that change, and their base; by what they stand in, too, where the name is not enough.
+"""Bits of the numbers that change, and their base (``x``: zero has no ``0x``); by what they stand in, too, where the name is not enough.
 
 A number whose name is not here (``proto``, ``op``, ``mdtype``, ``len``) says what the flow is, and stays.
 """
 
-_ACTION_LISTS = frozenset({"", "clone", "actions", "gt", "le", "dec_ttl"})
+_ACTION_LISTS = frozenset({"", "clone", "actions", "gt", "le", "le_1"})
 """What a number by itself is the port of an output in."""
 _LEAST = {"trunc": 64, "size": 64}
 
@@ -46,7 +47,7 @@ _IPV4 = re.compile(r"\d+(?:\.\d+){3}")
 _IPV6 = re.compile(r"[0-9a-f]*:[0-9a-f:]*(?:\.\d+)*")
 _SOME = rf"{_MAC.pattern}|{_IPV4.pattern}|{_IPV6.pattern}|0x[0-9a-f]+|\d+"
 _TOKEN = re.compile(
-    rf"(?P<open>\w*[({{])|(?P<close>[)}}])|(?P<name>\w+)=|(?P<comma>,)|(?<![\w.+/|-])(?P<value>{_SOME})"
+    rf"(?P<open>\w*[({{])|(?P<close>[)}}])|(?P<name>\w+)=|(?P<comma>,)|(?<![\w.+/|\]-])(?P<value>{_SOME})"
     rf"(?:/(?P<mask>{_SOME})|(?P<to>]?-\[?)(?P<last>{_SOME}))?(?=[],)}}:]|$)"
 )
 
@@ -112,8 +113,13 @@ def _draw_like(holder: str, name: str, token: re.Match[str], length: int) -> Dra
         width, base = WIDTHS.get(f"{holder}.{name}") or WIDTHS.get(name or holder) or (0, "")
     if not width:
         return None
-    bits = None if mask is None else int(mask, 0)
-    return _draw(width, sharp if base == "x" else str, _LEAST.get(name or holder, 1), bits, token)
+    show = {"0x": hex, "x": sharp, "d": _padded if value.startswith("0x") else str}[base]
+    return _draw(width, show, _LEAST.get(name or holder, 1), None if mask is None else int(mask, 0), token)
+
+
+def _padded(value: int) -> str:
+    """Return how a decimal number of ``nsh(…)`` is written under a mask."""
+    return f"0x{value:02x}"
 
 
 def _draw(width: int, show: Show, least: int, mask: int | None, token: re.Match[str]) -> Draw | None:
