@@ -23,7 +23,6 @@ from importlib import import_module
 from random import Random
 
 from dpif._typing import NamedTuple
-
 from dpif.odp.rules import NEWEST, Features
 from workloads.complete import complete
 from workloads.flow import DATAPATH, Flow

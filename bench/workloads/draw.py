@@ -75,9 +75,7 @@ def draw_struct(cls: type[Struct], random: Random) -> tuple[Any, Any]:
     """Return a structure and its mask; fields without a text have their defaults."""
     pairs = []
     for field in cls.FIELDS:
-        if field not in cls.TEXT:
-            pairs.append((field.default, field.default_mask))
-        elif field.default_mask != field.kind.zero:  # its text is a flag that is always matched
+        if field not in cls.TEXT or field.default_mask != field.kind.zero:
             pairs.append((field.default, field.default_mask))
         elif field is Arp.op:
             pairs.append((random.randrange(1, 10), 0xFF))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from random import Random
 
 from dpif import parse_actions, parse_match
 from dpif._typing import NamedTuple
