@@ -23,7 +23,7 @@ from importlib import import_module
 from random import Random
 
 from dpif._typing import NamedTuple
-from dpif.odp.rules import NEWEST, Features
+from dpif.odp.kernel.rules import NEWEST, Features
 from workloads.complete import complete
 from workloads.flow import DATAPATH, Flow
 from workloads.replay import FAMILY, Replay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dpif import FlowKey, parse_match
 from dpif.odp.constants import FragType, KeyAttr
-from dpif.odp.protocols import ND_TYPES, NETWORK, TRANSPORT
+from dpif.odp.kernel.protocols import ND_TYPES, NETWORK, TRANSPORT
 
 _WILDCARDED = {KeyAttr.TCP_FLAGS: "tcp_flags(0/0)"}
 

@@ -9,16 +9,16 @@ from functools import singledispatch
 from random import Random
 
 from dpif._typing import Any
-from dpif.odp.attrs import AttrType, FlagSet, Opaque, PortNumber, Scalar, Structure
 from dpif.odp.constants import TunnelKeyAttr
-from dpif.odp.key import FlowKey
-from dpif.odp.kinds import Flags, Frag, Kind
-from dpif.odp.layers import Arp, Mpls, MplsStack
-from dpif.odp.nest import Nested
-from dpif.odp.nsh import NSH_M_TYPE1, Nsh, NshBase, NshContext
-from dpif.odp.structs import Struct
-from dpif.odp.tunnel import Tunnel
-from dpif.odp.tunnel_options import Erspan, Gbp, GeneveOption, GeneveOptions, VxlanOptions
+from dpif.odp.model.attrs import AttrType, FlagSet, Opaque, PortNumber, Scalar, Structure
+from dpif.odp.model.key import FlowKey
+from dpif.odp.model.kinds import Flags, Frag, Kind
+from dpif.odp.model.layers import Arp, Mpls, MplsStack
+from dpif.odp.model.nest import Nested
+from dpif.odp.model.nsh import NSH_M_TYPE1, Nsh, NshBase, NshContext
+from dpif.odp.model.structs import Struct
+from dpif.odp.model.tunnel import Tunnel
+from dpif.odp.model.tunnel_options import Erspan, Gbp, GeneveOption, GeneveOptions, VxlanOptions
 
 Pair = tuple[Any, Any]
 """A kept value and its mask."""

@@ -1,9 +1,9 @@
 """The dumps of ``tests/golden/dumps``, which people published or ovs-vswitchd made, scaled up: each line is a form.
 
 Where they are from, and under which licence, stands in their README. Some things differ from what they were. Every
-packet was recirculated, for copies of flows that match little (a port and an EtherType) would overlap otherwise. Ports
-have numbers, and so have those who listen to upcalls (``pid``). And ``packet_type`` is not there, which no kernel knows; lines that mean a datapath in user space by it, or
-by their actions, are left out.
+packet was recirculated, for copies of flows that match little (a port and an EtherType) would overlap otherwise.
+Ports have numbers, and so have those who listen to upcalls (``pid``). And ``packet_type`` is not there, which no
+kernel knows; lines that mean a datapath in user space by it, or by their actions, are left out.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dpif import FlowKey, FlowMask, format_key, parse_actions, parse_match
-from dpif.odp.check import explain_actions
-from dpif.odp.rules import Features
+from dpif.odp.kernel.check import explain_actions
+from dpif.odp.kernel.rules import Features
 from workloads import Form
 from workloads.complete import complete
 from workloads.ovn import without_zones
@@ -42,7 +42,7 @@ def forms(seed: int, rules: Features) -> list[Form]:
 
 
 def _lines() -> Iterator[tuple[bool, str, str]]:
-    """Yield whether the flow of a line has a UFID, its match and its actions, in the forms of a dump without ``-m``."""
+    """Yield whether the flow of a line has a UFID, its match and its actions, as of a dump without ``-m``."""
     for path in sorted(DIRECTORY.glob("*.txt")):
         for text in path.read_text().splitlines():
             if text.startswith("#") or "tnl_p" in text:

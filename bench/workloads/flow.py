@@ -1,4 +1,4 @@
-"""A flow in all the forms in which a benchmark needs it: lines of text, the request of a put, the kernel's message."""
+"""A flow in the forms that a benchmark needs: lines of text, the request of a put, the kernel's message."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dpif._typing import NamedTuple
 from dpif.client.operations import Put
 from dpif.netlink.attributes import attribute
 from dpif.odp.constants import FlowAttr, FlowCmd
-from dpif.odp.emit import mask_to_key, to_key
-from dpif.odp.match import from_match
+from dpif.odp.kernel.emit import mask_to_key, to_key
+from dpif.odp.kernel.match import from_match
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import encode_flow
-from dpif.odp.ufid import Ufid
+from dpif.odp.model.ufid import Ufid
 
 DATAPATH = 5
 """The number of the datapath that the messages are from."""
@@ -24,7 +24,7 @@ _USED = struct.Struct("=Q")
 class Flow(NamedTuple):
     """A flow: the texts of its match and its actions, its identifier if it has one, and its counters.
 
-    ``match`` has what the kernel asks for though it is wildcarded (``tcp_flags(0/0)``), ``shown`` is as a dump shows it.
+    ``match`` has what the kernel asks for though it is wildcarded (``tcp_flags(0/0)``), ``shown`` what a dump shows.
     ``used`` is when a packet last matched, in milliseconds of the datapath's clock. One that has not seen a packet
     has none of them, and the kernel says nothing of them.
     """

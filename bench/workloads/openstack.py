@@ -11,7 +11,7 @@ Of a hundred flows
 
 from __future__ import annotations
 
-from dpif.odp.rules import Features
+from dpif.odp.kernel.rules import Features
 from workloads import Form
 from workloads.ovn import without_zones
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from dpif.odp.rules import Features
+from dpif.odp.kernel.rules import Features
 from workloads import Form
 
 _FIXED = frozenset(

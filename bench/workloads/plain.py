@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dpif.odp.rules import Features
+from dpif.odp.kernel.rules import Features
 from workloads import Form
 
 _KINDS = (

@@ -7,7 +7,7 @@ from random import Random
 
 from dpif.odp.actions import Set, SetMasked
 from dpif.odp.constants import KeyAttr
-from dpif.odp.key import FlowKey, FlowMask
+from dpif.odp.model.key import FlowKey, FlowMask
 from workloads.draw import draw, draw_tunnel
 
 MAX_ACTIONS = 5

@@ -1,6 +1,6 @@
 """Whatever the kernel takes: any attributes that go together, any masks, any actions.
 
-`forms` draws `FORMS` of them from a seed: so many that no program can know them all beforehand, and so few that a
+`forms` draws `FORMS` of them from a seed: so many that no program knows them all beforehand, and so few that a
 kernel, which looks through its masks one by one, still takes a hundred thousand flows. Every flow was recirculated, by
 an id of its own, so that none overlaps another. `draw_form` draws one by one, for tests that want each flow of
 another form. What is drawn follows from the tables of ``dpif.odp``, and what its model of the kernel refuses is left
@@ -10,13 +10,14 @@ out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 
 from dpif import FlowKey, FlowMask, format_key, parse_actions, parse_match
-from dpif.odp.check import explain_actions
 from dpif.odp.constants import FragType, KeyAttr
-from dpif.odp.protocols import ND_TYPES, NETWORK, TRANSPORT
-from dpif.odp.rules import Features
+from dpif.odp.kernel.check import explain_actions
+from dpif.odp.kernel.protocols import ND_TYPES, NETWORK, TRANSPORT
+from dpif.odp.kernel.rules import Features
 from dpif.packet.constants import ETH_P_IP, ETH_P_IPV6, IPPROTO_ICMPV6, VLAN_ETHERTYPES
 from workloads import Form
 from workloads.complete import complete
@@ -56,11 +57,11 @@ def draw_form(random: Random, rules: Features) -> Form:
         match = _draw_match(random, rules)
         key, mask = parse_match(complete(match))
         if explain_actions((), key, mask, rules) is None:
-            actions = draw_actions(random, lambda text: _takes(text, key, mask, rules))
+            actions = draw_actions(random, partial(_takes, key, mask, rules))
             return Form(1, match, parse_actions(actions).format(), with_ufid=random.random() < 0.5)
 
 
-def _takes(actions: str, key: FlowKey, mask: FlowMask, rules: Features) -> bool:
+def _takes(key: FlowKey, mask: FlowMask, rules: Features, actions: str) -> bool:
     return explain_actions(parse_actions(actions), key, mask, rules) is None
 
 

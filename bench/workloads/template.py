@@ -1,9 +1,9 @@
 """Texts of flows with values to fill in: of the same form, each time with every value new.
 
 A template is made of a text as people have it. Each value in it that may be another one (an address, a port, a mark,
-a tunnel's id, the data of an option, the port of an output) is drawn anew, of the same width and under the same mask;
-what says what the flow is (protocols, flags, masks, lengths) stays. Values are drawn as texts, for a flow is filled in
-hundreds of thousands of times.
+a tunnel's id, the data of an option, the port of an output) is drawn anew, of the same width and under the same
+mask; what says what the flow is (protocols, flags, masks, lengths) stays. Values are drawn as texts, for a hundred
+thousand flows are wanted within seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Iterator
 from random import Random
 
-from dpif.odp.kinds import sharp
+from dpif.odp.model.kinds import sharp
 
 Draw = Callable[[Random], str]
 Show = Callable[[int], str]
@@ -22,7 +22,8 @@ WIDTHS = {
     "skb_priority": (32, "x"), "skb_mark": (32, "x"), "dp_hash": (32, "x"), "recirc_id": (32, "x"),
     "in_port": (16, "d"), "ct_mark": (32, "x"), "ct_label": (128, "x"), "ct_zone": (16, "x"),
     "tun_id": (64, "0x"), "tp_src": (16, "d"), "tp_dst": (16, "d"), "gbp.id": (16, "d"), "gbp.flags": (8, "x"),
-    "erspan.idx": (32, "x"), "erspan.hwid": (4, "x"), "erspan.dir": (1, "d"), "{.class": (16, "x"), "{.type": (8, "x"),
+    "erspan.idx": (32, "x"), "erspan.hwid": (4, "x"), "erspan.dir": (1, "d"),
+    "{.class": (16, "x"), "{.type": (8, "x"),
     "vid": (12, "d"), "pcp": (3, "d"), "tos": (8, "x"), "ttl": (8, "d"), "tclass": (8, "x"), "hlimit": (8, "d"),
     "ipv6.label": (20, "x"), "src": (16, "d"), "dst": (16, "d"), "icmp.type": (8, "d"), "icmp.code": (8, "d"),
     "icmpv6.code": (8, "d"), "label": (20, "d"), "tc": (3, "d"), "nsh.ttl": (6, "d"), "push_nsh.ttl": (6, "d"),
@@ -33,8 +34,9 @@ WIDTHS = {
     "rule_cookie": (64, "x"), "controller_id": (16, "d"), "output": (32, "d"), "output_port": (32, "d"),
     "collector_set_id": (32, "d"), "obs_domain_id": (32, "d"), "obs_point_id": (32, "d"),
 }  # fmt: skip
-"""Bits of the numbers that change, and their base (``x``: zero has no ``0x``); by what they stand in, too, where the name is not enough.
+"""Bits of the numbers that change, and their base (``x``: zero has no ``0x``).
 
+They go by name, and where that is not enough by what the number stands in.
 A number whose name is not here (``proto``, ``op``, ``mdtype``, ``len``) says what the flow is, and stays.
 """
 
