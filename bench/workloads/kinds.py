@@ -38,7 +38,9 @@ _PID = "userspace(pid=4294963083,{})"
 SIMPLE: dict[str, Form] = {
     "udp": _key(),
     "tcp": _key(f"{_V4.format(6)},tcp(src=5000,dst=80)"),
-    "arp": _key("eth_type(0x0806),arp(sip=10.0.0.1,tip=10.0.0.2,op=1/0xff,sha=fa:16:3e:b9:db:c8,tha=fa:16:3e:b2:20:82)"),
+    "arp": _key(
+        "eth_type(0x0806),arp(sip=10.0.0.1,tip=10.0.0.2,op=1/0xff,sha=fa:16:3e:b9:db:c8,tha=fa:16:3e:b2:20:82)"
+    ),
     "ct_state": _key(before="ct_state(-new+est+trk),"),
     "icmp": _key(f"{_V4.format(1)},icmp(type=8,code=0)"),
     "eth_type": _key("eth_type(0x1234)"),
@@ -55,7 +57,9 @@ KEYS: dict[str, Form] = {
     "ct_tuple4": _key(before="ct_tuple4(src=1.1.1.1,dst=2.2.2.2,proto=6,tp_src=5,tp_dst=6),"),
     "ct_tuple6": _key(_V6.format(59), before="ct_tuple6(src=fd01::1,dst=fd01::2,proto=6,src_port=5,dst_port=6),"),
     "no eth": Form(1, f"recirc_id(0x1),in_port(1),{_UDP}", "2"),
-    "ipv4, masked": _key("eth_type(0x0800),ipv4(src=10.0.0.0/255.255.240.0,dst=10.0.0.0/255.0.0.0,tos=0/0x3,frag=no)"),
+    "ipv4, masked": _key(
+        "eth_type(0x0800),ipv4(src=10.0.0.0/255.255.240.0,dst=10.0.0.0/255.0.0.0,tos=0/0x3,frag=no)"
+    ),
     "ipv6": _key(_V6.format(59)),
     "ipv6, masked": _key("eth_type(0x86dd),ipv6(src=fd01::/ffff:ffff::,dst=fd01::9,frag=no)"),
     "ipv6_exthdrs": _key(f"{_V6.format(59)},key32(40 00/ff 01)"),
@@ -71,9 +75,7 @@ NESTS: dict[str, Form] = {
     "vlan, encap": _key(_TAG.format(_UDP)),
     "vlan, encap: masked": _key(f"eth_type(0x8100),vlan(vid=101/0xff0),encap({_UDP})"),
     "vlan twice": _key(f"eth_type(0x88a8),vlan(vid=200,pcp=5),encap({_TAG.format(_UDP)})"),
-    "nsh": _key(
-        "eth_type(0x894f),nsh(flags=1,ttl=63,mdtype=1,np=1,spi=0x10,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4)"
-    ),
+    "nsh": _key("eth_type(0x894f),nsh(flags=1,ttl=63,mdtype=1,np=1,spi=0x10,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4)"),
     "tunnel": _tunnel(_ENDS),
     "tunnel, all fields": _tunnel(f"{_ENDS},tos=0x4,ttl=64,tp_src=5000,tp_dst=6081"),
     "tunnel, masked": _tunnel("src=10.6.0.0/255.255.0.0,dst=10.6.12.7"),
@@ -86,7 +88,9 @@ NESTS: dict[str, Form] = {
     "vxlan, gbp": _tunnel(f"{_ENDS},vxlan(gbp(id=7,flags=0x8))"),
     "erspan 1": _tunnel(f"{_ENDS},erspan(ver=1,idx=0x7/0xffffffff)"),
     "erspan 2": _tunnel(f"{_ENDS},erspan(ver=2,dir=1/0x1,hwid=0x7/0xf)"),
-    "tunnel, vlan, encap": _key(_TAG.format(_UDP), before=f"tunnel(tun_id=0x4,{_ENDS},geneve({_OPTION}),flags(+key)),"),
+    "tunnel, vlan, encap": _key(
+        _TAG.format(_UDP), before=f"tunnel(tun_id=0x4,{_ENDS},geneve({_OPTION}),flags(+key)),"
+    ),
 }
 ACTIONS: dict[str, Form] = {
     "drop": _action("drop"),
@@ -120,14 +124,14 @@ ACTIONS: dict[str, Form] = {
     "set(tunnel), vxlan": _out("vxlan(gbp(id=7,flags=0x8)),"),
     "set(tunnel), erspan": _out("erspan(ver=1,idx=0x7),"),
     "push_vlan, pop_vlan": _action("push_vlan(vid=3,pcp=5),1,pop_vlan,2"),
-    "push_eth": Form(1, f"recirc_id(0x1),in_port(1),{_UDP}", "push_eth(src=00:01:02:03:04:05,dst=10:11:12:13:14:15),2"),
+    "push_eth": Form(
+        1, f"recirc_id(0x1),in_port(1),{_UDP}", "push_eth(src=00:01:02:03:04:05,dst=10:11:12:13:14:15),2"
+    ),
     "pop_eth": _action("pop_eth,2"),
     "push_mpls": _action("push_mpls(label=9,tc=1,ttl=64,bos=1,eth_type=0x8847),2"),
     "add_mpls": _action("add_mpls(label=9,tc=1,ttl=64,bos=1,eth_type=0x8847),2"),
     "pop_mpls": _action("pop_mpls(eth_type=0x800),2", "eth_type(0x8847),mpls(label=5,tc=1,ttl=64,bos=1)"),
-    "push_nsh": _action(
-        "push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x10,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4),2"
-    ),
+    "push_nsh": _action("push_nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x10,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4),2"),
     "pop_nsh": _action("pop_nsh(),2", "eth_type(0x894f),nsh(ttl=63,mdtype=1,np=1,spi=0x10,si=255)"),
     "sample": _action("sample(sample=33.3%,actions(1,2)),3"),
     "clone": _action("clone(set(eth(dst=fa:16:3e:44:55:66)),1),2"),
