@@ -1,10 +1,10 @@
 """What flows take by workload and by kind of attribute: ``python bench/kinds.py [--json FILE] [NAME...]``.
 
 On the host, from messages and texts, without a kernel: microseconds for a line of ``dump-flows`` (by default, with
-``--names``, with ``-m``), for a put from text, for a typed flow of which every field is read, and for a row of an Arrow
-table. Every flow has every value new, and is taken once. The table by kind shows what a flow takes that has such an
-attribute, the worst first, and how many times that is what the simple kinds take in the mean; a kind is as bad as the
-worse of its line and its put. NAME picks workloads and kinds whose names contain it.
+``--names``, with ``-m``), for a put from text, for a typed flow of which every field is read, and for a row of an
+Arrow table, of processor time. Every flow has every value new, and is taken once. The table by kind shows what a flow
+takes that has such an attribute, the worst first, and how many times that is what the simple kinds take in the mean;
+a kind is as bad as the worse of its line and its put. NAME picks workloads and kinds whose names contain it.
 """
 
 from __future__ import annotations
@@ -98,14 +98,14 @@ def _row(name: str, told: Figures, behind: str) -> str:
     return f"{name:<26}" + "".join(f"{told[measure]:9.1f}" for measure in MEASURES) + behind
 
 
-def main() -> None:
+def main(given: list[str] | None = None) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="bench/kinds.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     parser.add_argument("--flows", type=int, default=200, help="flows in a round (default: 200)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, whose median counts (default: 5)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only those whose names contain this")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     size = arguments.flows, arguments.rounds
     wanted = [name for name in (*WORKLOADS, *KINDS) if not arguments.names or any(n in name for n in arguments.names)]
     workloads = by_workload([name for name in wanted if name in WORKLOADS], *size)

@@ -1,8 +1,8 @@
 """Whatever the kernel takes: any attributes that go together, any masks, any actions.
 
 `forms` draws `FORMS` of them from a seed: so many that no program knows them all beforehand, and so few that a
-kernel, which looks through its masks one by one, still takes a hundred thousand flows. Every flow was recirculated, by
-an id of its own, so that none overlaps another. `draw_form` draws one by one, for tests that want each flow of
+kernel, which looks through its masks one by one, still takes a hundred thousand flows. Every flow was recirculated,
+by an id of its own, so that none overlaps another. `draw_form` draws one by one, for tests that want each flow of
 another form. What is drawn follows from the tables of ``dpif.odp``, and what its model of the kernel refuses is left
 out.
 """

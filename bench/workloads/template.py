@@ -26,7 +26,8 @@ WIDTHS = {
     "{.class": (16, "x"), "{.type": (8, "x"),
     "vid": (12, "d"), "pcp": (3, "d"), "tos": (8, "x"), "ttl": (8, "d"), "tclass": (8, "x"), "hlimit": (8, "d"),
     "ipv6.label": (20, "x"), "src": (16, "d"), "dst": (16, "d"), "src_port": (16, "d"),
-    "dst_port": (16, "d"), "nsh.flags": (8, "d"), "push_nsh.flags": (8, "d"), "icmp.type": (8, "d"), "icmp.code": (8, "d"),
+    "dst_port": (16, "d"), "nsh.flags": (8, "d"), "push_nsh.flags": (8, "d"),
+    "icmp.type": (8, "d"), "icmp.code": (8, "d"),
     "icmpv6.code": (8, "d"), "label": (20, "d"), "tc": (3, "d"), "nsh.ttl": (6, "d"), "push_nsh.ttl": (6, "d"),
     "spi": (24, "0x"), "si": (8, "d"), "c1": (32, "0x"), "c2": (32, "0x"), "c3": (32, "0x"), "c4": (32, "0x"),
     "recirc": (32, "x"), "trunc": (16, "d"), "meter": (32, "d"), "l4": (32, "d"), "sym_l4": (32, "d"),
@@ -37,18 +38,20 @@ WIDTHS = {
 }  # fmt: skip
 """Bits of the numbers that change, and their base (``x``: zero has no ``0x``).
 
-They go by name, and where that is not enough by what the number stands in.
-A number whose name is not here (``proto``, ``op``, ``mdtype``, ``len``) says what the flow is, and stays.
+They go by name, and where that is not enough by what the number stands in. A number whose name is not here
+(``proto``, ``op``, ``mdtype``, ``len``) says what the flow is, and stays.
 """
 
 _ACTION_LISTS = frozenset({"", "clone", "actions", "gt", "le", "le_1"})
 """What a number by itself is the port of an output in."""
 _LEAST = {"trunc": 64, "size": 64}
+_BYTES = frozenset({"md2", "cookie", "userdata"})
+"""Hexadecimal digits of so many bytes; of two of them the text does not tell zeros that come first."""
 
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _IPV4 = re.compile(r"\d+(?:\.\d+){3}")
 _IPV6 = re.compile(r"[0-9a-f]*:[0-9a-f:]*(?:\.\d+)*")
-_SOME = rf"{_MAC.pattern}|{_IPV4.pattern}|{_IPV6.pattern}|0x[0-9a-f]+|\d+"
+_SOME = rf"{_MAC.pattern}|{_IPV4.pattern}|{_IPV6.pattern}|0x[0-9a-f]+|[0-9a-f]+"
 _TOKEN = re.compile(
     rf"(?P<open>\w*[({{])|(?P<close>[)}}])|(?P<name>\w+)=|(?P<comma>,)|(?<![\w.+/|\]-])(?P<value>{_SOME})"
     rf"(?:/(?P<mask>{_SOME})|(?P<to>]?-\[?)(?P<last>{_SOME}))?(?=[],)}}:]|$)"
@@ -106,6 +109,9 @@ def _draw_like(holder: str, name: str, token: re.Match[str], length: int) -> Dra
     for shape, size, show_address in _ADDRESSES:
         if shape.fullmatch(value):
             return _draw(8 * size, show_address, 1, None if mask is None else _read(mask, size), token)
+    if (name or holder) in _BYTES:
+        digits = len(value.removeprefix("0x"))
+        return _bytes_like(value[: len(value) - digits], digits)
     if holder == "{" and not name:
         width, base = 8 * length, "x"
     elif holder in _ACTION_LISTS and not name:
@@ -118,6 +124,11 @@ def _draw_like(holder: str, name: str, token: re.Match[str], length: int) -> Dra
         return None
     show = {"0x": hex, "x": sharp, "d": _padded if value.startswith("0x") else str}[base]
     return _draw(width, show, _LEAST.get(name or holder, 1), None if mask is None else int(mask, 0), token)
+
+
+def _bytes_like(before: str, digits: int) -> Draw:
+    first = 1 << 4 * digits - 1
+    return lambda random: f"{before}{random.getrandbits(4 * digits) | first:x}"
 
 
 def _padded(value: int) -> str:
