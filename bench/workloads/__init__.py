@@ -17,6 +17,7 @@ A `Flow` gives itself as a line of text, as the request of a put, and as the mes
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -50,9 +51,13 @@ class Form(NamedTuple):
 
 def forms(name: str, seed: int = 1, rules: Features = NEWEST) -> list[Form]:
     """Return the forms of a workload that a kernel takes; the lab's, for one, has no zones of conntrack."""
+    return list(_forms(name, seed, rules))
+
+
+@functools.lru_cache(16)
+def _forms(name: str, seed: int, rules: Features) -> tuple[Form, ...]:
     module = import_module(f"workloads.{_MODULES.get(name, name)}")
-    found: list[Form] = module.forms(seed, rules)
-    return found
+    return tuple(module.forms(seed, rules))
 
 
 def flows(name: str, count: int, seed: int = 1, rules: Features = NEWEST) -> list[Flow]:

@@ -13,7 +13,7 @@ from dpif.odp.constants import TunnelKeyAttr
 from dpif.odp.model.attrs import AttrType, FlagSet, Opaque, PortNumber, Scalar, Structure
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.kinds import Flags, Frag, Kind
-from dpif.odp.model.layers import Arp, Mpls, MplsStack
+from dpif.odp.model.layers import Arp, CtTuple4, CtTuple6, Mpls, MplsStack
 from dpif.odp.model.nest import Nested
 from dpif.odp.model.nsh import NSH_M_TYPE1, Nsh, NshBase, NshContext
 from dpif.odp.model.structs import Struct
@@ -71,13 +71,17 @@ def _(type_: Nested[Any], random: Random) -> Pair:
     return {Tunnel: draw_tunnel, Nsh: _draw_nsh}[type_.nest](random)
 
 
+_NOT_ZERO = (Arp.op, CtTuple4.proto, CtTuple6.proto)
+"""Small numbers; a connection whose protocol is 0 is none."""
+
+
 def draw_struct(cls: type[Struct], random: Random) -> tuple[Any, Any]:
     """Return a structure and its mask; fields without a text have their defaults."""
     pairs = []
     for field in cls.FIELDS:
         if field not in cls.TEXT or field.default_mask != field.kind.zero:
             pairs.append((field.default, field.default_mask))
-        elif field is Arp.op:
+        elif field in _NOT_ZERO:
             pairs.append((random.randrange(1, 10), 0xFF))
         else:
             pairs.append(_field(field.kind, random))
