@@ -10,7 +10,7 @@ from random import Random
 
 from dpif._typing import Any
 from dpif.odp.constants import TunnelKeyAttr
-from dpif.odp.model.attrs import AttrType, FlagSet, Opaque, PortNumber, Scalar, Structure
+from dpif.odp.model.attrs import AttrType, Empty, FlagSet, Opaque, PortNumber, Scalar, Structure
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.kinds import Flags, Frag, Kind
 from dpif.odp.model.layers import Arp, CtTuple4, CtTuple6, Mpls, MplsStack
@@ -103,25 +103,34 @@ def _field(kind: Kind[Any], random: Random) -> Pair:
     return (value.to_bytes(kind.size, "big"), mask.to_bytes(kind.size, "big")) if is_bytes else (value, mask)
 
 
+_TUNNEL_FIELDS = (
+    TunnelKeyAttr.TOS,
+    TunnelKeyAttr.TTL,
+    TunnelKeyAttr.DONT_FRAGMENT,
+    TunnelKeyAttr.CSUM,
+    TunnelKeyAttr.TP_SRC,
+    TunnelKeyAttr.TP_DST,
+    TunnelKeyAttr.OAM,
+)
+"""In the kernel's order."""
+
+
 def draw_tunnel(random: Random) -> tuple[Tunnel, Tunnel]:
     """Return a tunnel's key: addresses of one family, and options of one kind or none."""
     families = [
         (TunnelKeyAttr.IPV4_SRC, TunnelKeyAttr.IPV4_DST),
         (TunnelKeyAttr.IPV6_SRC, TunnelKeyAttr.IPV6_DST),
     ]
-    optional = (TunnelKeyAttr.TOS, TunnelKeyAttr.TP_SRC, TunnelKeyAttr.TP_DST)
     pairs: dict[int, Pair] = {}
     if random.random() < 0.7:
         pairs[TunnelKeyAttr.ID] = random.getrandbits(64), (1 << 64) - 1
     source, destination = random.choice(families)
-    for number in (source, destination, TunnelKeyAttr.TTL, *optional):
-        if number in (destination, TunnelKeyAttr.TTL) or random.random() < 0.5:
-            pairs[number] = draw(Tunnel.type_of(number), random)
+    for number in (source, destination, *_TUNNEL_FIELDS):
+        if number in (destination, TunnelKeyAttr.TTL) or random.random() < 0.4:
+            type_ = Tunnel.type_of(number)
+            pairs[number] = (True, True) if isinstance(type_, Empty) else draw(type_, random)
     full = Tunnel.type_of(destination).kind.full
     pairs[destination] = full, full  # must not be zero
-    for number in (TunnelKeyAttr.DONT_FRAGMENT, TunnelKeyAttr.CSUM, TunnelKeyAttr.OAM):
-        if random.random() < 0.3:
-            pairs[number] = True, True
     number, draw_options = random.choice(_OPTIONS)
     if number:
         pairs[number] = draw_options(random)

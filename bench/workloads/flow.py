@@ -15,6 +15,7 @@ from dpif.odp.kernel.rules import NEWEST, Features
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import encode_flow
 from dpif.odp.model.ufid import Ufid
+from workloads.listed import as_listed
 
 DATAPATH = 5
 """The number of the datapath that the messages are from."""
@@ -67,7 +68,7 @@ class Flow(NamedTuple):
                 attribute(FlowAttr.KEY, listed.to_bytes()),
                 attribute(FlowAttr.MASK, mask_to_key(flat, bits, rules).to_bytes()),
                 *self._counters(),
-                attribute(FlowAttr.ACTIONS, parse_actions(self.actions).to_bytes()),
+                attribute(FlowAttr.ACTIONS, as_listed(parse_actions(self.actions)).to_bytes()),
             ]
         )
 
