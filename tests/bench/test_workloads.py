@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from dpif.odp.actions import load_all
 from dpif.odp.constants import ActionAttr, KeyAttr, TunnelKeyAttr
 from dpif.odp.kernel.check import explain_actions
 from dpif.odp.kernel.rules import LINUX_6_1, NEWEST
+from dpif.odp.lines.compiled import FlowLines
+from dpif.odp.lines.text import format_flow_line
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.model.tunnel import Tunnel
 
@@ -20,6 +23,8 @@ NAMES = ("plain", "ovn", "openstack", "dumps", "random")
 WITHOUT_ZONES = LINUX_6_1._replace(ct_zones=False)
 USER_SPACE_ONLY = {KeyAttr.PACKET_TYPE, KeyAttr.ND_EXTENSIONS, KeyAttr.TUNNEL_INFO}
 NO_OPTIONS_OF_THE_KERNEL = {TunnelKeyAttr.PAD, TunnelKeyAttr.GTPU_OPTS}
+NOW = 2_000_000_000
+"""Milliseconds, later than any flow was used."""
 _VALUE = re.compile(r"(?<=[(=])(?:(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|[0-9.]{7,15}|0x[0-9a-f]{6,})(?=[,)])")
 """Values so wide that no two flows have the same by chance."""
 
@@ -165,3 +170,24 @@ def test_a_template_keeps_what_is_fixed_and_draws_under_masks() -> None:
     ends = re.fullmatch(r"nat\(src=[\d.]+-[\d.]+:(\d+)-(\d+)\)", ranges.fill(ranges.draw(random)))
     assert ends is not None
     assert int(ends[1]) <= int(ends[2])
+
+
+@pytest.mark.parametrize("name", ["random", "kinds"])
+def test_the_fast_ways_and_the_slow_ones_agree(name: str) -> None:
+    """Of each form some flows come, so that what was learnt from the first is used for the others."""
+    from workloads import Form, fill
+    from workloads.kinds import KINDS
+    from workloads.random_forms import draw_form
+
+    random = Random(11)
+    given = list(KINDS.values()) if name == "kinds" else [draw_form(random, NEWEST) for _ in range(60)]
+    assert isinstance(given[0], Form)
+    names = {number: f"port{number}" for number in range(0, 0xFFFF, 2)}
+    styles: list[dict[str, Any]] = [{}, {"verbose": True}, {"port_names": names}]
+    renderers = [(style, FlowLines(**style, clock=lambda: NOW)) for style in styles]
+    for flow in itertools.islice(fill(given), 6 * len(given)):
+        message = flow.message()
+        record = FlowRecord.from_reply(message)
+        for style, renderer in renderers:
+            assert renderer.lines([message]) == [format_flow_line(record, NOW, **style)]
+        assert flow.put().request(5).payload == flow.request()
