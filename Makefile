@@ -43,6 +43,8 @@ lint: $(READY)  ## check style, types and import directions
 
 bench: $(READY)  ## run the benchmarks
 	@$(PYTHON) bench/run.py
+	@$(PYTHON) bench/kinds.py
+	@$(PYTHON) bench/start_up.py
 	@$(PYTHON) bench/userspace.py
 	@$(PYTHON) bench/peers.py || echo "Going on without: the package ovs could not be installed."
 	@tools/debian-packages.sh user-mode-linux kmod iproute2 openvswitch-switch && $(PYTHON) bench/lab.py \

@@ -34,7 +34,8 @@ class Times(NamedTuple):
 class Row(NamedTuple):
     """A measurement beside its peer: medians in microseconds for each `unit` (a flow, a line).
 
-    A ratio says how many times the peer's time ours takes: the median of those of the rounds.
+    A ratio says how many times the peer's time ours takes: the median of those of the rounds. `mark` is what it must
+    not exceed, None where none was set.
     """
 
     what: str
@@ -45,11 +46,19 @@ class Row(NamedTuple):
     processor: float
     ratio: float
     processor_ratio: float
+    mark: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Whether the mark is met."""
+        if self.mark is None:
+            return ""
+        return f"{'met' if self.ratio <= self.mark else 'not met'} ({self.mark:.3g})"
 
     def __str__(self) -> str:
         return (
-            f"{self.what:<42} {self.wall:8.2f} us   {self.peer:<12} {self.peer_wall:8.2f} us   "
-            f"{self.ratio:5.2f}   {self.processor_ratio:5.2f}"
+            f"{self.what:<44} {self.wall:8.2f} us   {self.peer:<9} {self.peer_wall:8.2f} us   "
+            f"{self.ratio:6.3f}   {self.processor_ratio:6.3f}   {self.verdict}"
         )
 
 
@@ -62,11 +71,11 @@ def take_turns(contestants: Contestants, rounds: int) -> dict[str, list[Times]]:
     return times
 
 
-def row(what: str, ours: list[Times], peer: str, theirs: list[Times], count: int) -> Row:
-    """Return the medians of two contestants who did `count` things in each round."""
+def row(what: str, ours: list[Times], peer: str, theirs: list[Times], count: int, mark: float | None = None) -> Row:
+    """Return the medians of two contestants who did `count` things in each round, beside a mark."""
     ratios = [_ratios(mine, other) for mine, other in zip(ours, theirs, strict=True)]
     ratio, processor_ratio = map(statistics.median, zip(*ratios, strict=True))
-    return Row(what, peer, *_medians(theirs, count), *_medians(ours, count), ratio, processor_ratio)
+    return Row(what, peer, *_medians(theirs, count), *_medians(ours, count), ratio, processor_ratio, mark)
 
 
 def save(rows: list[Row], file: str | None) -> None:

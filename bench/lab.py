@@ -2,8 +2,9 @@
 
 Boots the lab once and runs itself in there. ``ovs-dpctl`` (Debian's ``openvswitch-switch``) is one peer; the others
 are the *floor*, which reads a dump without looking at it, and batches written by hand. NAME picks some of the
-benchmarks: ``start``, ``files``, ``operate``, ``dumps``, ``columns``, ``memory``. What is printed are our time, the
-peer's, the ratio of the two, and the ratio of their processor times.
+benchmarks: ``start``, ``files``, ``operate``, ``dumps``, ``columns``, ``memory``; ``--workloads`` whose flows they
+list and install. What is printed are our time, the peer's, the ratio of the two, the ratio of their processor times,
+and whether the first one is within its mark (``marks.py``).
 """
 
 from __future__ import annotations
@@ -11,20 +12,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import itertools
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import workload
-from contest import Contestants, Row, marginal, row, save, take_turns
+from contest import Contestants, Row, Times, marginal, row, save, take_turns
 from installed import install
+from marks import mark
+from measures import read_all
+from workloads import WORKLOADS, Flow, Form, fill, forms
 
 import dpif
 from dpif import lab
 from dpif.client.datapath import Datapath
-from dpif.client.operations import Put
 from dpif.netlink.constants import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE
 from dpif.netlink.message import pack_message
 from dpif.odp.constants import FlowCmd
@@ -36,6 +39,11 @@ PORTS = 6
 BATCH = 128
 PEER = "ovs-dpctl"
 STYLES = ("", "-m", "--names")
+MARKED = ("plain", "ovn", "openstack", "random")
+"""The workloads for which something must be reached."""
+TEN_COLUMNS = [
+    "in_port", "recirc_id", "ct_state", "eth.src", "eth.dst", "eth_type", "ipv4.src", "ipv4.dst", "packets", "bytes",
+]  # fmt: skip
 PEAK = """
 import sys
 from dpif.cli import main
@@ -49,7 +57,11 @@ def main() -> int:
     """On the host boot the lab; in there measure."""
     parser = argparse.ArgumentParser(prog="bench/lab.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default: 5)")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each is run (default: 7)")
+    parser.add_argument(
+        "--workloads", nargs="+", choices=WORKLOADS, default=MARKED, help="(default: those with marks)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="draws other flows (default: 1)")
     parser.add_argument("--flows", type=int, nargs=2, default=[30_000, 100_000], help="sizes of two tables")
     parser.add_argument("--lines", type=int, default=30_000, help="length of a file of flows")
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="which to run (default: all)")
@@ -84,11 +96,18 @@ def measure_start(arguments: argparse.Namespace) -> Iterator[Row]:
 
 def measure_files(arguments: argparse.Namespace) -> Iterator[Row]:
     """Whole processes that add, change and delete the flows of a file."""
+    for workload in arguments.workloads:
+        yield from _measure_files(workload, arguments)
+
+
+def _measure_files(workload: str, arguments: argparse.Namespace) -> Iterator[Row]:
     file, keys = SCRATCH / "flows", SCRATCH / "keys"
-    file.write_text("".join(f"{workload.line(number)}\n" for number in range(arguments.lines)))
-    keys.write_text("".join(f"{workload.key(number)}\n" for number in range(arguments.lines)))
-    commands = {"add-flows": file, "mod-flows": file, "del-flows": keys}
-    with datapath("files"):
+    with datapath("files") as dp:
+        given = forms(workload, arguments.seed, dp.rules)
+        flows = draw([form for form in given if reads(form)], arguments.lines, arguments.seed)
+        file.write_text("".join(f"{flow.line()}\n" for flow in flows))
+        keys.write_text("".join(f"{flow.match}\n" for flow in flows))
+        commands = {"add-flows": file, "mod-flows": file, "del-flows": keys}
         contestants = {
             f"{name} {command}": quiet(f"{tool} {command} files {path}")
             for name, tool in tools().items()
@@ -97,14 +116,30 @@ def measure_files(arguments: argparse.Namespace) -> Iterator[Row]:
         times = take_turns(contestants, arguments.rounds)
     for command in commands:
         ours, peer = times[f"dpif {command}"], times[f"{PEER} {command}"]
-        yield row(f"{command} FILE, {arguments.lines} lines", ours, PEER, peer, arguments.lines)
+        what = f"{workload}: {command} FILE, {arguments.lines} lines"
+        yield row(what, ours, PEER, peer, arguments.lines, mark("file", workload))
+
+
+def reads(form: Form) -> bool:
+    """Tell whether the peer installs a flow of this form: it cannot read all that it prints, such as ``drop``."""
+    flow = next(fill([form]))
+    added, _ = (
+        subprocess.run([PEER, command, "files", *texts], capture_output=True, check=False)
+        for command, texts in (("add-flow", (flow.match, flow.actions)), ("del-flow", (flow.match,)))
+    )
+    return added.returncode == 0
+
+
+def draw(given: list[Form], count: int, seed: int) -> list[Flow]:
+    """Return so many flows of some forms."""
+    return list(itertools.islice(fill(given, seed), count))
 
 
 def measure_operate(arguments: argparse.Namespace) -> Iterator[Row]:
     """Encoded puts, beside batches written by hand. To put again what is there costs the kernel the same in both."""
     count = arguments.lines
-    puts = [Put(workload.key(number), workload.actions(number)) for number in range(count)]
     with datapath("operate") as dp:
+        puts = [flow.put() for flow in draw(forms("plain", arguments.seed, dp.rules), count, arguments.seed)]
         requests = [put.request(dp.ifindex).payload for put in puts]
         dp.operate(puts)
         times = take_turns(
@@ -127,12 +162,18 @@ def put_by_hand(dp: Datapath, requests: list[bytes]) -> None:
 
 def measure_dumps(arguments: argparse.Namespace) -> Iterator[Row]:
     """What a flow more costs, between tables of two sizes, and whole processes at the larger one."""
+    for workload in arguments.workloads:
+        yield from _measure_dumps(workload, arguments)
+
+
+def _measure_dumps(workload: str, arguments: argparse.Namespace) -> Iterator[Row]:
     small, large = arguments.flows
-    with datapath("small", small) as few, datapath("large", large) as many:
+    source = functools.partial(datapath, workload=workload, seed=arguments.seed)
+    with source("small", small) as few, source("large", large) as many:
         contestants: Contestants = {}
         for dp in (few, many):
             contestants[f"floor {dp.name}"] = lambda dp=dp: drain(dp)
-            contestants[f"typed {dp.name}"] = lambda dp=dp: touch(dp)
+            contestants[f"typed {dp.name}"] = lambda dp=dp: read_flows(dp)
         for style in STYLES:
             for name, tool in tools().items():
                 for dp in (few, many):
@@ -140,30 +181,42 @@ def measure_dumps(arguments: argparse.Namespace) -> Iterator[Row]:
                     contestants[f"{name}{style} {dp.name}"] = quiet(command)
         times = take_turns(contestants, arguments.rounds)
 
-    def more(name: str) -> list:
+    def more(name: str) -> list[Times]:
         return marginal(times[f"{name} small"], times[f"{name} large"])
+
+    def compare(what: str, ours: list[Times], peer: str, theirs: list[Times], count: int, kind: str) -> Row:
+        return row(f"{workload}: {what}", ours, peer, theirs, count, mark(kind, workload))
 
     for style in STYLES:
         ours, peer = f"dpif{style}", f"{PEER}{style}"
-        yield row(f"dump-flows {style}, marginal", more(ours), PEER, more(peer), large - small)
-        yield row(f"dump-flows {style}, {large}", times[f"{ours} large"], PEER, times[f"{peer} large"], large)
-    yield row("dump-flows, marginal", more("dpif"), "floor", more("floor"), large - small)
-    yield row("typed flows, marginal", more("typed"), "floor", more("floor"), large - small)
+        kind = "verbose" if style == "-m" else "line"
+        yield compare(f"dump-flows {style}, marginal", more(ours), PEER, more(peer), large - small, kind)
+        whole = times[f"{ours} large"], PEER, times[f"{peer} large"]
+        yield compare(f"dump-flows {style}, {large}", *whole, large, "process")
+    yield compare("dump-flows, marginal", more("dpif"), "floor", more("floor"), large - small, "")
+    yield compare("typed, all fields, marginal", more("typed"), "floor", more("floor"), large - small, "typed")
 
 
 def measure_columns(arguments: argparse.Namespace) -> Iterator[Row]:
-    """All columns of the larger table; each kind by itself, for the memory that one gives back the next one lacks."""
+    """Columns of the larger table; each kind by itself, for the memory that one gives back the next one lacks."""
     _, large = arguments.flows
-    with datapath("columns", large) as dp:
-        for name, convert in (("arrow", dp.flows.to_arrow), ("numpy", dp.flows.to_numpy)):
-            times = take_turns({"floor": lambda: drain(dp), name: convert}, arguments.rounds)
-            yield row(f"to_{name}(), {large}", times[name], "floor", times["floor"], large)
+    for workload in arguments.workloads:
+        with datapath("columns", large, workload, arguments.seed) as dp:
+            kinds = {
+                "to_arrow()": ("arrow", dp.flows.to_arrow),
+                "to_numpy() of ten columns": ("numpy", lambda dp=dp: dp.flows.to_numpy(TEN_COLUMNS)),
+                "to_numpy()": ("", dp.flows.to_numpy),
+            }
+            for name, (kind, convert) in kinds.items():
+                times = take_turns({"floor": lambda dp=dp: drain(dp), name: convert}, arguments.rounds)
+                what = f"{workload}: {name}, {large}"
+                yield row(what, times[name], "floor", times["floor"], large, mark(kind, workload))
 
 
-def touch(dp: Datapath) -> None:
-    """Read what a flow has."""
+def read_flows(dp: Datapath) -> None:
+    """Read every field of every layer of every flow."""
     for flow in dp.flows:
-        _ = flow.key, flow.mask, flow.actions, flow.packets, flow.bytes
+        read_all(flow)
 
 
 def drain(dp: Datapath) -> None:
@@ -201,15 +254,16 @@ def peak_memory(command: str) -> int:
 
 
 @contextlib.contextmanager
-def datapath(name: str, flows: int = 0) -> Iterator[Datapath]:
-    """Make a datapath with the ports and so many of the flows of the workload; take all away at the end."""
+def datapath(name: str, flows: int = 0, workload: str = "plain", seed: int = 1) -> Iterator[Datapath]:
+    """Make a datapath with ports and so many flows of a workload; take all away at the end."""
     devices = [f"{name[:4]}{number}" for number in range(1, PORTS + 1)]
     with dpif.open(name, create=True) as made:
         for device in devices:
             shell(f"ip link add {device} type dummy && ovs-dpctl add-if {name} {device}")
-        for start in range(0, flows, 10_000):
-            numbers = range(start, min(start + 10_000, flows))
-            made.operate([Put(workload.key(number), workload.actions(number)) for number in numbers])
+        source = itertools.islice(fill(forms(workload, seed, made.rules), seed), flows)
+        while part := list(itertools.islice(source, 5_000)):
+            refused = [result for result in made.operate([flow.put() for flow in part]) if not result.ok]
+            assert not refused, refused[0]
         yield made
         made.destroy()
         for device in devices:

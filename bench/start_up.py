@@ -1,7 +1,8 @@
 """Measures what a short command line costs: ``python bench/start_up.py [--json FILE]``.
 
-Prints the processor time of ``dpif --version`` and of ``dpif show`` (on a datapath in user space that is served
-meanwhile), each as a multiple of what the bare interpreter takes, and the budgets that they keep. Runs alternate and
+Prints the processor time of ``dpif --version``, and of ``dpif show`` and ``dpif dump-flows`` (on a datapath in user
+space that is served meanwhile, and has no flows), each as a multiple of what the bare interpreter takes, the budgets
+that they keep, and whether they are within what they are meant to reach. Runs alternate and
 the best of each counts, so that a busy machine disturbs all alike. A test of the command line runs this too.
 """
 
@@ -20,13 +21,15 @@ from dpif.userspace import Server, UserspaceSystem
 
 BARE = "python -c pass"
 BUDGETS = {"dpif --version": 2.5, "dpif show": 4.0}
-"""Of each command line, in multiples of the bare interpreter."""
+"""Of each command line, in multiples of the bare interpreter; a test holds it to them on a busy machine, too."""
+MARKS = {"dpif show": 2.8, "dpif dump-flows": 2.8}
+"""What they are meant to reach."""
 
 _MAIN = "import sys; from dpif.cli import main; sys.exit(main())"
 
 
 def measure(runs: int) -> dict[str, float]:
-    """Return the seconds of processor time of the bare interpreter and of each command line with a budget."""
+    """Return the seconds of processor time of the bare interpreter and of each command line."""
     with tempfile.TemporaryDirectory() as directory:
         path = str(Path(directory) / "dpif.sock")
         with UserspaceSystem() as system, Server(system, path) as server:
@@ -36,7 +39,8 @@ def measure(runs: int) -> dict[str, float]:
                 run = ["-c", _MAIN, "--socket", path]
                 processor_time([*run, "add-dp", "netdev@br0"])
                 cases = {BARE: ["-c", "pass"], "dpif --version": ["-c", _MAIN, "--version"]}
-                return best_times({**cases, "dpif show": [*run, "show", "netdev@br0"]}, runs)
+                looks = {f"dpif {command}": [*run, command, "netdev@br0"] for command in ("show", "dump-flows")}
+                return best_times(cases | looks, runs)
             finally:
                 server.stop()
                 thread.join()
@@ -68,9 +72,17 @@ def main() -> None:
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(times, indent=1))
     print(f"{BARE:<16} {times[BARE] * 1000:6.1f} ms")
-    for name, budget in BUDGETS.items():
-        ratio = times[name] / times[BARE]
-        print(f"{name:<16} {times[name] * 1000:6.1f} ms  {ratio:5.2f} times the interpreter (at most {budget})")
+    for name, seconds in times.items():
+        if name != BARE:
+            ratio = seconds / times[BARE]
+            print(f"{name:<16} {seconds * 1000:6.1f} ms  {ratio:5.2f} times the interpreter{_verdict(name, ratio)}")
+
+
+def _verdict(name: str, ratio: float) -> str:
+    told = [f"; at most {BUDGETS[name]}"] if name in BUDGETS else []
+    if name in MARKS:
+        told.append(f"; {'met' if ratio <= MARKS[name] else 'not met'} ({MARKS[name]})")
+    return "".join(told)
 
 
 if __name__ == "__main__":

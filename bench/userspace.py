@@ -6,7 +6,8 @@ counts, and of that the median: the machine may be busy.
 
 What is measured: packets of 1,000 flows under 8 masks, handed over one by one and as lists; and how the cost of a
 packet grows with flows and with masks, for packets whose headers were seen before (the usual traffic, which a
-cache helps), and for packets each of which is the first with its headers.
+cache helps), and for packets each of which is the first with its headers. And flows that are new are put, as on an
+OVN node, beside a ``dict`` that is given the same bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import workloads
 
 from dpif import Userspace
 from dpif.client import Datapath, Put
@@ -43,22 +46,27 @@ class Sizes(NamedTuple):
     rounds: int = 7
     flows: tuple[int, ...] = (10, 1000, 10_000, 100_000)
     masks: tuple[int, ...] = (1, 8, 64)
+    puts: int = 10_000
 
 
-QUICK: Final = Sizes(turns=1000, packets=50, rounds=1, flows=(10, 20), masks=(1, 2))
+QUICK: Final = Sizes(turns=1000, packets=50, rounds=1, flows=(10, 20), masks=(1, 2), puts=20)
 
 
 class Row(NamedTuple):
-    """A measurement: nanoseconds per packet and per empty turn, and at most how many turns a packet may take."""
+    """A measurement: nanoseconds per packet and per empty turn, and at most how many turns a packet may take.
+
+    What is put is measured in `unit` of its own.
+    """
 
     what: str
     nanoseconds: float
     turn: float
     mark: int | None = None
+    unit: str = "turns"
 
     @property
     def ratio(self) -> float:
-        """Turns of an empty loop in the time of one packet."""
+        """How many times the turn it takes."""
         return self.nanoseconds / self.turn
 
 
@@ -200,6 +208,26 @@ def measure_growth(sizes: Sizes) -> Iterator[Row]:
         table.close()
 
 
+def measure_puts(sizes: Sizes) -> Iterator[Row]:
+    """Flows of OVN that are new, each put by a request that is bytes already."""
+    puts = [flow.put() for flow in workloads.flows("ovn", sizes.puts)]
+    requests = [put.request(0).payload for put in puts]
+    seconds: dict[str, list[float]] = {"dict": [], "put": []}
+    for _ in range(sizes.rounds):
+        with Userspace() as system, system.open("dp0", create=True) as dp:
+            start = time.process_time()
+            results = dp.operate(puts)
+            seconds["put"].append(time.process_time() - start)
+            assert all(result.ok for result in results)
+        table: dict[bytes, bytes] = {}
+        start = time.process_time()
+        for request in requests:
+            table[request] = request
+        seconds["dict"].append(time.process_time() - start)
+    put, insert = (statistics.median(seconds[name]) / sizes.puts * 1e9 for name in ("put", "dict"))
+    yield Row("a new flow of OVN is put", put, insert, unit="dict inserts")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print a line for each row."""
     parser = argparse.ArgumentParser(prog="bench/userspace.py", description=__doc__.partition("\n")[0])
@@ -208,11 +236,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sizes = QUICK if options.quick else Sizes()
     rows = []
-    for measure in (measure_rate, measure_growth):
+    for measure in (measure_rate, measure_growth, measure_puts):
         for row in measure(sizes):
             rows.append(row)
             mark = f"at most {row.mark}" if row.mark else ""
-            print(f"{row.what:<44} {row.nanoseconds:8.0f} ns {row.ratio:8.1f} turns  {mark}", flush=True)
+            print(f"{row.what:<44} {row.nanoseconds:8.0f} ns {row.ratio:8.1f} {row.unit}  {mark}", flush=True)
     if options.json:
         Path(options.json).write_text(json.dumps([row._asdict() | {"ratio": row.ratio} for row in rows], indent=1))
 
