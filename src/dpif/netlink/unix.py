@@ -293,8 +293,11 @@ def server_process(path: str) -> int:
     return int(_CREDENTIALS.unpack(credentials)[0])
 
 
-def bounds_of_server(path: str, waiting: Waiting | None = None) -> dict[str, tuple[int, int]]:
-    """Return how much the server at `path` has in use of each of its bounds, and these; nothing of an older one."""
+def bounds_of_server(path: str, waiting: Waiting | None = None) -> dict[str, tuple[int | None, int]]:
+    """Return how much the server at `path` has in use of each of its bounds, and these; nothing of an older one.
+
+    A bound of what one packet may bring about has None in use.
+    """
     connection, _ = _connect(path, waiting)
     try:
         connection.send(pack_frame(FrameKind.BOUNDS))
@@ -306,7 +309,7 @@ def bounds_of_server(path: str, waiting: Waiting | None = None) -> dict[str, tup
     if unpack_frame(answer)[0] != FrameKind.BOUNDS:
         return {}
     lines = [line.split() for line in answer[_ONE.size :].decode().splitlines()]
-    return {name: (int(used), int(bound)) for name, used, bound in lines}
+    return {name: (None if used == "-" else int(used), int(bound)) for name, used, bound in lines}
 
 
 def _connect(path: str, waiting: Waiting | None = None) -> tuple[socket.socket, int]:

@@ -123,20 +123,26 @@ class Server:
         return 0
 
     def describe_bounds(self) -> bytes:
-        """Return a line for each bound: its name, how much is in use where that is most, and the bound."""
+        """Return a line for each bound: its name, how much is in use where that is most, and the bound.
+
+        A bound of what one packet may bring about has nothing in use: ``-``.
+        """
         namespace = self.system.namespace
         with namespace.lock:
             tables = [datapath.table for datapath in namespace.datapaths.values()]
-            used = Limits(
-                clients=len(self.clients),
-                queue=max(client.queued_bytes for client in self.clients.values()),
-                queues=self.queued_bytes,
-                flows=max(map(len, tables), default=0),
-                masks=max((table.n_masks for table in tables), default=0),
-                devices=len(namespace.devices),
-            )
-        pairs = zip(Limits._fields, used, self.limits, strict=True)
-        return "".join([f"{name} {one} {bound}\n" for name, one, bound in pairs]).encode()
+            used = {
+                "clients": len(self.clients),
+                "queue": max(client.queued_bytes for client in self.clients.values()),
+                "queues": self.queued_bytes,
+                "flows": max(map(len, tables), default=0),
+                "masks": max((table.n_masks for table in tables), default=0),
+                "devices": len(namespace.devices),
+                "actions": "-",
+                "connections": len(namespace.tracker),
+                "policies": len(namespace.tracker.policies),
+            }
+        bounds = self.limits._asdict().items()
+        return "".join([f"{name} {used[name]} {bound}\n" for name, bound in bounds]).encode()
 
 
 @contextlib.contextmanager

@@ -88,21 +88,38 @@ def test_it_tells_how_near_the_server_is_to_its_bounds(run: Run, br0: str, syste
     stdout = run("doctor", br0).stdout
     server = stdout.partition("the server of netdev@:")[2].splitlines()[1:]
     assert server[0].startswith("  ok       clients: ")  # those before may just be going
-    assert server[1:6] == [
+    assert server[1:9] == [
         "  ok       queue: 0 of 4194304 bytes in the fullest queue",
         "  ok       queues: 0 of 67108864 bytes in all queues",
         "  ok       flows: 1 of 200000 in the fullest datapath",
         "  ok       masks: 1 of 1024 in the fullest datapath",
         "  ok       devices: 4 of 16384",
+        "  ok       actions: 10000 for each packet",
+        "  ok       connections: 0 of 65536",
+        "  ok       policies: 0 of 1024",
     ]
     sections = json.loads(run("--json", "doctor").stdout)["sections"]
     assert [section["subject"] for section in sections] == ["this host", br0, "the server of netdev@"]
 
 
 def test_what_is_said_of_bounds() -> None:
-    bounds = {"clients": (79, 100), "masks": (80, 100), "queue": (100, 100), "lamps": (9, 9), "zero": (0, 0)}
+    bounds = {
+        "clients": (79, 100),
+        "masks": (80, 100),
+        "queue": (100, 100),
+        "lamps": (9, 9),
+        "zero": (0, 0),
+        "each": (None, 5),
+    }
     found = {finding.subject: finding for finding in examine_bounds(bounds)}
-    assert [finding.level.value for finding in found.values()] == ["ok", "notice", "problem", "problem", "problem"]
+    assert [finding.level.value for finding in found.values()] == [
+        "ok",
+        "notice",
+        "problem",
+        "problem",
+        "problem",
+        "ok",
+    ]
     assert found["masks"].meaning == "There will be no room for more masks (ENOMEM)."
     assert found["queue"].advice.endswith("dpif serve --max queue=NUMBER")
     assert found["lamps"].facts == {"used": 9, "bound": 9}

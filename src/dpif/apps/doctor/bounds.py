@@ -18,12 +18,19 @@ _BEYOND = {
     "clients": "The next client is told EMFILE.",
     "queue": "A client that does not read loses what comes (ENOBUFS).",
     "queues": "Clients that do not read lose what comes (ENOBUFS).",
+    "connections": "A new connection takes the place of another, or its packet is dropped.",
 }
 
 
-def examine_bounds(bounds: Mapping[str, tuple[int, int]]) -> Iterator[Finding]:
-    """Yield a finding for each bound, given by its name: how much is in use where that is most, and the bound."""
+def examine_bounds(bounds: Mapping[str, tuple[int | None, int]]) -> Iterator[Finding]:
+    """Yield a finding for each bound, given by its name: how much is in use where that is most, and the bound.
+
+    None is in use of what is bounded for each packet by itself.
+    """
     for name, (used, bound) in bounds.items():
+        if used is None:
+            yield ok("bound", f"{bound} for each packet", {"used": None, "bound": bound}, subject=name)
+            continue
         found = f"{used} of {bound}{_WHERE.get(name, '')}"
         facts = {"used": used, "bound": bound}
         if used < _MUCH * bound:

@@ -76,6 +76,9 @@ class Policies:
         self._most = most
         self._policies: dict[str, Policy] = {}
 
+    def __len__(self) -> int:
+        return len(self._policies)
+
     def __iter__(self) -> Iterator[Policy]:
         return iter(tuple(self._policies.values()))
 
