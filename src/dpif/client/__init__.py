@@ -24,6 +24,10 @@ changes go in one `operate`, each with its own result.
 **A look never writes.** Opening a datapath and reading it sends GET requests only. The first thing that writes
 is what says so: ``create``, ``add``, ``put``, ``delete``, ``upcalls(miss=True)``.
 
+**Who holds whom.** The handle (`datapath`) makes its parts (`ports`, `flows`, `upcalls`, …) when they are asked
+for, and each part keeps the handle whose requests it sends. So the files name each other, the parts the handle for
+types alone: a part is of no use by itself, and an interface in between would have one user.
+
 This package knows messages (`dpif.odp`) and exchanges (`dpif.netlink`); which transport carries them is decided
 in `dpif._open`.
 """
