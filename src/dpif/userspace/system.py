@@ -11,12 +11,12 @@ from types import TracebackType
 
 from dpif._typing import Self
 from dpif.conntrack.service import NetfilterService
-from dpif.errors import EncodeError, Unavailable, brief
+from dpif.errors import Unavailable
 from dpif.netlink.answering import Answering
 from dpif.netlink.constants import NETLINK_GENERIC, NETLINK_NETFILTER
 from dpif.netlink.loopback import LoopbackTransport
 from dpif.netlink.service import Service
-from dpif.odp.kernel.rules import KERNELS, Features
+from dpif.odp.kernel.rules import features_of
 from dpif.userspace.devices import FACTORIES
 from dpif.userspace.devices.memory import MemoryDevice
 from dpif.userspace.engine.limits import Limits
@@ -26,12 +26,6 @@ from dpif.userspace.engine.underlay import Underlay
 from dpif.userspace.loop import Loop
 from dpif.userspace.service import add_families, add_subsystems
 from dpif.userspace.underlays.host import HostUnderlay
-
-
-def _rules_of(kernel: str) -> Features:
-    if kernel not in KERNELS:
-        raise EncodeError(f"no kernel {brief(kernel)} is known here; there are {', '.join(KERNELS)}")
-    return KERNELS[kernel]
 
 
 class UserspaceSystem:
@@ -57,7 +51,7 @@ class UserspaceSystem:
             random or Random(),
             underlay or HostUnderlay(),
             limits or Limits(),
-            _rules_of(kernel),
+            features_of(kernel),
         )
         self.service = Service(self.namespace.lock)
         add_families(self.service, self.namespace)

@@ -46,8 +46,11 @@ _USE: Final = "to be named netdev@NAME"
 
 
 def _serve(context: Context, path: str, limits: Limits, ready: Callable[[], None]) -> None:
+    from dpif.odp.kernel.rules import features_of
     from dpif.userspace.listening import Place
 
+    kernel = context.options.like or "newest"
+    features_of(kernel)  # or it is an error, before there is a socket
     underlay = _underlay(context.options.local_ip or ())
     unblock_signals()
     signal.signal(signal.SIGTERM, _leave)  # until the server minds it
@@ -55,7 +58,6 @@ def _serve(context: Context, path: str, limits: Limits, ready: Callable[[], None
     try:
         from dpif.userspace.server import serve as serve_until_signal
 
-        kernel = context.options.like or "newest"
         serve_until_signal(place, underlay, limits=limits, kernel=kernel, ready=lambda _: ready())
     finally:
         place.close()

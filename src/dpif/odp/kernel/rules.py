@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno as _errno
 
 from dpif._typing import NamedTuple
-from dpif.errors import DpifError
+from dpif.errors import DpifError, EncodeError, brief
 from dpif.odp.constants import ActionAttr
 
 
@@ -85,3 +85,10 @@ LINUX_6_1 = Features(
 )
 KERNELS = {"6.1": LINUX_6_1, "6.12": LINUX_6_12, "newest": NEWEST}
 """By the names of kernels that the lab has, too."""
+
+
+def features_of(kernel: str) -> Features:
+    """Return what the kernel of this name has; raise `EncodeError` for one that is not in `KERNELS`."""
+    if kernel not in KERNELS:
+        raise EncodeError(f"no kernel {brief(kernel)} is known here; there are {', '.join(KERNELS)}")
+    return KERNELS[kernel]
