@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from dpif.errors import ParseError
-from dpif.odp.actions import parse_actions
-from dpif.odp.model.key import parse_match
+from dpif.odp.actions import load_all, parse_actions
+from dpif.odp.model.key import FlowKey, parse_match
+from dpif.odp.model.tunnel import Tunnel
 from dpif.odp.text import form, matches, texts
 from dpif.odp.text.matches import encode_actions_text, encode_match_text
 from dpif.odp.text.texts import Texts
@@ -48,6 +49,18 @@ def refuse(*arguments: object) -> None:
 def slow_match(text: str) -> tuple[bytes, bytes]:
     key, mask = parse_match(text)
     return key.to_bytes(), mask.to_bytes()
+
+
+def test_all_kinds_are_there() -> None:
+    """But for what the kernel is not asked for, and the headers that datapaths in user space push."""
+    told = "\n".join(MATCHES)
+    for name in {*FlowKey._by_text_name} - {"packet_type"}:
+        assert re.search(rf"\b{name}\(", told), name
+    for name in {*Tunnel._by_text_name} - {"df", "csum", "oam"}:
+        assert re.search(rf"tunnel\(.*\b{name}[=(]", told), name
+    told = "\n".join(ACTIONS)
+    for word in {*load_all().by_word} - {"tnl_push"}:
+        assert re.search(rf"\b{word}\b", told), word
 
 
 @pytest.mark.parametrize("text", MATCHES)
