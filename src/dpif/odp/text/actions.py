@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dpif._typing import Any, TypeAlias
 from dpif.odp.actions.base import Action, FieldAction, load_all
 from dpif.odp.actions.headers import Hash
+from dpif.odp.actions.set import Set
 from dpif.odp.actions.simple import Bare, Drop, Number
 from dpif.odp.constants import ActionAttr
 from dpif.odp.model.kinds import U32
@@ -70,13 +71,16 @@ _WITHOUT_PARENTHESES = (Drop.word, "ct")
 
 
 def _taker(cls: type[Action]) -> Taker:
-    from dpif.odp.text.arguments import TAKERS
+    if cls is Set:
+        from dpif.odp.text.setting import take_set  # many files set nothing
 
-    for above in cls.__mro__:
-        taker = TAKERS.get(above) or _TAKERS.get(above)
-        if taker is not None:
-            return taker
-    raise UnusualError
+        return take_set
+    takers = [_TAKERS[above] for above in cls.__mro__ if above in _TAKERS]
+    if takers:
+        return takers[0]
+    from dpif.odp.text.arguments import taker  # nor have they what holds attributes
+
+    return taker(cls)
 
 
 def _number(cls: type[Number], cursor: Cursor) -> Parts:

@@ -14,7 +14,6 @@ from dpif.odp.actions.ct import Ct, MaskedType, NameType
 from dpif.odp.actions.nat import NatType
 from dpif.odp.actions.nested import Clone, Psample, _Cookie, _ProbabilityType
 from dpif.odp.actions.nsh import _DEFAULTS, NSH_CTX_HDRS_MAX_LEN, PushNsh
-from dpif.odp.actions.set import Set
 from dpif.odp.actions.userspace import Userspace
 from dpif.odp.constants import CtAttr, KeyAttr, NshKeyAttr, UserspaceAttr
 from dpif.odp.model.attrs import AttrType, Empty, PortNumber, Scalar
@@ -25,7 +24,6 @@ from dpif.odp.text.cookies import cookie, user_data
 from dpif.odp.text.nat import nat
 from dpif.odp.text.parts import Part, Parts, Value, checked, nonzero, size_of, wrapped
 from dpif.odp.text.pieces import Cursor, UnusualError
-from dpif.odp.text.setting import take_set
 from dpif.odp.text.structures import Place, Slot, fixed, part_of, parts_of, scanned, take_field, take_slot, unmasked
 
 _PERCENTAGE = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)%").fullmatch
@@ -191,13 +189,19 @@ def _userspace_argument(cls: type[NestAction], cursor: Cursor) -> tuple[int, Par
     return _argument(cls, cursor)
 
 
-TAKERS: dict[type[Action], Taker] = {
+def taker(cls: type[Action]) -> Taker:
+    """Return what takes the text of an action that holds attributes."""
+    for above in cls.__mro__:
+        if above in _TAKERS:
+            return _TAKERS[above]
+    raise UnusualError
+
+
+_TAKERS: dict[type[Action], Taker] = {
     NestAction: _nest,
     Clone: _clone,
     Ct: _ct,
     Psample: _psample,
     PushNsh: _push_nsh,
-    Set: take_set,
     Userspace: _userspace,
 }
-"""What takes the text of an action, by its class or one above it."""
