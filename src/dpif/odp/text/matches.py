@@ -86,13 +86,13 @@ def _ascii(text: str) -> bytes:
 
 
 def _cut_match(text: bytes) -> list[bytes]:
-    """Return the texts of elements."""
+    """Return the texts of elements, each without its last parenthesis."""
     if text[-1:] != b")":
         raise UnusualError
     found = text[:-1].split(b"),")
     if len(found) == text.count(b"("):
-        return [b"%b)" % element for element in found]
-    return _cut(_ELEMENT, text)
+        return found
+    return [element[:-1] for element in _cut(_ELEMENT, text)]
 
 
 def _cut_actions(text: bytes) -> list[bytes]:
@@ -158,7 +158,7 @@ def _read_action(text: bytes) -> Element:
     return 0, found.to_bytes(), b""
 
 
-OF_MATCHES: Final = (_cut_match, _plan_match, _plan_element, _read_element)
-OF_ACTIONS: Final = (_cut_actions, _plan_actions, _plan_action, _read_action)
+OF_MATCHES: Final = (_cut_match, _plan_match, _plan_element, _read_element, b")")
+OF_ACTIONS: Final = (_cut_actions, _plan_actions, _plan_action, _read_action, b"")
 _matches = Texts(*OF_MATCHES)
 _actions = Texts(*OF_ACTIONS)

@@ -91,17 +91,22 @@ class Forms:
 
 
 class Elements(dict[bytes, Element]):
-    """Elements by their texts; one that is missing is read by its form, or else the slow way."""
+    """Elements by their texts; one that is missing is read by its form, or else the slow way.
 
-    def __init__(self, plan: Callable[[Cursor], Plan], read_slowly: Callable[[bytes], Element]) -> None:
+    The texts are cut off before `end`, with which all of them end.
+    """
+
+    def __init__(self, plan: Callable[[Cursor], Plan], read_slowly: Callable[[bytes], Element], end: bytes) -> None:
+        self._end = end
         self.forms = Forms(plan, MAX_FORMS)
         self._read_slowly = read_slowly
         self.misses = 0
 
     def __missing__(self, text: bytes) -> Element:
         self.misses += 1
-        key = skeleton(text)
-        element = self.forms.read(text, key) or self.forms.learn(text, key) or self._read_slowly(text)
+        whole = text + self._end
+        key = skeleton(whole)
+        element = self.forms.read(whole, key) or self.forms.learn(whole, key) or self._read_slowly(whole)
         if len(self) >= MAX_REMEMBERED:
             self.clear()
         self[text] = element
@@ -111,8 +116,8 @@ class Elements(dict[bytes, Element]):
 class Texts:
     """Lists of elements.
 
-    ``cut`` returns the elements of a list; it and ``read_slowly``, for an element of which no form can be made, raise
-    `UnusualError` for what is none.
+    ``cut`` returns the elements of a list, without the ``end`` that all have; it and ``read_slowly``, for an element
+    of which no form can be made, raise `UnusualError` for what is none.
     """
 
     def __init__(
@@ -121,10 +126,11 @@ class Texts:
         plan: Callable[[Cursor], Plan],
         plan_element: Callable[[Cursor], Plan],
         read_slowly: Callable[[bytes], Element],
+        end: bytes,
     ) -> None:
         self._cut = cut
         self.whole = Forms(plan, MAX_WHOLE)
-        self.elements = Elements(plan_element, read_slowly)
+        self.elements = Elements(plan_element, read_slowly, end)
         self._alike: dict[bytes, int] = {}
 
     def read(self, text: bytes) -> list[Element] | None:
