@@ -11,7 +11,7 @@ from dpif.odp.text.parts import Parts, Value, size_of
 from dpif.odp.text.pieces import Cursor, UnusualError
 from dpif.odp.text.structures import Slot, parts_of, scanned, slots_of, take_fields, unmasked
 
-_PAIRS = re.compile(r"(?:[0-9a-fA-F]{2})+").fullmatch
+_PAIRS = re.compile(r"(?:[0-9a-fA-F]{2})++")
 _LEAST = 8
 """``userdata(…)`` gives at least so many bytes."""
 

@@ -27,7 +27,7 @@ from dpif.odp.text.structures import (
     take_slot,
 )
 
-_PAIRS = re.compile("(?: *[0-9a-fA-F]{2})+ *").fullmatch
+_PAIRS = re.compile("(?: *+[0-9a-fA-F]{2})++ *+")
 
 
 class Element(NamedTuple):

@@ -21,24 +21,26 @@ from dpif.odp.text.keys import element, elements
 from dpif.odp.text.pieces import Cursor, UnusualError
 from dpif.odp.text.texts import MAX_REMEMBERED, Plan, Texts
 
-LONGEST_ACTIONS: Final = 8000
-"""Longer texts may make more actions than a message has room for; it is checked the slow way."""
+LONGEST: Final = 8000
+"""Of longer texts no form is kept; and of actions they may be more than a message has room for."""
 _DEPTH = 6
 
 
 def _balanced(inside: str, depth: int) -> str:
     """Return an expression for `inside` in parentheses, and for parentheses in it."""
-    return rf"\({inside}(?:{_balanced(inside, depth - 1)}{inside})*\)" if depth else rf"\({inside}\)"
+    return rf"\({inside}(?:{_balanced(inside, depth - 1)}{inside})*+\)" if depth else rf"\({inside}\)"
 
 
-_BALANCED = _balanced("[^()]*", _DEPTH)
-_ELEMENT = re.compile(rf"\w+{_BALANCED},?".encode())
-_ACTION = re.compile(rf"[^(),]+(?:{_BALANCED})?(?:,|$)".encode())
+_BALANCED = _balanced("[^()]*+", _DEPTH)
+_ELEMENT = re.compile(rf"\w++{_BALANCED},?".encode())
+_ELEMENTS = re.compile(rb"(?:%b)++" % _ELEMENT.pattern)
+_ACTION = re.compile(rf"[^(),]++(?:{_BALANCED})?+(?:,|$)".encode())
+_ACTIONS = re.compile(rb"(?:%b)++" % _ACTION.pattern)
 
 
 def encode_match_text(text: str | bytes) -> tuple[bytes, bytes] | None:
     """Return the key and the mask of a match, encoded; None where the slow way must be asked."""
-    found = _matches.read(text if isinstance(text, bytes) else _ascii(text))
+    found = _read(_matches, text)
     if found is None:
         return None
     if len(found) == 1:
@@ -51,12 +53,9 @@ def encode_match_text(text: str | bytes) -> tuple[bytes, bytes] | None:
 
 def encode_actions_text(text: str | bytes) -> bytes | None:
     """Return actions, encoded; None where the slow way must be asked."""
-    text = text if isinstance(text, bytes) else _ascii(text)
-    if text == b"drop":
+    if text in (b"drop", "drop"):
         return b""
-    if len(text) > LONGEST_ACTIONS:
-        return None
-    found = _actions.read(text)
+    found = _read(_actions, text)
     return None if found is None else b"".join([data for _, data, _ in found])
 
 
@@ -81,8 +80,10 @@ _decode_key = LazyDecoder(FlowKey, is_right=True)
 _decode_mask = functools.lru_cache(MAX_REMEMBERED)(LazyDecoder(FlowMask, is_right=True))
 
 
-def _ascii(text: str) -> bytes:
-    return text.encode("ascii", "replace")
+def _read(texts: Texts, text: str | bytes) -> list[Element] | None:
+    if len(text) > LONGEST:
+        return None
+    return texts.read(text if isinstance(text, bytes) else text.encode("ascii", "replace"))
 
 
 def _cut_match(text: bytes) -> list[bytes]:
@@ -92,19 +93,18 @@ def _cut_match(text: bytes) -> list[bytes]:
     found = text[:-1].split(b"),")
     if len(found) == text.count(b"("):
         return found
-    return [element[:-1] for element in _cut(_ELEMENT, text)]
+    return [element[:-1] for element in _cut(_ELEMENTS, _ELEMENT, text)]
 
 
 def _cut_actions(text: bytes) -> list[bytes]:
     """Return the texts of actions."""
-    return text.split(b",") if b"(" not in text else _cut(_ACTION, text)
+    return text.split(b",") if b"(" not in text else _cut(_ACTIONS, _ACTION, text)
 
 
-def _cut(pattern: re.Pattern[bytes], text: bytes) -> list[bytes]:
-    found = pattern.findall(text)
-    if not found or b"".join(found) != text or text[-1:] == b",":
+def _cut(whole: re.Pattern[bytes], one: re.Pattern[bytes], text: bytes) -> list[bytes]:
+    if not whole.fullmatch(text) or text[-1:] == b",":
         raise UnusualError
-    return [element.removesuffix(b",") for element in found]
+    return [element.removesuffix(b",") for element in one.findall(text)]
 
 
 def _plan_match(cursor: Cursor) -> Plan:

@@ -11,9 +11,9 @@ from dpif.odp.constants import NatAttr
 from dpif.odp.text.parts import Parts, Value, wrapped
 from dpif.odp.text.pieces import Cursor, UnusualError
 
-_IPV4 = re.compile(r"([0-9.]+)(:)?[0-9]*").fullmatch
-_IPV6 = re.compile(r"[0-9a-fA-F:.]+|\[[0-9a-fA-F:.]+\](:[0-9]+)?").fullmatch
-_DECIMAL = re.compile(r"[0-9]+").fullmatch
+_IPV4 = re.compile(r"[0-9.]++(?::[0-9]++)?")
+_IPV6 = re.compile(r"[0-9a-fA-F:.]++|\[[0-9a-fA-F:.]++\](?::[0-9]++)?")
+_DECIMAL = re.compile(r"[0-9]++")
 
 
 class _End(NamedTuple):

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 
-from dpif._typing import Any
-
 DEEPEST = 12
 """Forms are made of texts with so many levels of parentheses; Open vSwitch's own have fewer."""
 _DIGITS = b"0123456789abcdefABCDEFxX.:"
 _ENDS = b"()=/{}+-|,"
 _LEVEL = bytes.maketrans(_ENDS + b"B", b"," * len(_ENDS) + b"b")
 _NOT_ENDS = bytes(set(range(256)) - set(_ENDS))
-_BINARY = re.compile(rb"(?:^|,)0b[01]*(?![0-9a-f:])")
-_VALUE = re.compile(r"[0-9a-fA-FxX.:]+").fullmatch
+_BINARY = re.compile(rb"(?:^|,)0b[01]*+(?![0-9a-f:])")
+_VALUE = re.compile(r"[0-9a-fA-FxX.:]++")
 
 
 class UnusualError(Exception):
@@ -88,15 +86,15 @@ class Cursor:
         self.is_value(place)
         return place
 
-    def is_value(self, place: int, fits: Any = _VALUE) -> None:
+    def is_value(self, place: int, fits: re.Pattern[str] = _VALUE) -> None:
         """Note that the piece at this place is a value."""
-        if not fits(self.pieces[place]):
+        if not fits.fullmatch(self.pieces[place]):
             raise UnusualError
         self.values.add(place)
 
     def at_value(self) -> bool:
         """Tell whether what comes next is written as values are."""
-        return self.piece[:1].isdigit() and _VALUE(self.piece) is not None
+        return self.piece[:1].isdigit() and _VALUE.fullmatch(self.piece) is not None
 
     def rest(self) -> str:
         """Take what comes up to the closing parenthesis, and that; return the text, the same in each of the form."""

@@ -19,7 +19,7 @@ from dpif.odp.text.parts import Part, Parts, Value
 from dpif.odp.text.pieces import Cursor, UnusualError
 
 T = TypeVar("T")
-_NUMBER = re.compile("0|[1-9][0-9]{0,9}|0x[0-9a-f]{1,8}").fullmatch
+_NUMBER = re.compile("0|[1-9][0-9]{0,9}|0x[0-9a-f]{1,8}")
 Side: TypeAlias = Literal["value", "mask", "masked"]
 """What is wanted of a field: its value, its mask, or its value with the bits outside its mask cleared."""
 _WORDS = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -59,7 +59,7 @@ def fixed(cursor: Cursor, given: Place | int) -> int:
     if not isinstance(given, Place):
         return given
     cursor.values.discard(given)
-    if not _NUMBER(cursor.pieces[given]):
+    if not _NUMBER.fullmatch(cursor.pieces[given]):
         raise UnusualError
     return int(cursor.pieces[given], 0)
 
