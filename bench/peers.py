@@ -3,7 +3,7 @@
 Makes a virtual environment of its own with the peer in it, and runs itself there on this checkout, so that both
 contestants take turns in one process. ``ovs.flow`` parses a line of a dump into values; ours are
 
-* to parse its match and its actions into values (`read_match`; `parse_actions`, remembered by the text),
+* to parse its match and its actions into values (`read_match`; `read_actions`, remembered by the text),
 * to make the request of a put of them,
 * to do both and format the line again, as ``dump-flows`` shows it.
 """
@@ -96,11 +96,10 @@ def rounds_of_lines(given: list[Form], rounds: int, count: int) -> list[list[str
 def ours() -> dict[str, Callable[[list[str]], None]]:
     """Return what this library does with lines."""
     from dpif.client.operations import Put
-    from dpif.odp.actions import parse_actions
     from dpif.odp.lines.compiled import FlowLines
-    from dpif.odp.text.matches import read_match
+    from dpif.odp.text.matches import read_actions, read_match
 
-    remembered = functools.lru_cache(512)(parse_actions)
+    remembered = functools.lru_cache(512)(read_actions)
 
     def split(line: str) -> tuple[str, str]:
         match, _, rest = line.partition(", packets:")

@@ -1,15 +1,23 @@
-"""Matches encoded by their elements are those that are parsed whole."""
+"""Matches and actions that are read by forms are those that are parsed."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dpif.errors import ParseError
+from dpif.errors import EncodeError, ParseError
+from dpif.odp.actions import parse_actions
 from dpif.odp.model.key import parse_match
-from dpif.odp.text import matches as match_texts
-from dpif.odp.text.matches import encode_match_text, read_match
+from dpif.odp.text import form, texts
+from dpif.odp.text.matches import encode_actions_text, encode_match_text, read_actions, read_match
+
+T = TypeVar("T")
 
 ELEMENTS = [
     "in_port({})",
@@ -68,14 +76,14 @@ def elements(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(ELEMENTS)).format(draw(numbers), draw(numbers))
 
 
-texts = st.tuples(
+lists = st.tuples(
     st.lists(elements(), max_size=4),
     st.sampled_from([",", ",", ",", ", ", ""]),
     st.sampled_from(["{}", "{}", "{}", "ufid:12345678,{}", "{})", " {}"]),
 ).map(lambda parts: parts[2].format(parts[1].join(parts[0])))
 
 
-@given(st.lists(texts, max_size=6))
+@given(st.lists(lists, max_size=6))
 def test_both_ways_agree(matches: list[str]) -> None:
     for text in [*matches, *matches]:
         encoded = encode_match_text(text)
@@ -85,18 +93,70 @@ def test_both_ways_agree(matches: list[str]) -> None:
             assert read_match(text) == (key, mask)
 
 
-@pytest.mark.parametrize("text", ["", "in_port(v0)", "udp(dst=65536)", "udp(dst=1),udp(dst=2)", "packet_type(ns=0)"])
-def test_what_is_unusual_is_left_to_the_slow_way(text: str) -> None:
-    assert encode_match_text(text) is None
+GOLDEN = Path(__file__).parents[1] / "golden"
+KINDS = [GOLDEN / "kinds-of-matches.txt", GOLDEN / "kinds-of-actions.txt"]
+"""Texts of all kinds."""
+VALUE = re.compile(r"(?<=[=(/,|:{+-])[0-9a-fA-FxX.:%]+")
+NEAR_THE_EDGE = [
+    *[str(number) for bits in (0, 1, 3, 5, 6, 8, 12, 16, 20, 32, 64) for number in ((1 << bits) - 1, 1 << bits)],
+    *["0x0", "0X1F", "0xffffffff", "0x100000000", "0xffffffffffffffffffffffffffffffff", "9" * 45, "10", "100"],
+    *["010", "00", "08", "0b1", "0B11", "0o7", "1_0", " 1", "1 ", "-1", "+1", "0x", "", "no", "first", "ffff"],
+    *["02:00:00:00:00:01", "2:0:0:0:0:1", "02:00:00:00:00", "0200:00:00:00:0001", "0b:00:00:00:00:00"],
+    *["10.0.0.1", "010.0.0.1", "10.0.0.256", "1.2.3", "1.1.1.1:5", "::", "fe80::1", "ffff:ff00::", "24", "33", "129"],
+    *["100%", "100.1%", "0.0%", ".5%", "1e1%", "0/0", "1/1", "0x3/0xff", "\N{ARABIC-INDIC DIGIT THREE}"],
+]
+SIGNS = [*"(),=/{}+-|[]: 0123456789abcdefxX._#\t", "drop", "eth()", "flags(", "df"]
 
 
-def test_an_element_of_a_known_form_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert encode_match_text("in_port(1),eth(src=02:00:00:00:aa:01,dst=02:00:00:00:aa:02/ff:00:00:00:00:00)")
-    expected = parse_match("in_port(1),eth(src=02:00:00:00:bb:01,dst=02:00:00:00:bb:02/ff:00:00:00:00:00)")
+@st.composite
+def damaged(draw: st.DrawFn, kinds: Path) -> str:
+    """Return a text with some values near the edges of fields, and perhaps something that does not belong there."""
+    text = draw(st.sampled_from(kinds.read_text().splitlines()))
+    for _ in range(draw(st.integers(0, 3))):
+        values = list(VALUE.finditer(text))
+        if values and draw(st.integers(0, 9)):
+            value = draw(st.sampled_from(values))
+            number = st.integers(0, 2**40).map(str) | st.integers(0, 2**130).map(hex)
+            text = text[: value.start()] + draw(st.sampled_from(NEAR_THE_EDGE) | number) + text[value.end() :]
+        else:
+            place = draw(st.integers(0, len(text)))
+            text = text[:place] + draw(st.sampled_from(["", *SIGNS])) + text[place + draw(st.integers(0, 3)) :]
+    return text
 
-    def refuse(text: str) -> None:
-        raise ParseError("not to be parsed", text)
 
-    monkeypatch.setattr(match_texts, "parse_match", refuse)
-    text = "in_port(1),eth(src=02:00:00:00:bb:01,dst=02:00:00:00:bb:02/ff:00:00:00:00:00)"
-    assert encode_match_text(text) == tuple(value.to_bytes() for value in expected)
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make forms of whole lists at once, and compile them."""
+    monkeypatch.setattr(texts, "SO_MANY_ALIKE", 0)
+    monkeypatch.setattr(texts, "SO_MANY_ARE_NEW", 0)
+    monkeypatch.setattr(form, "WORTH_COMPILING", 2)
+
+
+def parsed(text: str, parse: Callable[[str], T]) -> T | None:
+    try:
+        return parse(text)
+    except (ParseError, EncodeError):
+        return None
+
+
+def encoded_slowly(text: str) -> tuple[bytes, bytes]:
+    return tuple([value.to_bytes() for value in parse_match(text)])  # type: ignore[return-value]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+@given(damaged(KINDS[0]))
+def test_matches_near_the_edges_agree(eager: None, text: str) -> None:
+    expected = parsed(text, encoded_slowly)
+    for _ in range(2):
+        encoded = encode_match_text(text)
+        assert encoded is None or encoded == expected
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+@given(damaged(KINDS[1]))
+def test_actions_near_the_edges_agree(eager: None, text: str) -> None:
+    expected = parsed(text, parse_actions)
+    for _ in range(2):
+        encoded = encode_actions_text(text)
+        assert encoded is None or (expected is not None and encoded == expected.to_bytes())
+        assert parsed(text, read_actions) == expected

@@ -32,15 +32,15 @@ from dpif.errors import DpifError
 from dpif.odp.actions import parse_actions
 from dpif.odp.filter.language import parse_filter
 from dpif.odp.filter.order import parse_order
-from dpif.odp.model.key import FlowKey, format_key, parse_match
+from dpif.odp.model.key import format_key, parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
-from dpif.odp.text.forms import compile_form
-from dpif.odp.text.matches import encode_match_text
+from dpif.odp.text.matches import encode_actions_text, encode_match_text
 from dpif.packet.addresses import Mac
 
 PARSERS: dict[str, Callable[[str], object]] = {
     "match": parse_match,
     "encoded match": encode_match_text,
+    "encoded actions": encode_actions_text,
     "actions": parse_actions,
     "filter": parse_filter,
     "order": parse_order,
@@ -184,7 +184,7 @@ def modules() -> Iterator[Any]:
 
 
 def patterns() -> dict[str, str | bytes]:
-    """Return the regular expressions of all modules, and those that are made of elements of a match."""
+    """Return the regular expressions of all modules."""
     found: dict[str, str | bytes] = {}
     for module in modules():
         values = dict(vars(module))
@@ -195,17 +195,6 @@ def patterns() -> dict[str, str | bytes]:
                 found[f"{module.__name__}.{name}"] = value.pattern
             elif isinstance(value, _Pattern):
                 found[f"{module.__name__}.{name}"] = value._text
-    for text in (
-        "ipv4(src=1.2.3.4/255.0.0.0,proto=6",
-        "ipv6(src=::1,frag=no",
-        "eth(src=00:00:00:00:00:01",
-        "in_port(1",
-    ):
-        name = text.partition("(")[0]
-        attr = FlowKey.attr(name)
-        form = compile_form(text, int(attr.number), attr.type)
-        assert form is not None
-        found[text] = form._fit.__self__.pattern  # type: ignore[attr-defined]
     return found
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dpif.odp.kernel.rules import Features
 
 _NO_KEY = b""
+_NEW, _SET = FlowCmd.NEW, FlowCmd.SET  # to find a member takes 0.1 us
 
 
 class Put:
@@ -62,7 +63,7 @@ class Put:
             clear=clear,
             probe=probe,
         )
-        self._command = FlowCmd.NEW if create else FlowCmd.SET
+        self._command = _NEW if create else _SET
         # The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
         self._flags = NLM_F_CREATE if create and not modify else 0
 

@@ -11,7 +11,7 @@ from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.odp.actions import Action, Actions, parse_actions
 from dpif.odp.model.key import FlowKey, FlowMask, parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
-from dpif.odp.text.matches import encode_match_text
+from dpif.odp.text.matches import encode_actions_text, encode_match_text
 
 KeyLike: TypeAlias = FlowKey | str | bytes
 MaskLike: TypeAlias = FlowKey | bytes
@@ -38,15 +38,14 @@ def encode_match(
     """Return what identifies and selects a flow, encoded; a text's own mask counts where `mask` is None."""
     if isinstance(key, bytes) and isinstance(mask, bytes) and ufid is None:
         return Match(key, mask, None)
-    if isinstance(key, str) and (encoded := encode_match_text(key)) is not None:
-        key, parsed_bits = encoded
-        mask = parsed_bits if mask is None else mask
-    elif isinstance(key, str):
-        prefix, rest = split_ufid(key)
-        parsed, parsed_mask = parse_match(rest, port_names)
-        ufid = prefix if ufid is None else ufid
-        mask = parsed_mask if mask is None else mask
-        key = parsed
+    if isinstance(key, str):
+        encoded = encode_match_text(key)
+        if encoded is None:
+            prefix, rest = split_ufid(key)
+            ufid = prefix if ufid is None else ufid
+            encoded = None if prefix is None else encode_match_text(rest)
+        key, bits = parse_match(rest, port_names) if encoded is None else encoded
+        mask = bits if mask is None else mask
     return Match(
         key if isinstance(key, bytes) else key.without_packet_type().to_bytes(),
         mask if mask is None or isinstance(mask, bytes) else mask.without_packet_type().to_bytes(),
@@ -65,7 +64,8 @@ def encode_actions(actions: ActionsLike) -> bytes:
 
 @functools.lru_cache(MAX_REMEMBERED)
 def _encode_actions_text(text: str) -> bytes:
-    return parse_actions(text).to_bytes()
+    encoded = encode_actions_text(text)
+    return parse_actions(text).to_bytes() if encoded is None else encoded
 
 
 def decode_match(match: Match) -> tuple[FlowKey, FlowMask | None]:

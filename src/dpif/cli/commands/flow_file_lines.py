@@ -1,9 +1,8 @@
 """Lines of a file of flows to operations; what is wrong with a line is a value too, for whoever reports it.
 
-Most lines of a file are a match of well-known elements, a space, and actions that an earlier line had. Those take
-the fast way, which looks at bytes and makes nothing but the operation. Every other line (a first word that says what
-to do, names of ports, a UFID, a comment, a fault) takes the slow way, which both must agree with: a property test
-says so.
+Most lines of a file are a match, a space, and actions. Those take the fast way (`dpif.odp.text`), which looks at
+bytes and makes nothing but the operation. Every other line (a first word that says what to do, names of ports, a
+UFID, a comment, a fault) takes the slow way, which both must agree with: a property test says so.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from dpif._typing import Final
 from dpif.cli.commands.flows import FlowReader
 from dpif.cli.errors import CommandError
 from dpif.client.operations import Delete, Put
-from dpif.odp.text.matches import encode_match_text
+from dpif.odp.text.matches import encode_actions_text, encode_match_text
 
 MAX_REMEMBERED: Final = 512
-"""Lists of actions that are remembered by their texts: the lines of a file share few."""
+"""Lists of actions that are remembered by their texts: the lines of many files share few."""
 
 _VERBS: Final = ("add", "delete", "modify")
 
@@ -34,10 +33,15 @@ class LineReader:
         if self._verb == "delete":
             match = None if rest else encode_match_text(flow)
             return self._read_slowly(line, number) if match is None else Delete(match[0])
-        actions = self._actions.get(rest)
-        match = None if actions is None else encode_match_text(flow)
-        if match is None or actions is None:
+        match = encode_match_text(flow) if rest else None
+        if match is None:
             return self._read_slowly(line, number)
+        actions = self._actions.get(rest)
+        if actions is None:
+            actions = encode_actions_text(rest)
+            if actions is None:
+                return self._read_slowly(line, number)
+            self._remember(rest, actions)
         return Put(match[0], actions, match[1], create=self._verb == "add", modify=self._verb == "modify")
 
     def verb(self, line: bytes) -> str:
@@ -58,9 +62,13 @@ class LineReader:
             put = self._reader.put(flow, actions, create=verb == "add", modify=verb == "modify")
         except CommandError as error:
             return str(error)
-        if put.actions is not None and flow == text.partition(" ")[0] and len(self._actions) < MAX_REMEMBERED:
-            self._actions[line.strip().partition(b" ")[2]] = put.actions
+        if put.actions is not None and flow == text.partition(" ")[0]:
+            self._remember(line.strip().partition(b" ")[2], put.actions)
         return put
+
+    def _remember(self, text: bytes, actions: bytes) -> None:
+        if len(self._actions) < MAX_REMEMBERED:
+            self._actions[text] = actions
 
 
 def _text(line: bytes) -> str:

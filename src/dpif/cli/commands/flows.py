@@ -16,7 +16,7 @@ from dpif.errors import EncodeError, NoSuchObject, ParseError
 from dpif.odp.actions import Actions, parse_actions
 from dpif.odp.model.key import FlowKey, FlowMask, parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
-from dpif.odp.text.matches import encode_match_text
+from dpif.odp.text.matches import encode_actions_text, encode_match_text
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
@@ -84,14 +84,27 @@ class FlowReader:
         encoded = encode_match_text(text)
         if encoded is not None:
             return Match(*encoded, None)
+        if text.startswith("ufid:") and (found := _encode_with_ufid(text)) is not None:
+            return found
         key, mask, ufid = self.match(text, failure)
         return encode_match(key, mask if len(mask) else None, ufid)
+
+
+def _encode_with_ufid(text: str) -> Match | None:
+    """Return the match of a flow that starts with its identifier; None where the slow way must be asked."""
+    try:
+        ufid, rest = split_ufid(text)
+    except ParseError:
+        return None
+    encoded = encode_match_text(rest)
+    return None if encoded is None else Match(*encoded, ufid)
 
 
 @functools.lru_cache(512)
 def _encode_actions(text: str) -> bytes:
     """Return a text's actions, encoded; raise `CommandError`. The lines of a file share few."""
-    return read_actions(text, "parsing actions").to_bytes()
+    encoded = encode_actions_text(text)
+    return read_actions(text, "parsing actions").to_bytes() if encoded is None else encoded
 
 
 def read_actions(text: str, failure: str, port_names: Mapping[str, int] | None = None) -> Actions:

@@ -102,6 +102,9 @@ class FlowRecord(Record):
         return None if self.ufid is None else Ufid(self.ufid)
 
 
+_KEY, _ACTIONS, _MASK = FlowAttr.KEY, FlowAttr.ACTIONS, FlowAttr.MASK  # to find a member takes 0.1 us
+
+
 def encode_flow(
     *,
     key: bytes | None,
@@ -112,13 +115,13 @@ def encode_flow(
     probe: bool = False,
 ) -> bytes:
     """Return the attributes that put a flow, as `FlowRecord` does but at a third of the cost; raise `EncodeError`."""
-    attributes = b"" if key is None else attribute(FlowAttr.KEY, key)
+    attributes = b"" if key is None else attribute(_KEY, key)
     if actions is not None:
-        attributes += attribute(FlowAttr.ACTIONS, actions)
+        attributes += attribute(_ACTIONS, actions)
     if clear:
         attributes += attribute(FlowAttr.CLEAR, b"")
     if mask is not None:
-        attributes += attribute(FlowAttr.MASK, mask)
+        attributes += attribute(_MASK, mask)
     if probe:
         attributes += attribute(FlowAttr.PROBE, b"")
     if ufid is not None:

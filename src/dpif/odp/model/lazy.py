@@ -35,10 +35,14 @@ _CHECK_LENGTH_ALONE = (Scalar.decode, Structure.decode, Opaque.decode)
 
 
 class LazyDecoder(Generic[A]):
-    """Decodes collections of class `cls`; knows the layouts that it met."""
+    """Decodes collections of class `cls`; knows the layouts that it met.
 
-    def __init__(self, cls: type[A]) -> None:
+    Where `is_right` the bytes are known to be, as those that were just encoded, and every attribute waits.
+    """
+
+    def __init__(self, cls: type[A], *, is_right: bool = False) -> None:
         self._cls = cls
+        self._is_right = is_right
         self._layouts: dict[int, list[_Layout]] = {}
 
     def __call__(self, data: bytes) -> A:
@@ -53,7 +57,7 @@ class LazyDecoder(Generic[A]):
         if len(self._layouts) < MAX_LENGTHS:
             layouts = self._layouts.setdefault(len(data), [])
             if len(layouts) < MAX_LAYOUTS:
-                layouts.append(_Layout(self._cls, data))
+                layouts.append(_Layout(self._cls, data, self._is_right))
         return decoded
 
 
@@ -62,7 +66,7 @@ class _Layout:
 
     __slots__ = ("at_once", "expected", "headers", "places")
 
-    def __init__(self, cls: type[Attributes], data: bytes) -> None:
+    def __init__(self, cls: type[Attributes], data: bytes, is_right: bool) -> None:
         self.places: dict[int, tuple[int, int, Callable[[bytes], Any]]] = {}
         self.at_once: list[int] = []
         format_, at = "=", 0
@@ -71,7 +75,8 @@ class _Layout:
             decode = type_.decode
             if type(type_).decode not in _CHECK_LENGTH_ALONE:
                 decode = functools.lru_cache(MAX_REMEMBERED)(decode)
-                self.at_once.append(number)
+                if not is_right:
+                    self.at_once.append(number)
             self.places[number] = start, end, decode
             format_ += f"{start - NLA_HDRLEN - at}xI"
             at = start

@@ -1,11 +1,7 @@
-"""Texts of matches to bytes, fast: for files of flows, whose lines repeat most of each other.
+"""Texts of matches and of actions to bytes, fast: for files of flows.
 
-A match is a list of elements (``eth(src=…)``). Most of those were there before: an element's bytes are remembered by
-its text. Of the elements that are new most are like one that was there before: they are read by its form (see
-`forms.py`). The first element of a form is parsed the slow way.
-
-What is otherwise (names of ports, a UFID, spaces, any fault) is left to the slow way, `parse_match`.
-Both ways give the same bytes; a property test says so.
+`forms` explains how. What is otherwise (names of ports, a UFID, spaces, any fault) is left to the slow way,
+`parse_match` and `parse_actions`. Both ways give the same bytes; a property test says so.
 """
 
 from __future__ import annotations
@@ -15,34 +11,52 @@ import re
 
 from dpif._typing import Final
 from dpif.errors import ParseError
+from dpif.odp.actions.base import Actions, parse_actions
 from dpif.odp.constants import KeyAttr
 from dpif.odp.model.key import FlowKey, FlowMask, parse_match
 from dpif.odp.model.lazy import LazyDecoder
-from dpif.odp.text.forms import Element, Form, compile_form, skeleton
+from dpif.odp.text.actions import action, actions
+from dpif.odp.text.form import Element
+from dpif.odp.text.keys import element, elements
+from dpif.odp.text.pieces import Cursor, UnusualError
+from dpif.odp.text.texts import MAX_REMEMBERED, Plan, Texts
 
-MAX_REMEMBERED: Final = 4096
-"""Elements that are remembered by their texts at a time."""
-MAX_FORMS: Final = 512
-
-_ELEMENT = re.compile(rb"\w++\([^()]*+(?:\([^()]*+\)[^()]*+)*+\)")
-"""An element in which parentheses are nested once at most."""
-_ELEMENTS = re.compile(rb"%b(?:,%b)*+" % (_ELEMENT.pattern, _ELEMENT.pattern))
+LONGEST: Final = 8000
+"""Of longer texts no form is kept; and of actions they may be more than a message has room for."""
+_DEPTH = 6
 
 
-class _UnusualError(Exception):
-    """A text must be read the slow way."""
+def _balanced(inside: str, depth: int) -> str:
+    """Return an expression for `inside` in parentheses, and for parentheses in it."""
+    return rf"\({inside}(?:{_balanced(inside, depth - 1)}{inside})*+\)" if depth else rf"\({inside}\)"
+
+
+_BALANCED = _balanced("[^()]*+", _DEPTH)
+_ELEMENT = re.compile(rf"\w++{_BALANCED},?".encode())
+_ELEMENTS = re.compile(rb"(?:%b)++" % _ELEMENT.pattern)
+_ACTION = re.compile(rf"[^(),]++(?:{_BALANCED})?+(?:,|$)".encode())
+_ACTIONS = re.compile(rb"(?:%b)++" % _ACTION.pattern)
 
 
 def encode_match_text(text: str | bytes) -> tuple[bytes, bytes] | None:
     """Return the key and the mask of a match, encoded; None where the slow way must be asked."""
-    try:
-        elements = [_elements[element] for element in _split(text if isinstance(text, bytes) else _ascii(text))]
-    except _UnusualError:
+    found = _read(_matches, text)
+    if found is None:
         return None
-    numbers, keys, masks = zip(*elements, strict=True)
+    if len(found) == 1:
+        return found[0][1:]
+    numbers, keys, masks = zip(*found, strict=True)
     if len(set(numbers)) < len(numbers):
         return None
     return b"".join(keys), b"".join(masks)
+
+
+def encode_actions_text(text: str | bytes) -> bytes | None:
+    """Return actions, encoded; None where the slow way must be asked."""
+    if text in (b"drop", "drop"):
+        return b""
+    found = _read(_actions, text)
+    return None if found is None else b"".join([data for _, data, _ in found])
 
 
 def read_match(text: str) -> tuple[FlowKey, FlowMask]:
@@ -56,63 +70,95 @@ def read_match(text: str) -> tuple[FlowKey, FlowMask]:
     return _decode_key(encoded[0]), _decode_mask(encoded[1])
 
 
-_decode_key = LazyDecoder(FlowKey)
-_decode_mask = functools.lru_cache(MAX_REMEMBERED)(FlowMask.from_bytes)
+def read_actions(text: str) -> Actions:
+    """Return the actions of a text as `parse_actions` does, faster where there were others like them."""
+    encoded = encode_actions_text(text)
+    return parse_actions(text) if encoded is None else Actions.from_bytes(encoded)
 
 
-def _ascii(text: str) -> bytes:
-    return text.encode("ascii", "replace")
+_decode_key = LazyDecoder(FlowKey, is_right=True)
+_decode_mask = functools.lru_cache(MAX_REMEMBERED)(LazyDecoder(FlowMask, is_right=True))
 
 
-def _split(text: bytes) -> list[bytes]:
-    """Return the texts of elements, each without its last parenthesis; what is none `_Elements` will refuse."""
-    if b"encap(" not in text and text[-1:] == b")":
-        return text[:-1].split(b"),")
-    if not _ELEMENTS.fullmatch(text):
-        raise _UnusualError
-    return [element[:-1] for element in _ELEMENT.findall(text)]
+def _read(texts: Texts, text: str | bytes) -> list[Element] | None:
+    if len(text) > LONGEST:
+        return None
+    return texts.read(text if isinstance(text, bytes) else text.encode("ascii", "replace"))
 
 
-class _Elements(dict[bytes, Element]):
-    """Elements by their texts without the last parenthesis; one that is missing is read, by its form or else slowly.
-
-    Raises `_UnusualError` for what is no element by itself.
-    """
-
-    def __missing__(self, text: bytes) -> Element:
-        form = _forms.get(skeleton(text))
-        element = None if form is None else form.read(text)
-        if element is None:
-            element = _learn(text)
-        if len(self) >= MAX_REMEMBERED:
-            self.clear()
-        self[text] = element
-        return element
+def _cut_match(text: bytes) -> list[bytes]:
+    """Return the texts of elements, each without its last parenthesis."""
+    if text[-1:] != b")":
+        raise UnusualError
+    found = text[:-1].split(b"),")
+    if len(found) == text.count(b"("):
+        return found
+    return [element[:-1] for element in _cut(_ELEMENTS, _ELEMENT, text)]
 
 
-def _learn(text: bytes) -> Element:
-    """Return an element, read the slow way; note its form, or what its masks mean in a form that is there."""
-    if not _ELEMENT.fullmatch(text + b")"):
-        raise _UnusualError
-    whole = (text + b")").decode("ascii", "replace")
+def _cut_actions(text: bytes) -> list[bytes]:
+    """Return the texts of actions."""
+    return text.split(b",") if b"(" not in text else _cut(_ACTIONS, _ACTION, text)
+
+
+def _cut(whole: re.Pattern[bytes], one: re.Pattern[bytes], text: bytes) -> list[bytes]:
+    if not whole.fullmatch(text) or text[-1:] == b",":
+        raise UnusualError
+    return [element.removesuffix(b",") for element in one.findall(text)]
+
+
+def _plan_match(cursor: Cursor) -> Plan:
+    found = elements(cursor, FlowKey, "$")
+    return Plan.of(
+        [part for item in found for part in item.key or ()], [part for item in found for part in item.mask]
+    )
+
+
+def _plan_element(cursor: Cursor) -> Plan:
+    found = element(cursor, FlowKey)
+    cursor.expect("", "$")
+    return Plan.of(found.key or [], found.mask, found.number)
+
+
+def _read_element(text: bytes) -> Element:
+    """Return an element, read the slow way."""
+    if not _ELEMENT.fullmatch(text):
+        raise UnusualError
     try:
-        key, mask = parse_match(whole)
+        key, mask = parse_match(text.decode("ascii", "replace"))
     except ParseError:
-        raise _UnusualError from None
+        raise UnusualError from None
     ((number, _),) = mask.kept()
     if number == KeyAttr.PACKET_TYPE:
-        raise _UnusualError  # the kernel is asked for another attribute in its place
-    element = number, key.to_bytes(), mask.to_bytes()
-    form = _forms.get(skeleton(text))
-    is_in_bytes = text.startswith(b"key")
-    if form is None and not is_in_bytes and len(_forms) < MAX_FORMS:
-        form = compile_form(whole[:-1], number, FlowKey.type_of(number))
-        if form is not None:
-            _forms[skeleton(text)] = form
-    if form is not None:
-        form.learn_mask(text, element[2])
-    return element
+        raise UnusualError  # the kernel is asked for another attribute in its place
+    return number, key.to_bytes(), mask.to_bytes()
 
 
-_forms: dict[bytes, Form] = {}
-_elements = _Elements()
+def _plan_actions(cursor: Cursor) -> Plan:
+    return Plan.of(actions(cursor, "$"))
+
+
+def _plan_action(cursor: Cursor) -> Plan:
+    parts, is_enclosed = action(cursor)
+    if is_enclosed:
+        cursor.expect("", "$")
+    elif cursor.ends[cursor.at - 1] != "$":
+        raise UnusualError
+    return Plan.of(parts)
+
+
+def _read_action(text: bytes) -> Element:
+    """Return an action, read the slow way."""
+    try:
+        found = parse_actions(text.decode("ascii", "replace"))
+    except ParseError:
+        raise UnusualError from None
+    if len(found) != 1:
+        raise UnusualError
+    return 0, found.to_bytes(), b""
+
+
+OF_MATCHES: Final = (_cut_match, _plan_match, _plan_element, _read_element, b")")
+OF_ACTIONS: Final = (_cut_actions, _plan_actions, _plan_action, _read_action, b"")
+_matches = Texts(*OF_MATCHES)
+_actions = Texts(*OF_ACTIONS)
