@@ -39,8 +39,7 @@ from dpif.odp.model.key import FlowKey
 from dpif.packet import capture
 
 PROGRAM = """
-import signal, sys
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which a parent may have left ignored
+import sys
 from dpif.userspace import serve
 serve(sys.argv[1], ready=lambda path: print("ready", flush=True))
 """
@@ -166,7 +165,16 @@ class Target:
 
 
 def start(path: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, path], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, path], stdout=subprocess.PIPE, text=True, preexec_fn=_hear_signals
+    )
+
+
+def _hear_signals() -> None:
+    """Let signals come, whatever a parent (nohup) has left: the program itself would be too late for the first."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 
 
 def put(target: Target, number: int, actions: bytes = b"") -> FlowRecord:
