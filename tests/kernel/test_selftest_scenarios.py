@@ -353,6 +353,8 @@ TUNNELS = [
     (1357986, 15, False, False),
 ]
 """VXLAN devices: network, time to live, whether their packets may not be cut up, whether they have checksums."""
+UDP_PORT = 14789
+"""Of the tunnels: who has made a device for the usual one may have left it, as ``ovs-dpctl del-dp`` does."""
 TELLS_DF = release() > (6, 12)
 """Linux 6.1 and 6.12 do not tell whether an outer packet may be cut up, 7.2 does."""
 
@@ -365,12 +367,12 @@ def test_what_a_tunnel_s_packets_bring_along(namespace: netns.Namespace) -> None
     try:
         run("del-if", DP, far.port)
         netns.ip("address", "add", f"{here}/24", "dev", far.port)
-        run("add-if", DP, "ovs-vxlan0,type=vport-vxlan")
+        run("add-if", DP, f"ovs-vxlan0,type=vport-vxlan,dst_port={UDP_PORT}")
         netns.ip("link", "set", "ovs-vxlan0", "up")
         with printing("upcalls", "--json-lines", "--count", str(len(TUNNELS)), DP, "ovs-vxlan0") as upcalls:
             for number, (vni, ttl, df, csum) in enumerate(TUNNELS):
                 options = f"id {vni} ttl {ttl} df {'set' if df else 'unset'} {'' if csum else 'no'}udpcsum"
-                device = f"link add vx{number} type vxlan remote {here} dstport 4789 {options}"
+                device = f"link add vx{number} type vxlan remote {here} dstport {UDP_PORT} {options}"
                 namespace.ip(*device.split())
                 namespace.ip("link", "set", f"vx{number}", "up")
                 ask_who_has(far, f"10.3.{number}.2", f"10.3.{number}.1", f"vx{number}")
@@ -380,7 +382,7 @@ def test_what_a_tunnel_s_packets_bring_along(namespace: netns.Namespace) -> None
         netns.delete_link(far.port)
     for number, (upcall, (vni, ttl, df, csum)) in enumerate(zip(seen, TUNNELS, strict=True)):
         tunnel = upcall["key"]["tunnel"]
-        told = {"tun_id": vni, "src": there, "dst": here, "ttl": ttl, "tp_dst": 4789}
+        told = {"tun_id": vni, "src": there, "dst": here, "ttl": ttl, "tp_dst": UDP_PORT}
         assert {name: tunnel[name] for name in told} == told
         assert tunnel["tp_src"] > 0
         assert ("csum" in tunnel) is csum

@@ -46,6 +46,11 @@ NAMES = ["e\x1b[2Jvil", os.fsdecode(b"caf\xe9")]
         ("flush-conntrack", "netdev@br0", f"zone={MANY}"),
         ("flush-conntrack", "netdev@br0", f"ct_nw_proto={MANY}"),
         ("dump-flows", "netdev@br0", f"--limit={MANY}"),
+        ("upcalls", "netdev@br0", MANY),
+        ("psample", "netdev@", MANY),
+        ("add-dp", f"--ifindex={MANY}", "netdev@br1"),
+        ("add-dp", f"--features={MANY}", "netdev@br1"),
+        ("add-dp", f"--features=0x{MANY}", "netdev@br1"),
         ("lab", "--qemu", f"--cpus={MANY}", "true"),
         ("lab", f"--mem={MANY}", "true"),
         ("show", f"netdev@{MANY}"),
@@ -64,6 +69,13 @@ def test_they_end_in_one_short_line(br0: str, run: Run, words: tuple[str, ...]) 
     assert ran.stderr.count("\n") == 1
     assert len(ran.stderr) < 1100
     assert "internal error" not in ran.stderr
+
+
+@pytest.mark.parametrize("words", [("upcalls", "netdev@br0"), ("psample", "netdev@")])
+def test_a_count_that_is_never_reached_is_one(br0: str, run: Run, words: tuple[str, ...]) -> None:
+    ran = run("-t", "0.2", *words, f"--count={MANY}")
+    assert ran.status == 142
+    assert ran.stderr.endswith("dpif: the time given by --timeout is over\n")
 
 
 @pytest.fixture

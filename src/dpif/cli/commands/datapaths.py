@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.commands.ports import add_interfaces
 from dpif.cli.errors import UsageError
+from dpif.cli.numbers import read_number
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
@@ -30,14 +31,15 @@ def add_dp(context: Context) -> None:
 
 def _settings(context: Context) -> tuple[int, int | None]:
     """Return the features and the interface index that are asked for."""
-    features, ifindex = context.options.features, context.options.ifindex
-    if ifindex is not None and not (ifindex.isascii() and ifindex.isdigit()):
-        raise UsageError(f"--ifindex takes an interface index, not '{ifindex}'")
+    features, text = context.options.features, context.options.ifindex
+    ifindex = None if text is None else read_number(text)
+    if text is not None and ifindex is None:
+        raise UsageError(f"--ifindex takes an interface index, not '{text}'")
     if features is None:
-        return 0, None if ifindex is None else int(ifindex)
+        return 0, ifindex
     from dpif.cli.datapath_features import parse_features
 
-    return parse_features(features), None if ifindex is None else int(ifindex)
+    return parse_features(features), ifindex
 
 
 def del_dp(context: Context) -> None:

@@ -7,10 +7,12 @@ of flows. An order needs them all before the first is shown, or with a limit as 
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.cli.errors import CommandError, UsageError, describe
+from dpif.cli.numbers import read_number
 from dpif.cli.output.flow_views import FlowLine, port_names
 from dpif.errors import DumpInterrupted, ParseError
 
@@ -53,9 +55,10 @@ class _Request(NamedTuple):
 
 
 def _limit(text: str | None) -> int | None:
-    if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 18):
+    limit = None if text is None else read_number(text)
+    if text is not None and (limit is None or limit > sys.maxsize):
         raise UsageError(f"--limit takes a number of flows, not '{text}'")
-    return None if text is None else int(text)
+    return limit
 
 
 def dump_flows(context: Context) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dpif._typing import TYPE_CHECKING, TypeVar
 from dpif.apps.loop import Bell, on_signals
 from dpif.cli.errors import UsageError
+from dpif.cli.numbers import read_number
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
@@ -24,9 +25,10 @@ _TICK = 1000
 def wanted_count(context: Context) -> int | None:
     """Return how many events are to be printed, None for all that come; raise `UsageError`."""
     text = context.options.count
-    if text is not None and not (text.isascii() and text.isdigit()):
+    count = None if text is None else read_number(text)
+    if text is not None and count is None:
         raise UsageError(f"--count takes a number of packets, not '{text}'")
-    return None if text is None else int(text)
+    return count
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.commands.listening import end_by_signals, tell_losses, until_rung, wanted_count
 from dpif.cli.errors import CommandError, UsageError
+from dpif.cli.numbers import read_number
 from dpif.odp.model.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def psample(context: Context) -> None:
 
 
 def _group(word: str) -> int:
-    if not (word.isascii() and word.isdigit()):
+    number = read_number(word)
+    if number is None:
         raise UsageError(f"'{word}' is no group of samples, which is a number")
-    return int(word)
+    return number
 
 
 class SampleLine(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.commands.listening import end_by_signals, tell_losses, until_rung, wanted_count
 from dpif.cli.errors import CommandError
+from dpif.cli.numbers import read_number
 from dpif.cli.output.flow_data import actions_data
 from dpif.cli.output.flow_views import port_names
 from dpif.odp.actions import Actions
@@ -48,7 +49,8 @@ def _number(datapath: Datapath, word: str) -> int:
     from dpif.errors import NoSuchObject
 
     try:
-        return datapath.ports.get(int(word) if word.isascii() and word.isdigit() else word).number
+        number = read_number(word)
+        return datapath.ports.get(word if number is None else number).number
     except NoSuchObject:
         present = ", ".join(port.name for port in datapath.ports)
         raise CommandError(f"no port named {word}; {datapath} has: {present}") from None
