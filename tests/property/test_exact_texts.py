@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from dpif.client.values import encode_match
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import attribute
 from dpif.odp.actions import Action, Actions, Drop, SetMasked, Unknown, Userspace, parse_actions
@@ -139,3 +140,11 @@ def test_what_the_tool_would_print_is_read_too(actions: Actions) -> None:
     shown = actions.format()
     if "error" not in shown and "Unknown hash" not in shown:
         assert isinstance(parse_actions(shown), Actions)
+
+
+@given(matches())
+def test_a_mask_is_put_by_its_text(match: tuple[FlowKey, FlowMask]) -> None:
+    key, mask = match
+    found = encode_match(key, str(mask)).mask
+    assert found is not None
+    assert FlowMask.from_bytes(found) == mask.without_packet_type()

@@ -100,6 +100,9 @@ class Flows:
     def __init__(self, datapath: Datapath) -> None:
         self._dp = datapath
 
+    def __repr__(self) -> str:
+        return f"<Flows of {self._dp}>"
+
     def put(
         self,
         key: KeyLike,

@@ -17,7 +17,7 @@ from dpif._typing import TYPE_CHECKING
 from dpif.client.port import Port, encode_options, type_number
 from dpif.client.port_numbers import MAX_PORTS, PortNumbers
 from dpif.client.tunnels import TUNNELS, VPORTS, check_options, device_name
-from dpif.errors import NetlinkError, NoSuchObject, netlink_error
+from dpif.errors import DpifError, EncodeError, NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
 from dpif.odp.constants.vport import VportCmd, VportType
@@ -30,8 +30,16 @@ if TYPE_CHECKING:
 __all__ = ["Ports", "find_port", "is_internal_device"]
 
 
+_NEVER_A_PORT = (errno.EINVAL, errno.ERANGE, errno.EFBIG)
+"""What datapaths say to a number or name that no port can have."""
+
+
 class Ports:
-    """The ports of one datapath; iterate for all of them, ordered by number."""
+    """The ports of one datapath; iterate for all of them, ordered by number.
+
+    ``ports["h1"]`` and ``ports[1]`` are what `get` returns, ``"h1" in ports`` tells whether there is one,
+    ``len(ports)`` counts them. Each of these asks the datapath, and so does ``repr``.
+    """
 
     max_ports = MAX_PORTS
     """How many numbers `add` chooses from; a soft limit, for a datapath takes any number up to 65534."""
@@ -172,6 +180,39 @@ class Ports:
             record.name = port
         return self._one(record, f"querying port {port} in {self._dp.name}")
 
+    def __getitem__(self, port: int | str) -> Port:
+        return self.get(port)
+
+    def __contains__(self, port: object) -> bool:
+        """Tell whether there is a port of this number or name, or this very port (its counters aside)."""
+        if not isinstance(port, (Port, int, str)):
+            return False
+        try:
+            found = self.get(port.number if isinstance(port, Port) else port)
+        except NoSuchObject:
+            return False
+        except EncodeError:  # no port can have that number or name
+            return False
+        except NetlinkError as error:
+            if error.errno not in _NEVER_A_PORT:
+                raise
+            return False
+        return not isinstance(port, Port) or found.same_place(port)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        """Every datapath has its local port; nobody need ask."""
+        return True
+
+    def __repr__(self) -> str:
+        try:
+            shown = ", ".join(f"{port.number}:{port.name}" for port in self)
+        except DpifError as error:  # whoever debugs wants to see the rest
+            shown = str(error)
+        return f"<Ports of {self._dp}: {shown}>"
+
     def number_of(self, port: Port | int | str) -> int:
         """Return the number of a port given by its number, its name or itself; a name is looked up."""
         if isinstance(port, str):
@@ -196,7 +237,10 @@ class Ports:
         return {port.number: port.name for port in self}
 
     def watch(self) -> PortWatch:
-        """Return a listener for changes of ports; it knows the present ports at once."""
+        """Return a listener for changes of ports; it knows the present ports at once.
+
+        ``for event in watch`` ends when the datapath is deleted, behind the removal of its local port.
+        """
         from dpif.client.watch import PortWatch
 
         return PortWatch(self._dp)

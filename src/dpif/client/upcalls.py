@@ -86,7 +86,7 @@ class Upcall:
 
 
 class Upcalls(Listener[Upcall]):
-    """Upcalls of one datapath: an iterator, an async iterator, a `fileno()`; a context manager.
+    """Upcalls of one datapath: an iterator, an async iterator, a `fileno()`; a context manager, an async one too.
 
     The only handler, or one of several (`UpcallHandlers`). Its queues are bounded: what comes while they are full
     is lost, and the datapath counts it. ``overruns`` counts the times that this handler was told so,

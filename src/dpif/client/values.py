@@ -1,21 +1,24 @@
 """What callers may write for keys, masks and actions, and what goes on the wire for it.
 
 A key may be a `FlowKey`, its text (which may hold masks and a ``ufid:``), or encoded bytes; the same holds for
-masks and actions. Bytes are sent as they are, unchecked: that is the fast path for who has them already.
+masks and actions. An action may stand for a list of it alone, and the number of a port for an output there. The text
+of a mask is that of a key whose bits are those that must match, as ``str(mask)`` gives it. Bytes are sent as they
+are, unchecked: that is the fast path for who has them already.
 """
 
 import functools
 from collections.abc import Iterable, Mapping
 
 from dpif._typing import Final, NamedTuple, TypeAlias
-from dpif.odp.actions import Action, Actions, parse_actions
-from dpif.odp.model.key import FlowKey, FlowMask, parse_match
+from dpif.errors import ParseError
+from dpif.odp.actions import Action, Actions, Output, parse_actions
+from dpif.odp.model.key import FlowKey, FlowMask, parse_key, parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
 from dpif.odp.text.matches import encode_actions_text, encode_match_text
 
 KeyLike: TypeAlias = FlowKey | str | bytes
-MaskLike: TypeAlias = FlowKey | bytes
-ActionsLike: TypeAlias = Iterable[Action] | str | bytes
+MaskLike: TypeAlias = FlowKey | str | bytes
+ActionsLike: TypeAlias = Iterable[Action] | Action | int | str | bytes
 
 MAX_REMEMBERED: Final = 512
 """Texts of actions that are remembered: many flows share few."""
@@ -46,11 +49,21 @@ def encode_match(
             encoded = None if prefix is None else encode_match_text(rest)
         key, bits = parse_match(rest, port_names) if encoded is None else encoded
         mask = bits if mask is None else mask
+    if isinstance(mask, str):
+        mask = _parse_mask(mask)
     return Match(
         key if isinstance(key, bytes) else key.without_packet_type().to_bytes(),
         mask if mask is None or isinstance(mask, bytes) else mask.without_packet_type().to_bytes(),
         None if ufid is None else Ufid(ufid),
     )
+
+
+def _parse_mask(text: str) -> FlowMask:
+    """Return the mask of a text; raise `ParseError`, for a mask within it too."""
+    at = text.find("/")
+    if at >= 0:
+        raise ParseError("a mask has no masks itself: its values are the bits that must match", text, at)
+    return FlowMask.of_kept(dict(parse_key(text).kept()))
 
 
 def encode_actions(actions: ActionsLike) -> bytes:
@@ -59,6 +72,10 @@ def encode_actions(actions: ActionsLike) -> bytes:
         return actions
     if isinstance(actions, str):
         return _encode_actions_text(actions)
+    if isinstance(actions, int):
+        actions = Output(actions)
+    if isinstance(actions, Action):
+        return actions.to_bytes()
     return Actions(actions).to_bytes()
 
 

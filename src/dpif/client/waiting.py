@@ -44,7 +44,8 @@ class Source(Protocol):
 class Listener(Generic[T]):
     """Events from one source; subclasses make them of datagrams in `_decode` and of losses in `_lost`.
 
-    A context manager; after `close` its iterators end.
+    A context manager, and an async one; after `close` its iterators end, and so they do when nothing more can come
+    (`is_gone`).
     """
 
     def __init__(self, transport: Source) -> None:
@@ -57,6 +58,11 @@ class Listener(Generic[T]):
         """The netlink port id ("pid" on the wire) that events are sent to."""
         return self._transport.port_id
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether what is listened to is no more, so that nothing new will come."""
+        return False
+
     def fileno(self) -> int:
         """Return a descriptor that is readable when `poll` would find something new."""
         return self._transport.fileno()
@@ -64,7 +70,8 @@ class Listener(Generic[T]):
     def poll(self, timeout: float | None = 0.0, limit: int = _BURST) -> list[T]:
         """Return the events that are there, at most about `limit`; wait up to `timeout` seconds for the first.
 
-        A `timeout` of None waits for ever, 0 not at all. The list is empty when nothing came in time.
+        A `timeout` of None waits for ever, 0 not at all. The list is empty when nothing came in time, and at once
+        when nothing more can come.
         """
         events = list(self._waiting)
         self._waiting.clear()
@@ -72,7 +79,7 @@ class Listener(Generic[T]):
             if self._closed or len(events) >= limit:
                 break
             try:
-                datagram = self._transport.recv(0.0 if events else timeout)
+                datagram = self._transport.recv(0.0 if events or self.is_gone else timeout)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -95,7 +102,7 @@ class Listener(Generic[T]):
 
     def __next__(self) -> T:
         while not self._waiting:
-            if self._closed:
+            if self._closed or self.is_gone:
                 raise StopIteration
             self._waiting.extend(self.poll(None))
         return self._waiting.popleft()
@@ -105,7 +112,7 @@ class Listener(Generic[T]):
 
     async def __anext__(self) -> T:
         while not self._waiting:
-            if self._closed:
+            if self._closed or self.is_gone:
                 raise StopAsyncIteration
             self._waiting.extend(self.poll(0.0))
             if not self._waiting:
@@ -134,6 +141,14 @@ class Listener(Generic[T]):
         return self
 
     def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()

@@ -61,7 +61,8 @@ class PortWatch(Listener[PortEvent]):
 
     When notifications are lost (ENOBUFS) the watch lists the ports anew and reports the differences. ``ports``
     maps numbers to ports as of the last event; ``overruns`` counts the losses. When the datapath is deleted all
-    ports are removed, the local one (0) last; one made anew under the same name is another, and not watched.
+    ports are removed, the local one (0) last, and with that event iteration ends; one made anew under the same name
+    is another, and not watched.
     """
 
     def __init__(self, datapath: Datapath) -> None:

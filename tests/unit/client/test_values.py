@@ -6,7 +6,7 @@ import pytest
 
 from dpif.client.values import decode_match, encode_actions, encode_match
 from dpif.errors import EncodeError, ParseError
-from dpif.odp.actions import Actions, Output
+from dpif.odp.actions import Actions, Output, Recirc
 from dpif.odp.model.key import FlowKey, FlowMask, parse_match
 from dpif.odp.model.ufid import Ufid
 
@@ -50,6 +50,32 @@ def test_no_actions_are_no_bytes(nothing: str | list[Output] | Actions) -> None:
 def test_actions_of_every_form_are_the_same() -> None:
     expected = bytes.fromhex("0800010002000000")
     assert encode_actions("2") == encode_actions([Output(2)]) == encode_actions(Actions([Output(2)])) == expected
+
+
+def test_a_port_or_an_action_stands_for_a_list_of_it() -> None:
+    assert encode_actions(2) == encode_actions(Output(2)) == encode_actions("2")
+    assert encode_actions(Recirc(5)) == encode_actions("recirc(0x5)")
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 32])
+def test_a_number_that_is_no_port_is_refused(number: int) -> None:
+    with pytest.raises(EncodeError, match=r"Output: .* is not a number of 32 bits"):
+        encode_actions(number)
+
+
+def test_a_mask_may_be_a_text() -> None:
+    text = "in_port(0xffffffff),eth(dst=ff:ff:ff:ff:ff:ff)"
+    mask = FlowMask(in_port=0xFFFFFFFF, eth={"dst": "ff:ff:ff:ff:ff:ff"})
+    for key in (TEXT, parse_match(TEXT)[0], b"junk"):
+        assert encode_match(key, text).mask == mask.to_bytes()
+
+
+def test_a_bad_text_of_a_mask_says_where() -> None:
+    with pytest.raises(ParseError, match="a mask has no masks itself") as caught:
+        encode_match(TEXT, "ipv4(src=10.0.0.0/8)")
+    assert caught.value.position == 17
+    with pytest.raises(ParseError, match="ipv5"):
+        encode_match(TEXT, "ipv5()")
 
 
 def test_a_bad_text_says_where() -> None:

@@ -9,7 +9,8 @@ action of a newer kernel byte for byte as `Unknown`.
 Most actions only describe themselves: those of a fixed layout as a `FieldAction`, those that hold attributes as a
 `NestAction`. Both take wire and text from their fields or attributes.
 
-Actions are immutable values. Their slots are their identity: equality, hash and ``repr`` follow from them.
+Actions are immutable values. Their slots, inherited ones too, are their identity: equality, hash and ``repr`` follow
+from them.
 """
 
 from __future__ import annotations
@@ -54,9 +55,12 @@ class Action:
     """Those that are registered: all of them after `load_all`."""
     by_word: ClassVar[dict[str, type[Action]]] = {}
     """The same, by the words of those that start with one."""
+    _slots: ClassVar[tuple[str, ...]] = ()
+    """The slots of the class and of those above it."""
 
     def __init_subclass__(cls, *, number: int | None = None, word: str | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
+        cls._slots = tuple([name for base in reversed(cls.__mro__) for name in vars(base).get("__slots__", ())])
         if number is not None:
             cls.number = number
             Action.by_number[number] = cls
@@ -96,7 +100,7 @@ class Action:
         return attribute(self.number, self.payload())
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple([getattr(self, name) for name in self.__slots__])
+        return tuple([getattr(self, name) for name in self._slots])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Action) and type(other) is type(self) and self._values() == other._values()
@@ -108,7 +112,7 @@ class Action:
         return str(Actions((self,)))
 
     def __repr__(self) -> str:
-        shown = (f"{name}={value!r}" for name, value in zip(self.__slots__, self._values(), strict=True))
+        shown = (f"{name}={value!r}" for name, value in zip(self._slots, self._values(), strict=True))
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

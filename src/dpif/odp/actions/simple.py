@@ -45,6 +45,9 @@ class Number(Action):
         """The number."""
         return self.value
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value})"
+
     def show(self, style: Style) -> str:
         """Return ``word(number)``."""
         return f"{self.word}({self.value})"
@@ -84,6 +87,9 @@ class Recirc(Number, number=ActionAttr.RECIRC, word="recirc"):
     __slots__ = ()
 
     radix = 10
+
+    def __repr__(self) -> str:
+        return f"Recirc({self.value:#x})"
 
     def show(self, style: Style) -> str:
         """The id is hexadecimal."""

@@ -229,6 +229,18 @@ class Attributes:
         """The attributes that this class does not know."""
         return tuple(RawAttr(number, kept) for number, kept in self._kept.items() if number not in self.ATTRS)
 
+    def __getitem__(self, name: str) -> Any:
+        """Return the natural value of an attribute that is there; raise `KeyError` where it is not.
+
+        ``key["ipv4"].dst`` is for who knows that it is there; ``key.ipv4`` is None where it is not.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"an attribute is taken by its name, not by {brief(name)}")
+        if name not in self:
+            there = ", ".join(name for name, _ in self.items()) or "none"
+            raise KeyError(f"there is no {name!r} here; those that are: {there}")
+        return getattr(self, name)
+
     def __contains__(self, name: object) -> bool:
         attr = self._by_name.get(name) if isinstance(name, str) else None
         return attr is not None and int(attr.number) in self._kept

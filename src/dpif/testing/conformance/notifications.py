@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from dpif.client import PortAdded, PortChanged, PortRemoved, PortWatch
 from dpif.netlink.message import pack_message
 from dpif.odp.constants import OVS_VPORT_FAMILY, VportCmd
@@ -81,6 +83,23 @@ class Notifications:
             new = harness.open("conf0", create=True)
             new.ports.add(harness.host().name)
             assert heard(watch) == []
+
+    def test_iteration_ends_with_the_datapath(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+        with dp.ports.watch() as watch:
+            dp.destroy()
+            assert [(type(event), event.port.number) for event in watch] == [(PortRemoved, n) for n in (2, 1, 0)]
+            assert watch.poll(None) == list(watch) == []
+
+    def test_asynchronous_iteration_ends_with_the_datapath(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+
+        async def removed() -> list[int]:
+            async with dp.ports.watch() as watch:
+                asyncio.get_running_loop().call_soon(dp.destroy)  # while the watch waits
+                return [event.port.number async for event in watch]
+
+        assert asyncio.run(removed()) == [2, 1, 0]
 
     def test_after_a_loss_the_differences_are_told(self, harness: Harness) -> None:
         """Trap T4: ENOBUFS is "something changed", and what was told before it no longer counts."""

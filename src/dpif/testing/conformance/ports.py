@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from dpif.client import Datapath, find_port
-from dpif.errors import NetlinkError
+from dpif.errors import NetlinkError, NoSuchObject
 from dpif.netlink.constants import NLM_F_ECHO
 from dpif.odp.constants import VportCmd, VportType
 from dpif.odp.messages import VportRecord
@@ -149,6 +149,34 @@ class PortLife:
         third = harness.host()
         dp.ports.add(third.name, number=1023)
         assert dp.ports.names() == {0: "conf0", 1: first.name, 2: second.name, 1023: third.name}
+
+    def test_ports_are_looked_up_by_number_and_name(self, harness: Harness) -> None:
+        dp, first, _ = two_ports(harness)
+        port = dp.ports[first.name]
+        assert (port.number, dp.ports[1].name, len(dp.ports)) == (1, first.name, 3)
+        assert 1 in dp.ports
+        assert first.name in dp.ports
+        assert port in dp.ports
+        with pytest.raises(NoSuchObject):
+            dp.ports["nobody"]
+        dp.ports.delete(1)
+        assert (first.name in dp.ports, 1 in dp.ports, port in dp.ports, len(dp.ports)) == (False, False, False, 2)
+
+    @pytest.mark.parametrize("port", ["", "x" * 15, "x" * 16, "x" * 300, -1, 65535, 1 << 40, None, 1.0, b"conf0"])
+    def test_what_can_be_no_port_is_none(self, harness: Harness, port: object) -> None:
+        dp = harness.open("conf0", create=True)
+        assert port not in dp.ports
+
+    def test_a_port_of_another_datapath_is_none_here(self, harness: Harness) -> None:
+        _, first, _ = two_ports(harness)
+        assert first.name not in harness.open("conf1", create=True).ports
+
+    def test_ports_show_themselves(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        assert repr(dp.ports) == f"<Ports of {dp}: 0:conf0, 1:{first.name}, 2:{second.name}>"
+        dp.destroy()
+        assert repr(dp.ports).startswith(f"<Ports of {dp}: ")
+        assert dp.ports  # asks nobody
 
     def test_a_detached_port_is_gone_and_its_device_free(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)

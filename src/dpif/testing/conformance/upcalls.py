@@ -270,3 +270,15 @@ class UpcallDelivery:
                 return await asyncio.wait_for(anext(aiter(upcalls)), 5)
 
         assert asyncio.run(one()).packet == UDP4
+
+    def test_upcalls_are_an_asynchronous_context_manager(self, harness: Harness) -> None:
+        """Once closed they end, and hand their place back."""
+        dp, _, _ = two_ports(harness)
+
+        async def after() -> list[Upcall]:
+            async with dp.upcalls() as upcalls:
+                assert upcalls.dispatch != "none"
+            assert upcalls.dispatch == "none"
+            return [upcall async for upcall in upcalls]
+
+        assert asyncio.run(after()) == []

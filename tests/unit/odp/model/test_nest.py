@@ -136,3 +136,15 @@ def test_nests_without_end_are_a_decode_error() -> None:
 def test_repr_tells_the_text() -> None:
     assert repr(FlowKey(in_port=1)) == "<FlowKey in_port(1)>"
     assert repr(FlowMask()) == "<FlowMask empty>"
+
+
+def test_an_attribute_that_is_there_is_taken_by_its_name() -> None:
+    key = FlowKey(in_port=2, ipv4={"dst": "10.0.0.2"})
+    assert key["in_port"] == 2
+    assert key["ipv4"] == key.ipv4
+    with pytest.raises(KeyError, match="there is no 'udp' here; those that are: in_port, ipv4"):
+        key["udp"]
+    with pytest.raises(KeyError, match="there is no 'replace' here"):
+        key["replace"]
+    with pytest.raises(TypeError, match="by its name, not by 0"):
+        list(key)  # type: ignore[call-overload]
