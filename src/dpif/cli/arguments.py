@@ -20,6 +20,8 @@ Flags = dict[str, Option]
 Switch = tuple[str, str | None]
 """An option as it was written, a long one perhaps shortened, and its value; None where it has none."""
 
+_SLIP = 0.8
+"""How like an option a word is that is this option with a letter wrong."""
 _BY_FLAG = {flag: option for option in ALL.values() for flag in option.flags}
 
 
@@ -55,7 +57,7 @@ def parse(argv: Sequence[str]) -> Invocation:
 def find(name: str) -> Command:
     """Return the command of a name; raise `CommandError`."""
     if name not in BY_NAME:
-        raise CommandError(f"unknown command '{name}'{_did_you_mean(_closest(name, BY_NAME))}; use --help for help")
+        raise CommandError(f"unknown command '{name}'{_did_you_mean(_harmless(name))}; use --help for help")
     return BY_NAME[name]
 
 
@@ -131,9 +133,29 @@ def _unknown(flag: str, flags: Flags) -> str:
     """Return what is wrong with an option that is not one of the command's `flags`, and the closest of these."""
     if not flag.startswith("--"):
         return f"invalid option -- '{flag[1:]}'"
-    words = {long.removeprefix("--"): long for long in flags if long.startswith("--")}
-    close = _closest(flag.removeprefix("--"), words)
-    return f"unrecognized option '{flag}'{_owner(flag) or _did_you_mean(words.get(close, ''))}"
+    return f"unrecognized option '{flag}'{_owner(flag) or _did_you_mean(_misspelled(flag, flags))}"
+
+
+def _harmless(name: str) -> str:
+    """Return the command that `name` is most like, unless it is one that changes something or always fails."""
+    close = _closest(name, BY_NAME)
+    return close if close and not BY_NAME[close].writes and not BY_NAME[close].refused else ""
+
+
+def _misspelled(flag: str, flags: Flags) -> str:
+    """Return the one of `flags` of which an unknown one is a slip of the pen, never one of another meaning.
+
+    ``--no-x`` is the contrary of ``--x``, and nobody means an option that does nothing.
+    """
+    of_no_effect = {id(option) for key, option in LOGGING.items() if key != "verbose"}
+    denies = flag.startswith("--no-")
+    alike = [
+        long
+        for long, option in flags.items()
+        if long.startswith("--") and long.startswith("--no-") == denies and id(option) not in of_no_effect
+    ]
+    close = _closest(flag.removeprefix("--"), [long.removeprefix("--") for long in alike], _SLIP)
+    return f"--{close}" if close else ""
 
 
 def _mistake(flag: str, value: str | None, meant: Flags) -> str:
@@ -185,10 +207,10 @@ def _owner(flag: str) -> str:
     return f" (it is one of {', '.join(names)})" if names else ""
 
 
-def _closest(text: str, possible: Iterable[str]) -> str:
+def _closest(text: str, possible: Iterable[str], likeness: float = 0.6) -> str:
     from dpif.odp.model.spelling import closest  # for a mistake alone
 
-    return closest(text, possible)
+    return closest(text, possible, likeness)
 
 
 def _did_you_mean(close: str) -> str:

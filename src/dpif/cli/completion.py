@@ -12,6 +12,7 @@ word come from, and no shell.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -31,7 +32,7 @@ _VALUES_OF_FILES = ("FILE", "PATH")
 _USAGES = {
     "add-dp": "new [device...]",
     "add-if": "dp device...",
-    "del-if": "dp port...",
+    "del-if": "dp removable...",
     "set-if": "dp port...",
     "switch": "dp device...",
     "upcalls": "dp port...",
@@ -85,7 +86,7 @@ def candidates(before: Sequence[str], current: str) -> Iterable[Candidate]:
     if current.startswith("-") and "--" not in before:
         return _joined_values(command, current) if "=" in current else _flags(command)
     if not words:
-        return [(one.name, one.summary) for one in COMMANDS]
+        return [(one.name, one.summary) for one in COMMANDS if not one.refused]
     return [] if command is None else _words(command, words[1:], current, _socket(switches))
 
 
@@ -167,6 +168,8 @@ def _open(kinds: Sequence[str], places: set[int]) -> list[int]:
 def _values(kind: str, given: Sequence[str], current: str, socket: str | None) -> Iterable[Candidate]:
     """Return the values of a word of a usage."""
     name, equals, _ = kind.partition("=")
+    if name == "filter" and current.startswith("filter="):
+        return _fields(current)
     if equals:
         return [(f"{name}=", "")]
     match kind:
@@ -174,6 +177,8 @@ def _values(kind: str, given: Sequence[str], current: str, socket: str | None) -
             return _datapaths(current, socket)
         case "port":
             return _ports(given[0], socket)
+        case "removable":
+            return _ports(given[0], socket, least=1)
         case "device" if "," in current:
             return _settings(given[0], current)
         case "device":
@@ -185,6 +190,14 @@ def _values(kind: str, given: Sequence[str], current: str, socket: str | None) -
         case "name":
             return [(one.name, one.summary) for one in COMMANDS]
     return [(kind, "")] if kind in _LITERALS else []
+
+
+def _fields(current: str) -> list[Candidate]:
+    """Return what may stand behind the last name of a filter that is being typed, with all that is in front of it."""
+    from dpif.odp.filter.fields import valued_names
+
+    before = current[: len(current) - len(re.split(r"[=,(!&| ]", current)[-1])]
+    return [(f"{before}{name}", "") for name in valued_names()]
 
 
 def _settings(datapath: str, current: str) -> list[Candidate]:
@@ -206,9 +219,10 @@ def _datapaths(current: str, socket: str | None) -> list[Candidate]:
     return [(name if "@" in current else name.removeprefix("system@"), "") for name in names]
 
 
-def _ports(datapath: str, socket: str | None) -> list[Candidate]:
+def _ports(datapath: str, socket: str | None, least: int = 0) -> list[Candidate]:
+    """Return the ports of a datapath from number `least` on; 0 is the local one, which goes with its datapath."""
     try:
         with dpif.open(datapath, socket=socket) as dp:
-            return [(port.name, f"port {port.number}, {port.type}") for port in dp.ports]
+            return [(port.name, f"port {port.number}, {port.type}") for port in dp.ports if port.number >= least]
     except (DpifError, OSError):
         return []

@@ -97,6 +97,8 @@ def _run(argv: Sequence[str]) -> int:
         return 0
     if argv and argv[0] == "__complete":
         return _complete(argv[1:])
+    if not argv:
+        return _introduce()
 
     from dpif.cli.context import Context
 
@@ -112,6 +114,14 @@ def invocation_of(argv: Sequence[str]) -> Invocation:
     if options.help:
         return Invocation(find("help"), [] if command is None else [command.name], options)
     return Invocation(find("version"), [], options) if options.version else invocation
+
+
+def _introduce() -> int:
+    """Show who typed the bare name how to begin; a script that lost its command must not go on."""
+    from dpif.cli.help import introduction
+
+    sys.stderr.write(introduction())
+    return UsageError.status
 
 
 def _complete(argv: Sequence[str]) -> int:

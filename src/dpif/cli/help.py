@@ -19,6 +19,7 @@ _COLUMN = 30
 _WIDEST = 100
 """Columns of the longest line that is easy to read."""
 
+_USAGE = "usage: dpif [options] command [argument...]"
 _FIRST_STEPS = """\
 first steps:
   dpif doctor                            # what is wrong, and what to do
@@ -31,8 +32,13 @@ def help_text(command: Command | None) -> str:
     return "\n\n".join(_overview() if command is None else _single(command)) + "\n"
 
 
+def introduction() -> str:
+    """Return the short help, for who names no command."""
+    return f"{_USAGE}\n\n{_FIRST_STEPS}\n\n'dpif help' lists the commands; 'dpif help COMMAND' says more about one.\n"
+
+
 def _overview() -> Iterator[str]:
-    yield "usage: dpif [options] command [argument...]"
+    yield _USAGE
     yield _filled(f"The Open vSwitch datapath, from the command line. {NAME}")
     yield _FIRST_STEPS
     for topic in TOPICS:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from dpif.cli.arguments import parse, split
+from dpif.cli.arguments import find, parse, split
+from dpif.cli.command_table import BY_NAME
 from dpif.cli.errors import CommandError, UsageError
 
 
@@ -88,6 +91,25 @@ def test_an_unknown_command_is_an_error_with_advice() -> None:
     assert caught.value.status == 1
     with pytest.raises(CommandError, match="did you mean 'show'"):
         parse(["shwo", "--help"])
+
+
+@pytest.mark.parametrize(
+    "name", sorted({name[:-1] for name in BY_NAME} | {name + "s" for name in BY_NAME} | {"parse-flows"})
+)
+def test_what_is_suggested_changes_nothing(name: str) -> None:
+    if name in BY_NAME:
+        return
+    with pytest.raises(CommandError) as caught:
+        find(name)
+    suggested = re.search(r"did you mean '(.*)'", str(caught.value))
+    assert suggested is None or not (BY_NAME[suggested[1]].writes or BY_NAME[suggested[1]].refused)
+
+
+@pytest.mark.parametrize("flag", ["--file", "--logger", "--no-trees", "--no-colors", "--no-limits"])
+def test_no_option_of_another_meaning_is_suggested(flag: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(["dump-flows", flag])
+    assert "did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["--help", "del-dp -h", "show --bogus --help", "-V", "bogus -V"])

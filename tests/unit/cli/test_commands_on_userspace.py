@@ -436,6 +436,14 @@ def test_parse_actions(run: Run) -> None:
     failed(ran._replace(stdout=""), "odp_actions_from_string (syntax error at bogus: unknown action 'bogus'")
 
 
+def test_the_bare_name_shows_how_to_begin(run: Run) -> None:
+    bare = run()
+    assert (bare.status, bare.stdout) == (2, "")
+    assert bare.stderr.startswith("usage: dpif [options] command")
+    assert "dpif doctor" in bare.stderr
+    assert "'dpif help' lists the commands" in bare.stderr
+
+
 def test_list_commands(run: Run) -> None:
     lines = run("list-commands").stdout.splitlines()
     assert lines[:2] == ["The available commands are:", "  add-dp                  dp [iface...]"]
