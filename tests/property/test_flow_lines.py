@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import attribute, raw_attribute, walk
 from dpif.odp.actions import parse_actions
-from dpif.odp.lines import compiled, frequent
+from dpif.odp.lines import compiled, frequent, tunnels
 from dpif.odp.lines.compiled import FlowLines
 from dpif.odp.lines.flows import FlowWriter
 from dpif.odp.lines.frequent import MAX_ALIKE
@@ -37,6 +37,7 @@ def _at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "FEW", 0)
         patch.setattr(frequent, "FREQUENT", 1)
+        patch.setattr(tunnels, "FREQUENT", 1)
         yield
 
 

@@ -6,7 +6,7 @@ See `NestAction.show`. What differs from it is said by the class: `Ct` puts its 
 
 from __future__ import annotations
 
-import _socket as socket
+import _socket as socket  # `socket` around it takes longer to load than all of netlink
 import struct
 
 from dpif._typing import Any, Final
@@ -110,7 +110,9 @@ class ArgumentWriter(dict[int, tuple[int, int, Writer]]):
         if isinstance(type_, NameType):
             return _write_checked(type_, f"{name}=", size, self._actions.mode)
         if self._cls is Userspace and attr.number == UserspaceAttr.USERDATA:
-            return _write_checked(type_, "", size, self._actions.mode)
+            from dpif.odp.lines.userdata import write_userdata  # few lists of actions have any
+
+            return write_userdata(size, self._actions.mode)
         before, after = (f"{name}(", ")") if type_.enclosed else (f"{name}=", "")
         return write_attribute(type_, before, after, size, self._actions.mode)
 

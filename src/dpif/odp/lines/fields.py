@@ -24,7 +24,7 @@ import struct
 from collections.abc import Callable
 
 from dpif._typing import Any, Final, NamedTuple
-from dpif.odp.model.kinds import U128, Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt
+from dpif.odp.model.kinds import U128, Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt, UIntPadded
 from dpif.odp.model.structs import Bits, Field, Record
 
 Writer = Callable[[bytes, int, bytes, int], str]
@@ -131,6 +131,9 @@ class Source:
     ) -> str:
         """Return the expression of a value's text under a mask that is shown where it is not full."""
         self.names.update(names)
+        if isinstance(kind, UIntPadded):
+            partial = f"{_number(kind.partial_base, raw)}/{_number(kind.mask_base, mask)}"
+            return f"f'{before}{value}' if {_is_full(kind, mask)} else f'{before}{partial}'"
         if type(kind).show_masked is not Kind.show_masked:
             self.names[f"masked_{mask}"] = Remembered(lambda pair: kind.show_masked(*pair))
             return f"f'{before}{{masked_{mask}[{raw}, {mask}]}}'"

@@ -15,7 +15,7 @@ from dpif.odp.lines.shapes import Pieces
 from dpif.odp.lines.templates import Shape, Template
 from dpif.odp.model.attrs import Style
 
-FREQUENT: Final = 64
+FREQUENT: Final = 32
 """A shape is learnt when so many flows have had its length and mask, and no template; fewer cost less without."""
 MAX_SHAPES: Final = 1024
 """More shapes than this have no templates: then it is not shapes that the flows share."""

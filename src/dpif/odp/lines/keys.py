@@ -3,6 +3,7 @@
 `KeyWriter` walks a key and its mask together, in the bytes that came: their attributes stand in the same order, but
 the mask may have some that the key has not, and rarely lacks one. A header (length and number, one word) tells what
 writes the attribute, and that its length is right; that is its `Form`. A nest is written by the same walk within it.
+What a walk found is a `Layout`: another nest with the same headers, which one `struct` call compares, needs no walk.
 
 ::
 
@@ -31,7 +32,9 @@ from dpif.odp.model.nest import MAX_DEPTH, Attr, Nest, Nested
 from dpif.odp.model.structs import Struct
 
 MAX_FORMS: Final = 4096
-"""Headers of one nest whose forms are known; more, and all are forgotten."""
+"""Headers of one nest whose forms are known, and lengths whose layouts are; more, and all are forgotten."""
+MAX_ALIKE: Final = 8
+"""So many layouts of the same lengths are known; others are walked over each time."""
 _WORD: Final = struct.Struct("=I")
 _ETHERTYPE: Final = struct.Struct("!H")
 NOTHING: Final = bytes(256)
@@ -83,6 +86,44 @@ class Walked(NamedTuple):
     mask_alone: dict[int, int]
 
 
+class Layout(NamedTuple):
+    """Where the attributes of a nest and its mask stand, counted from the start of either.
+
+    ``plan`` has what writes each attribute, its place and that of its mask, -1 for one that the mask lacks.
+    ``mask_alone`` are places of attributes in the mask that the nest has not, ``unseen`` those of nests among them.
+    """
+
+    plan: list[tuple[Writer, int, int]]
+    lacks_masks: bool
+    present: int
+    matched: int
+    mask_alone: dict[int, int]
+    unseen: list[tuple[int, int, int]]
+
+
+class KnownLayout:
+    """A layout, and the headers that tell it."""
+
+    __slots__ = ("layout", "mask_words", "read", "read_mask", "words")
+
+    def __init__(self, layout: Layout, data: bytes, at: int, mask: bytes, mask_at: int) -> None:
+        self.layout = layout
+        self.read = _header_reader([place for _, place, _ in layout.plan])
+        masks = [place for _, _, place in layout.plan if place >= 0]
+        self.read_mask = _header_reader(sorted([*masks, *layout.mask_alone.values()]))
+        self.words = self.read(data, at)
+        self.mask_words = self.read_mask(mask, mask_at)
+
+
+def _header_reader(places: list[int]) -> Callable[[bytes, int], tuple[int, ...]]:
+    """Return what reads the headers, as words, of the attributes whose payloads are at these places."""
+    format_, at = "=", 0
+    for place in places:
+        format_ += f"{place - NLA_HDRLEN - at}xI"
+        at = place
+    return struct.Struct(format_).unpack_from
+
+
 def length_at(data: bytes, at: int) -> int:
     """Return the length of the payload that starts at `at`."""
     length: int = ATTRIBUTE_HEADER.unpack_from(data, at - NLA_HDRLEN)[0]
@@ -100,6 +141,7 @@ class Forms(dict[int, Form]):
         self._nest = nest
         self._make = make
         self._checked: dict[bytes, bool] = {}
+        self._layouts: dict[tuple[int, int], list[KnownLayout]] = {}
 
     def __missing__(self, word: int) -> Form:
         length, type_ = ATTRIBUTE_HEADER.unpack(_WORD.pack(word))
@@ -128,71 +170,73 @@ class Forms(dict[int, Form]):
 
     def walk(self, data: bytes, at: int, end: int, mask: bytes, mask_at: int, mask_end: int) -> Walked:
         """Write the attributes of a nest under those of its mask."""
-        words = memoryview(data).cast("I")
-        masks = words if mask is data else memoryview(mask).cast("I")
-        here, last, there, mask_last = at >> 2, end >> 2, mask_at >> 2, mask_end >> 2
-        texts: list[str] = []
-        present = matched = 0
-        mask_alone: dict[int, int] = {}
-        while here < last:
-            word = words[here]
-            step, number, bit, write, is_nest, needs_mask = self[word]
-            if present & bit or here + step > last:
-                raise Unusual
-            present |= bit
-            if there >= mask_last or masks[there] != word:
-                found = self._look_for(number, masks, there, mask_last, mask_alone, mask)
-                if found < 0:
-                    if needs_mask or number in mask_alone:
-                        raise Unusual
-                    text = write(data, 4 * here + 4, NOTHING, 0)
-                    if text:
-                        texts.append(text)
-                    here += step
-                    continue
-                there = found
-                if masks[there] != word and not is_nest:
-                    raise Unusual
-                mask_step = self[masks[there]].step
-            else:
-                mask_step = step
-            if there + mask_step > mask_last:
-                raise Unusual
-            matched |= bit
-            text = write(data, 4 * here + 4, mask, 4 * there + 4)
-            if text:
-                texts.append(text)
-            here += step
-            there += mask_step
-        if there < mask_last:
-            self._look_for(-1, masks, there, mask_last, mask_alone, mask)
-        for number in mask_alone:
-            if matched >> number & 1:
-                raise Unusual
-            matched |= 1 << number
+        layout = self._layout(data, at, end, mask, mask_at, mask_end)
+        for number, start, stop in layout.unseen:
+            self.check(number, mask[mask_at + start : mask_at + stop])
+        if layout.lacks_masks:
+            texts = [
+                write(data, at + place, mask, mask_at + there) if there >= 0 else write(data, at + place, NOTHING, 0)
+                for write, place, there in layout.plan
+            ]
+        else:
+            texts = [write(data, at + place, mask, mask_at + there) for write, place, there in layout.plan]
+        return Walked([text for text in texts if text], layout.present, layout.matched, layout.mask_alone)
+
+    def _layout(self, data: bytes, at: int, end: int, mask: bytes, mask_at: int, mask_end: int) -> Layout:
+        """Return the layout: one that is known, by its headers, or what a new walk finds."""
+        lengths = (end - at, mask_end - mask_at)
+        known = self._layouts.get(lengths, ())
+        for one in known:
+            if one.read(data, at) == one.words and one.read_mask(mask, mask_at) == one.mask_words:
+                return one.layout
         if 3 & (at | end | mask_at | mask_end):
             raise Unusual
-        return Walked(texts, present, matched, mask_alone)
+        layout = self._lay_out(data, at, end, mask, mask_at, mask_end)
+        if len(known) < MAX_ALIKE:
+            if len(self._layouts) >= MAX_FORMS:
+                self._layouts.clear()
+            self._layouts.setdefault(lengths, []).append(KnownLayout(layout, data, at, mask, mask_at))
+        return layout
 
-    def _look_for(
-        self, number: int, masks: memoryview, there: int, last: int, alone: dict[int, int], mask: bytes
-    ) -> int:
-        """Return where a mask has attribute `number`, -1 if nowhere; note what is passed over."""
-        passed: dict[int, int] = {}
-        while there < last:
-            step, other, _, _, is_nest, _ = self[masks[there]]
-            if there + step > last or other in passed or alone.get(other, there) != there:
+    def _lay_out(self, data: bytes, at: int, end: int, mask: bytes, mask_at: int, mask_end: int) -> Layout:
+        """Walk over the headers; raise `Unusual` where they are not as they should be."""
+        masks = _walk(memoryview(mask).cast("I"), self, mask_at, mask_end)
+        plan: list[tuple[Writer, int, int]] = []
+        present = matched = 0
+        furthest = -1
+        for number, (place, word) in _walk(memoryview(data).cast("I"), self, at, end).items():
+            form = self[word]
+            present |= form.bit
+            there, mask_word = masks.pop(number, (-1, word))
+            if there < 0:
+                if form.needs_mask:
+                    raise Unusual
+            elif there < furthest or (mask_word != word and not form.is_nest):
                 raise Unusual
-            if other == number:
-                alone.update(passed)
-                return there
-            if is_nest:
-                self.check(other, mask[4 * there + 4 : 4 * there + 4 + length_at(mask, 4 * there + 4)])
-            passed[other] = there
-            there += step
-        if number < 0:
-            alone.update(passed)
-        return -1
+            else:
+                furthest = there
+                matched |= form.bit
+            plan.append((form.write, place, there))
+        unseen = []
+        for number, (there, word) in masks.items():
+            matched |= 1 << number
+            if self[word].is_nest:
+                unseen.append((number, there, there + length_at(mask, mask_at + there)))
+        alone = {number: there for number, (there, _) in masks.items()}
+        return Layout(plan, any(there < 0 for _, _, there in plan), present, matched, alone, unseen)
+
+
+def _walk(words: memoryview, forms: Forms, at: int, end: int) -> dict[int, tuple[int, int]]:
+    """Return places, counted from `at`, and headers of the attributes between, by their numbers."""
+    found: dict[int, tuple[int, int]] = {}
+    here, last = at >> 2, end >> 2
+    while here < last:
+        form = forms[words[here]]
+        if form.number in found or here + form.step > last:
+            raise Unusual
+        found[form.number] = 4 * here + NLA_HDRLEN - at, words[here]
+        here += form.step
+    return found
 
 
 class KeyWriter:
@@ -210,7 +254,7 @@ class KeyWriter:
         if text.startswith("eth(),"):
             text = f"eth(){text[6:]}"  # Open vSwitch puts no comma behind an eth() that comes first
         if walked.mask_alone and walked.present and KeyAttr.ETHERTYPE in walked.mask_alone:
-            (eth_type,) = _ETHERTYPE.unpack_from(mask, 4 * walked.mask_alone[KeyAttr.ETHERTYPE] + 4)
+            (eth_type,) = _ETHERTYPE.unpack_from(mask, mask_at + walked.mask_alone[KeyAttr.ETHERTYPE])
             text += f",eth_type(0/0x{eth_type:04x})"
         return text
 

@@ -11,12 +11,12 @@ import struct
 from collections.abc import Iterator
 
 from dpif._typing import Any, Final, NamedTuple
-from dpif.netlink.attributes import align, attribute, walk
+from dpif.netlink.attributes import attribute, walk
 from dpif.netlink.constants import NLA_HDRLEN
 from dpif.odp.constants.key import KeyAttr
 from dpif.odp.lines.fields import Remembered
 from dpif.odp.lines.keys import NOTHING, Forms, KeyWriter, Mode
-from dpif.odp.lines.templates import Piece, Shape, Value, field_values, moved
+from dpif.odp.lines.templates import Piece, Value, field_values
 from dpif.odp.model.attrs import FlagSet, PortNumber, Scalar, Structure
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.kinds import ETHERTYPE, FRAG, PROTO, Kind
@@ -68,12 +68,6 @@ class NestPieces:
             # As in `FlowKey.show`: Open vSwitch puts no comma behind an eth() that comes first.
             pieces += ["," if index and not (index == 1 and parts[0] == ["eth()"]) else "", *part]
         return [*pieces, *self._behind(bool(parts))]
-
-    def shape(self) -> Shape:
-        """Return the shape of the nest by itself."""
-        span = self.span
-        pieces = [moved(piece, -span.start) for piece in self.pieces()]
-        return Shape(pieces, span.data[span.start : span.end], self.compared()[span.start : span.end])
 
     def compared(self) -> bytearray:
         """Return for each byte of the data whether it must be the same: all but the values."""
@@ -166,22 +160,27 @@ class NestPieces:
         return Value(start, "I", "=", expression, {"port_names": names}, show)
 
     def _written(self, number: int, takes_few_values: bool) -> Piece:
-        """Return what shows an attribute by its writer, from its bytes with their header."""
+        """Return what shows an attribute by its writer."""
         start, end = self._at[number]
-        start, end = start - NLA_HDRLEN, start + align(end - start)
-        mask, at = NOTHING, 0
+        head, mask = b"", NOTHING
         if self.span.mask is not None and number in self._mask_at:
-            mask, at = attribute(number, self.span.mask[slice(*self._mask_at[number])]), NLA_HDRLEN
-        write = self._forms[struct.unpack_from("=I", self.span.data, start)[0]].write
+            mask = self.span.mask[slice(*self._mask_at[number])]
+        form = self._forms[struct.unpack_from("=I", self.span.data, start - NLA_HDRLEN)[0]]
+        if form.is_nest:  # what writes it looks for its length
+            head = self.span.data[start - NLA_HDRLEN : start]
+            mask = attribute(number, mask)
+        write, at = form.write, len(head)
 
         def show(data: bytes) -> str:
-            return write(data, NLA_HDRLEN, mask, at)
+            return write(head + data, at, mask, at)
 
         code = f"{end - start}s"
         if takes_few_values:
             return Value(start, code, "=", f"{{{{text_{start}[{{0}}]}}}}", {f"text_{start}": Remembered(show)}, show)
-        expression = f"{{{{write_{start}({{0}}, {NLA_HDRLEN}, mask_{start}, {at})}}}}"
-        return Value(start, code, "=", expression, {f"write_{start}": write, f"mask_{start}": mask}, show)
+        prefix = f"head_{start} + " if head else ""
+        expression = f"{{{{write_{start}({prefix}{{0}}, {at}, mask_{start}, {at})}}}}"
+        names = {f"write_{start}": write, f"mask_{start}": mask, f"head_{start}": head}
+        return Value(start, code, "=", expression, names, show)
 
     def _fields(self, cls: type[Struct], start: int, mask: Struct | None) -> Iterator[Piece]:
         """Yield what shows the fields of a structure; see `Struct.show`."""

@@ -47,12 +47,17 @@ class Pieces:
             yield ", "
 
     def _flow_key(self) -> Iterator[Piece]:
-        """Yield the pieces of the key, with those in one that come before the packet's headers: flows share these."""
+        """Yield the pieces of the key, with those in one that come before the packet's headers: flows share these.
+
+        Not if one of them says what follows, for that belongs to the shape.
+        """
         pieces = self._key.pieces()
         start, _ = self._at[FlowAttr.KEY]
         end = self._key.start_of(KeyAttr.ETHERNET) or start
         places = [index for index, piece in enumerate(pieces) if isinstance(piece, Value) and piece.offset < end]
         count = places[-1] + 1 if places else 0
+        if any(start <= place < end for place, _ in self._key.decided):
+            count = 0
         if count:
             within = [moved(piece, -start) for piece in pieces[:count]]
             shape = Shape(within, self._payload[start:end], self._key.compared()[start:end])

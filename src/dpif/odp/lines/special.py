@@ -12,8 +12,9 @@ from dpif._typing import Any, Final
 from dpif.odp.lines.fields import Writer
 from dpif.odp.lines.keys import Mode, Unusual
 from dpif.odp.model.attrs import PortNumber
-from dpif.odp.model.kinds import sharp
+from dpif.odp.model.kinds import U8, sharp
 from dpif.odp.model.layers import MplsStack, Vlan
+from dpif.odp.model.tunnel_options import ErspanType
 
 _U16: Final = struct.Struct("!H")
 _HOST_U32: Final = struct.Struct("=I")
@@ -89,7 +90,42 @@ def write_mpls(before: str, after: str, size: int, mode: Mode) -> Writer:
     return write
 
 
+_ERSPAN: Final = struct.Struct("!IHH")
+"""Of `Erspan` what follows the version: index, group, bits."""
+
+
+def write_erspan(before: str, after: str, size: int, mode: Mode) -> Writer:
+    """Return what writes the options of an ERSPAN tunnel; see `ErspanType.show`."""
+    exact, verbose = mode.exact, mode.verbose
+
+    def write(data: bytes, at: int, mask: bytes, mask_at: int) -> str:
+        (version,) = _HOST_U32.unpack_from(data, at)
+        index, _, bits = _ERSPAN.unpack_from(data, at + 4)
+        if exact:
+            version_mask = index_mask = hwid_mask = dir_mask = 0xFF
+        else:
+            version_mask = _HOST_U32.unpack_from(mask, mask_at)[0] & 0xFF
+            index_mask, _, mask_bits = _ERSPAN.unpack_from(mask, mask_at + 4)
+            hwid_mask, dir_mask = mask_bits >> 4 & 0x3F, mask_bits >> 3 & 1
+        parts = []
+        if verbose or version_mask:
+            parts.append(f"ver={U8.show_masked(version & 0xFF, version_mask)}")
+        if version == 1:
+            parts.append(f"idx={sharp(index)}" if exact else f"idx={sharp(index)}/{sharp(index_mask)}")
+        elif version == 2:
+            direction, hwid = bits >> 3 & 1, bits >> 4 & 0x3F
+            if verbose or dir_mask:
+                parts.append(f"dir={direction}" if exact else f"dir={direction}/{sharp(dir_mask)}")
+            if verbose or hwid_mask:
+                shown = hwid_mask & 0xF if hwid <= 0xF else hwid_mask
+                parts.append(f"hwid={sharp(hwid)}" if exact else f"hwid={sharp(hwid)}/{sharp(shown)}")
+        return f"{before}{','.join(parts)}{after}"
+
+    return write
+
+
 BY_TYPE: Final[Mapping[type[Any], Callable[[str, str, int, Mode], Writer]]] = {
+    ErspanType: write_erspan,
     PortNumber: write_port,
     MplsStack: write_mpls,
 }
