@@ -1,24 +1,52 @@
-"""Lines of flows by templates and the slow way are the same, whatever the flow."""
+"""Lines of flows by templates, by writers and the slow way are the same, whatever the flow."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dpif.errors import DecodeError
+from dpif.netlink.attributes import attribute, raw_attribute, walk
 from dpif.odp.actions import parse_actions
-from dpif.odp.lines import compiled as flow_lines
-from dpif.odp.lines.compiled import MAX_ALIKE, FlowLines
+from dpif.odp.lines import compiled, frequent, tunnels
+from dpif.odp.lines.compiled import FlowLines
+from dpif.odp.lines.flows import FlowWriter
+from dpif.odp.lines.frequent import MAX_ALIKE
 from dpif.odp.lines.templates import MAX_COMPILED
 from dpif.odp.lines.text import format_flow_line
 from dpif.odp.messages import FlowCounters, FlowRecord
 from dpif.odp.model.key import FlowKey, parse_key, parse_match
 from dpif.odp.model.nest import Nested
+from dpif.testing.strategies import action_lists, matches
 
 NOW = 1_000_000
 NAMES = {0: "br0", 1: "eth0", 7: "tap7"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _at_once() -> Iterator[None]:
+    """Have writers make the first line, and a template the third of a shape."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "FEW", 0)
+        patch.setattr(frequent, "FREQUENT", 1)
+        patch.setattr(tunnels, "FREQUENT", 1)
+        yield
+
+
+@contextmanager
+def counting_written() -> Iterator[mock.MagicMock]:
+    """Count the lines that writers make, as calls of what is given."""
+    with mock.patch.object(FlowWriter, "line", autospec=True, side_effect=FlowWriter.line) as written:
+        yield written
+
 
 KEYS = st.sampled_from(
     [
@@ -94,26 +122,92 @@ def payloads_of(texts: list[str]) -> list[bytes]:
     ]
 
 
-def noting(slow: list[FlowRecord], *, verbose: bool = False) -> FlowLines:
-    """Lines that note the flows which take the slow way."""
-
-    def note(record: FlowRecord) -> FlowRecord:
-        slow.append(record)
-        return record
-
-    return FlowLines(verbose=verbose, complete=note)
+def slow_line(payload: bytes, *, verbose: bool = False, port_names: dict[int, str] | None = None) -> str:
+    return format_flow_line(FlowRecord.from_reply(payload), NOW, verbose=verbose, port_names=port_names)
 
 
 @given(st.lists(records(), min_size=1, max_size=12), st.booleans(), st.sampled_from([None, NAMES]))
 def test_both_ways_agree(flows: list[FlowRecord], verbose: bool, port_names: dict[int, str] | None) -> None:
     renderer = FlowLines(verbose=verbose, port_names=port_names, clock=lambda: NOW)
     payloads = [flow.to_payload() for flow in flows]
-    slow = [
-        format_flow_line(FlowRecord.from_payload(payload), NOW, verbose=verbose, port_names=port_names)
-        for payload in payloads
-    ]
+    slow = [slow_line(payload, verbose=verbose, port_names=port_names) for payload in payloads]
     for _ in range(3):  # what is new is learnt, templates are compiled, they make the lines
         assert renderer.lines(payloads) == slow
+
+
+def other_values(random: Random, data: bytes) -> bytes:
+    """Attributes with the same headers as these and other bytes in them, also within those that hold others."""
+    try:
+        found = [(start, raw_attribute(data, start, end)) for _, start, end in walk(data)]
+    except DecodeError:
+        found = []
+    if not found or len(data) % 4:
+        return bytes([byte if random.random() < 0.5 else random.choice((0, 1, 255, byte ^ 1)) for byte in data])
+    return b"".join([attribute(raw.type, other_values(random, raw.payload)) for _, raw in found])
+
+
+def changed(flow: FlowRecord, **changes: bytes) -> FlowRecord:
+    return FlowRecord(**{**vars(flow), **changes})
+
+
+@st.composite
+def any_flow(draw: st.DrawFn) -> FlowRecord:
+    """A flow of any attributes, masks and actions that there are."""
+    key, mask = draw(matches())
+    counters = st.integers(0, 2**64 - 1)
+    return FlowRecord(
+        command=1,
+        dp_ifindex=5,
+        key=key.to_bytes(),
+        mask=draw(st.sampled_from([mask, key.full_mask(), key.zero_mask()])).to_bytes(),
+        actions=draw(action_lists()).to_bytes(),
+        stats=draw(st.none() | st.builds(FlowCounters, counters, counters)),
+        used=draw(st.none() | st.integers(0, 2 * NOW)),
+        tcp_flags=draw(st.none() | st.integers(0, 255)),
+        ufid=draw(st.none() | st.binary(min_size=16, max_size=16)),
+    )
+
+
+def line_or_error(line: Callable[[bytes], str], payload: bytes) -> str:
+    try:
+        return line(payload)
+    except DecodeError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+STYLES = st.fixed_dictionaries({"verbose": st.booleans(), "port_names": st.sampled_from([None, NAMES])})
+
+
+@given(any_flow(), st.randoms(use_true_random=False), STYLES)
+def test_all_ways_agree_on_any_flow(flow: FlowRecord, random: Random, style: dict[str, Any]) -> None:
+    """Flows alike but for their values, in the key alone, in the actions alone, in the mask too."""
+    key, mask, actions = flow.key or b"", flow.mask or b"", flow.actions or b""
+    flows = [flow]
+    for _ in range(4):
+        flows += [
+            changed(flow, key=other_values(random, key)),
+            changed(flow, actions=other_values(random, actions)),
+            changed(flow, key=other_values(random, key), mask=other_values(random, mask)),
+        ]
+    renderer = FlowLines(clock=lambda: NOW, **style)
+    for record in flows * 2:
+        payload = record.to_payload()
+        fast = line_or_error(lambda one: "".join(renderer.lines([one])), payload)
+        assert fast == line_or_error(lambda one: slow_line(one, **style), payload)
+
+
+@given(any_flow(), st.randoms(use_true_random=False), STYLES)
+def test_all_ways_agree_on_damaged_flows(flow: FlowRecord, random: Random, style: dict[str, Any]) -> None:
+    payload = flow.to_payload()
+    renderer = FlowLines(clock=lambda: NOW, **style)
+    renderer.lines([payload] * 3)
+    for _ in range(8):
+        damaged = bytearray(payload)
+        for _ in range(random.choice((1, 1, 2, 8))):
+            damaged[random.randrange(8, len(damaged))] = random.choice((0, 1, 4, 8, random.randrange(256)))
+        cut = bytes(damaged[: random.choice((len(damaged), len(damaged), random.randrange(8, len(damaged))))])
+        fast = line_or_error(lambda one: "".join(renderer.lines([one])), cut)
+        assert fast == line_or_error(lambda one: slow_line(one, **style), cut)
 
 
 ONE_SHAPE = (
@@ -160,24 +254,21 @@ def one_after_the_other() -> list[FlowRecord]:
 
 @given(flows_of_one_shape(), st.booleans())
 @example(one_after_the_other(), True)
-def test_few_flows_of_a_shape_take_the_slow_way(flows: list[FlowRecord], verbose: bool) -> None:
+def test_few_flows_of_a_shape_have_no_template(flows: list[FlowRecord], verbose: bool) -> None:
     """Whatever changes, and whenever it begins to."""
-    slow: list[FlowRecord] = []
-    renderer = noting(slow, verbose=verbose)
+    renderer = FlowLines(verbose=verbose)
     payloads = [flow.to_payload() for flow in flows]
-    assert renderer.lines(payloads) == [
-        format_flow_line(FlowRecord.from_payload(payload), NOW, verbose=verbose) for payload in payloads
-    ]
-    assert len(slow) <= 1 + MAX_COMPILED
-    slow.clear()
-    renderer.lines(payloads * 2)
-    assert len(slow) <= (1 if len(flows) == 1 else 0)
+    with counting_written() as written:
+        assert renderer.lines(payloads) == [slow_line(payload, verbose=verbose) for payload in payloads]
+        assert written.call_count <= 1 + MAX_COMPILED
+    with counting_written() as written:
+        renderer.lines(payloads * 2)
+        assert written.call_count <= (1 if len(flows) == 1 else 0)
 
 
 def test_values_that_do_not_change_are_text_until_they_do() -> None:
     _, mask = parse_match("in_port(1),eth(),eth_type(0x0806),arp(op=1,sip=10.0.0.1)")
-    slow: list[FlowRecord] = []
-    renderer = noting(slow)
+    renderer = FlowLines()
     taken = []
     for port, address in [
         (1, "10.0.0.1"),
@@ -189,10 +280,10 @@ def test_values_that_do_not_change_are_text_until_they_do() -> None:
     ]:
         key = parse_key(f"in_port({port}),eth(),eth_type(0x0806),arp(op=1,sip={address})")
         record = FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=b"")
-        (line,) = renderer.lines([record.to_payload()])
+        with counting_written() as written:
+            (line,) = renderer.lines([record.to_payload()])
         assert line.startswith(f"in_port({port}),eth(),eth_type(0x0806),arp(sip={address},op=1), packets:0")
-        taken.append(bool(slow))
-        slow.clear()
+        taken.append(written.called)
     assert taken == [True, True, False, True, False, False]
 
 
@@ -225,34 +316,46 @@ def test_other_attributes_under_the_same_mask_are_another_shape() -> None:
         FlowRecord(command=1, key=parse_key(text).to_bytes(), mask=mask, actions=b"").to_payload() for text in texts
     ]
     assert len({len(payload) for payload in payloads}) == 1
-    slow = [format_flow_line(FlowRecord.from_payload(payload), NOW, verbose=True) for payload in payloads]
+    slow = [slow_line(payload, verbose=True) for payload in payloads]
     assert len(set(slow)) == len(texts)
     renderer = FlowLines(verbose=True)
     for _ in range(3):
         assert renderer.lines(payloads) == slow
 
 
-def test_of_many_shapes_that_look_alike_some_take_the_slow_way() -> None:
+def test_of_many_shapes_that_look_alike_some_have_no_template() -> None:
     texts = [f"in_port(1),eth(),eth_type(0x{number:04x})" for number in range(0x1000, 0x1000 + 2 * MAX_ALIKE)]
     payloads = payloads_of(texts)
-    slow: list[FlowRecord] = []
-    renderer = noting(slow)
-    for taken in (2 * MAX_ALIKE, 2 * MAX_ALIKE, MAX_ALIKE):
-        slow.clear()
-        assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
-        assert len(slow) == taken
+    renderer = FlowLines()
+    for count in (2 * MAX_ALIKE, 2 * MAX_ALIKE, MAX_ALIKE):
+        with counting_written() as written:
+            assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
+            assert written.call_count == count
 
 
-def test_of_many_shapes_some_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_lines, "MAX_SHAPES", 2)
+def test_of_many_shapes_some_have_no_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frequent, "MAX_SHAPES", 2)
     texts = ["in_port(1),eth(),eth_type(0x1234)", "in_port(1),eth(),eth_type(0x0800),ipv4()", "in_port(1)"]
     payloads = payloads_of(texts)
-    slow: list[FlowRecord] = []
-    renderer = noting(slow)
+    renderer = FlowLines()
     renderer.lines(payloads * 2)
-    slow.clear()
-    assert len(renderer.lines(payloads)) == len(texts)
-    assert len(slow) == 1
+    with counting_written() as written:
+        assert len(renderer.lines(payloads)) == len(texts)
+        assert written.call_count == 1
+
+
+def test_few_flows_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "FEW", 3)
+    payloads = payloads_of(["in_port(1)"]) * 5
+    slow: list[FlowRecord] = []
+
+    def note(record: FlowRecord) -> FlowRecord:
+        slow.append(record)
+        return record
+
+    renderer = FlowLines(complete=note)
+    assert renderer.lines(payloads) == [slow_line(payload) for payload in payloads]
+    assert len(slow) == 3
 
 
 def test_a_flow_that_is_gone_has_no_line() -> None:

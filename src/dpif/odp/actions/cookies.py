@@ -23,7 +23,7 @@ COOKIE_SIZE = 48
 OFPP_NONE = 0xFFFF
 ODPP_NONE = 0xFFFFFFFF
 """No port, of OpenFlow and of a datapath."""
-_HEADER = struct.Struct("=HxxI16s")
+COOKIE_HEADER = struct.Struct("=HxxI16s")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*+")
 _U16 = UInt(16, radix=10)
 _U32 = UInt(32, radix=10)
@@ -46,15 +46,15 @@ class Cookie(Record, order="="):
 
     def to_userdata(self, ofp_in_port: int = OFPP_NONE, ofproto_uuid: bytes = bytes(16)) -> bytes:
         """Return the whole cookie."""
-        return (_HEADER.pack(self.TYPE, ofp_in_port, ofproto_uuid) + self.payload()).ljust(COOKIE_SIZE, b"\0")
+        return (COOKIE_HEADER.pack(self.TYPE, ofp_in_port, ofproto_uuid) + self.payload()).ljust(COOKIE_SIZE, b"\0")
 
     @classmethod
     def from_userdata(cls, userdata: bytes) -> Cookie | None:
         """Return the part of a cookie that its type tells of; None where the user data is no known cookie."""
         if len(userdata) != COOKIE_SIZE:
             return None
-        found = cls.by_type.get(_HEADER.unpack_from(userdata)[0])
-        return found.from_payload(userdata[_HEADER.size : _HEADER.size + found.SIZE]) if found else None
+        found = cls.by_type.get(COOKIE_HEADER.unpack_from(userdata)[0])
+        return found.from_payload(userdata[COOKIE_HEADER.size : COOKIE_HEADER.size + found.SIZE]) if found else None
 
     def show(self, style: Style) -> str:
         """Return ``word(field=value,…)``."""
@@ -283,7 +283,7 @@ def _scan_pairs(scanner: Scanner) -> bytes:
 
 
 def _show_header(userdata: bytes) -> str:
-    _, port, uuid = _HEADER.unpack_from(userdata)
+    _, port, uuid = COOKIE_HEADER.unpack_from(userdata)
     shown = "" if port == OFPP_NONE else f",ofp_in_port={port}"
     return f"{shown},ofproto_uuid={show_uuid(uuid)}" if any(uuid) else shown
 

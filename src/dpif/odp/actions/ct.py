@@ -32,7 +32,7 @@ class MaskedType(AttrType[Masked]):
         self.kind = kind
         self._scalar = Scalar(kind, "=")
         self._size = size
-        self._always_mask = always_mask
+        self.always_mask = always_mask
 
     def decode(self, data: bytes) -> tuple[Any, Any]:
         """Cut in two."""
@@ -65,7 +65,7 @@ class MaskedType(AttrType[Masked]):
     def show(self, kept: tuple[Any, Any], mask: None, style: Style) -> str:
         """Return ``value/mask``."""
         shown = self.kind.show(kept[0])
-        if self.kind.is_full(kept[1]) and not self._always_mask:
+        if self.kind.is_full(kept[1]) and not self.always_mask:
             return shown
         return f"{shown}/{self.kind.show_mask(kept[1])}"
 

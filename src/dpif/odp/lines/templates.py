@@ -17,12 +17,11 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dpif._typing import Any, Final, NamedTuple
+from dpif.odp.lines.fields import Remembered
 from dpif.odp.model.kinds import Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt
 
 MAX_COMPILED: Final = 4
 """How often a shape is compiled to read what else changes; the last time it reads all values."""
-MAX_REMEMBERED: Final = 4096
-"""Texts that are remembered at a time."""
 
 Template = Callable[[bytes], str]
 """Returns the line of a message, the empty text if that is not like its sample."""
@@ -104,20 +103,6 @@ def _value(kind: Kind[Any], offset: int, order: str) -> Value:
         return value(f"0x{{{{{{0}}:{kind.base}}}}}")
     name = f"show_{offset}"
     return value("{{" + name + "[{0}]}}", **{name: _remembered(kind)})
-
-
-class Remembered(dict[Any, str]):
-    """The texts of values, each made by `show` when it is first asked for; too many, and all are forgotten."""
-
-    def __init__(self, show: Callable[[Any], str]) -> None:
-        super().__init__()
-        self._show = show
-
-    def __missing__(self, value: Any) -> str:
-        if len(self) >= MAX_REMEMBERED:
-            self.clear()
-        text = self[value] = self._show(value)
-        return text
 
 
 @functools.cache

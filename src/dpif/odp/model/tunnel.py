@@ -21,7 +21,7 @@ from dpif.odp.model.tunnel_options import ErspanType, GeneveType, GtpuType, Vxla
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
 
-_FLAGS = {
+FLAGS = {
     TunnelKeyAttr.DONT_FRAGMENT: TunnelFlag.DF,
     TunnelKeyAttr.CSUM: TunnelFlag.CSUM,
     TunnelKeyAttr.OAM: TunnelFlag.OAM,
@@ -58,7 +58,7 @@ class Tunnel(Nest):
     def flags(self) -> TunnelFlag:
         """The flags that are set, ``KEY`` (there is a ``tun_id``) among them."""
         flags = TunnelFlag.KEY if self._kept.get(TunnelKeyAttr.ID) is not None else TunnelFlag(0)
-        for number, flag in _FLAGS.items():
+        for number, flag in FLAGS.items():
             if number in self._kept:
                 flags |= flag
         return flags
@@ -79,7 +79,7 @@ class Tunnel(Nest):
         attr = self.ATTRS.get(number)
         if attr is None or (style.exact and not attr.told):
             yield from super()._show_one(number, kept, mask, style)
-        elif number not in _FLAGS and attr.told:
+        elif number not in FLAGS and attr.told:
             yield show_argument(attr, kept, mask, style)
 
     @classmethod
@@ -106,7 +106,7 @@ class Tunnel(Nest):
         value, mask = (0, TUNNEL_FLAGS.full) if scanner.looking_at(")") else TUNNEL_FLAGS.scan_masked(scanner)
         if (value | mask) & ~TUNNEL_FLAGS.allowed:
             scanner.fail("a tunnel has no such flags", f"at most {TUNNEL_FLAGS.allowed:#x}", start)
-        for number, flag in _FLAGS.items():
+        for number, flag in FLAGS.items():
             if value & flag:
                 values[number] = True
             if mask & flag:
@@ -115,7 +115,7 @@ class Tunnel(Nest):
     @classmethod
     def _scan_argument(cls, scanner: Scanner, values: dict[int, Any], masks: dict[int, Any]) -> None:
         start = scanner.position
-        possible = [attr.text_name for attr in cls.ATTRS.values() if attr.told and attr.number not in _FLAGS]
+        possible = [attr.text_name for attr in cls.ATTRS.values() if attr.told and attr.number not in FLAGS]
         name = scanner.word(f"a field ({', '.join(possible)}, flags)")
         if name in possible:
             attr = cls._by_text_name[name]
@@ -154,7 +154,7 @@ class Tunnel(Nest):
             scanner.match(_MISFIT_MASK)
             mask = scan_bytes(scanner)
         scanner.expect(")")
-        if number not in _FLAGS:
+        if number not in FLAGS:
             scanner.fail(f"key{number} has {len(value)} bytes, which is not its length", position=start)
         if any(value):
             values[number] = True

@@ -353,6 +353,17 @@ class GeneveType(AttrType[GeneveOptions]):
     def _show_one(option: GeneveOption, mask: GeneveOption | None, style: Style) -> str:
         size = len(option.data)
         bits = mask or GeneveOption(0xFFFF, 0xFF, b"\xff" * size, 0x1F)
+        parts = GeneveType.show_head(option, bits, style)
+        if size and (style.verbose or any(bits.data)):
+            data = sharp(int.from_bytes(option.data, "big"))
+            exact = bits.data == b"\xff" * size
+            parts.append(data if exact else f"{data}/{sharp(int.from_bytes(bits.data, 'big'))}")
+        return ",".join(parts)
+
+    @staticmethod
+    def show_head(option: GeneveOption, bits: GeneveOption, style: Style) -> list[str]:
+        """Return what is shown of an option before its data."""
+        size = len(option.data)
         length_mask = size // 4 if bits.length is None else bits.length
         parts = []
         if style.verbose or bits.class_:
@@ -361,11 +372,7 @@ class GeneveType(AttrType[GeneveOptions]):
             parts.append(f"type={U8X.show_masked(option.type, bits.type)}")
         if style.verbose or length_mask:
             parts.append(f"len={U8.show_masked(size, 0xFF if length_mask == 0x1F else length_mask)}")
-        if size and (style.verbose or any(bits.data)):
-            data = sharp(int.from_bytes(option.data, "big"))
-            exact = bits.data == b"\xff" * size
-            parts.append(data if exact else f"{data}/{sharp(int.from_bytes(bits.data, 'big'))}")
-        return ",".join(parts)
+        return parts
 
     def scan(self, scanner: Scanner) -> tuple[GeneveOptions, GeneveOptions]:
         """Take options in braces."""

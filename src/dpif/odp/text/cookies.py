@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dpif.odp.actions.cookies import _HEADER, COOKIE_SIZE, OFPP_NONE, Cookie, FlowSample, SFlow, SlowPath
+from dpif.odp.actions.cookies import COOKIE_HEADER, COOKIE_SIZE, OFPP_NONE, Cookie, FlowSample, SFlow, SlowPath
 from dpif.odp.model.kinds import U16, U32
 from dpif.odp.text import reading
 from dpif.odp.text.parts import Parts, Value, size_of
@@ -32,7 +32,7 @@ def cookie(cls: type[Cookie], cursor: Cursor) -> Parts:
         parts = [scanned(cursor.rest(), cls.scan).payload()]
     else:
         parts = _fields(cls, cursor)
-    head = _HEADER.pack(cls.TYPE, OFPP_NONE, bytes(16))
+    head = COOKIE_HEADER.pack(cls.TYPE, OFPP_NONE, bytes(16))
     return [head, *parts, bytes(COOKIE_SIZE - len(head) - size_of(parts))]
 
 
