@@ -1,8 +1,9 @@
 """A client of the server (`Client`): a connection, and a peer of the service that answers it.
 
 What a client can do to others is bounded. It has a turn in each round of the loop: one frame is read, up to
-`TURN` requests of it are carried out, one datagram of a dump is made. What is not read is kept up to a limit; beyond
-that it is lost, and an ``OVERRUN`` marks the place. A fault in dealing with it ends its connection and nothing else.
+`REQUESTS` requests of it are carried out (fewer when they take long), one datagram of a dump is made. What is not
+read is kept up to a limit; beyond that it is lost, and an ``OVERRUN`` marks the place. A fault in dealing with it
+ends its connection and nothing else.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from dpif._typing import TYPE_CHECKING, Final
 from dpif.errors import Unavailable
 from dpif.netlink.answering import Answering
 from dpif.netlink.unix import DATA_HEADER, MAX_FRAME, PROTOCOL_VERSION, FrameKind, pack_frame, unpack_frame
+from dpif.userspace.engine.device import TURN
 from dpif.userspace.loop import report
 
 if TYPE_CHECKING:
     from dpif.userspace.server import Server
 
-TURN: Final = 16
-"""Requests of one client that are carried out before it is the next one's turn."""
+REQUESTS: Final = 16
+"""Of one client that are carried out before it is the next one's turn, if its time suffices."""
 FRAME_COST: Final = 128
 """Bytes of memory that a frame in a queue takes besides its own."""
 
@@ -116,10 +118,14 @@ class Client:
     def _carry_out(self) -> None:
         """Carry out requests of the frame in hand, as many as a turn has; more have their turn in the next round."""
         assert self._requests is not None, "a frame is in hand"
-        for _ in range(TURN):
+        clock = self._server.system.namespace.clock
+        until = clock() + TURN
+        for _ in range(REQUESTS):
             if next(self._requests, self) is self:
                 self._requests = None
                 return
+            if clock() >= until:
+                break
         self._server.system.loop.again(self._carry_on)
 
     def _carry_on(self) -> None:

@@ -114,7 +114,7 @@ class Loop:
         """Wait up to `timeout` seconds (None: for ever), deal with what is there; return the packets received."""
         with self._namespace.lock:
             self._update_devices()
-            is_pending = any(device.is_pending for device in self._namespace.devices.values())
+            is_pending = any(device.wants_turn for device in self._namespace.devices.values())
         self.before_wait()
         seen = self._selector.select(0 if is_pending or self._again else timeout)
         turns = len(self._again)  # what they ask for again is for the next round
@@ -133,7 +133,7 @@ class Loop:
     def _poll(self, ready: dict[Device, None]) -> int:
         """Let devices hand over packets; with the lock let go in between, for those who have requests."""
         with self._namespace.lock:
-            ready.update((device, None) for device in self._namespace.devices.values() if device.is_pending)
+            ready.update((device, None) for device in self._namespace.devices.values() if device.wants_turn)
         count = 0
         for device in ready:
             with self._namespace.lock:
@@ -144,7 +144,7 @@ class Loop:
     def _poll_one(self, device: Device) -> int:
         """Let a device hand over packets; one that fails time and again is taken away."""
         try:
-            count = device.poll(BUDGET)
+            count = device.take_turn(BUDGET)
         except Exception as error:
             faults = self._faults[device] = self._faults.get(device, 0) + 1
             if faults == 1:

@@ -1,4 +1,4 @@
-"""An engine without messages: a datapath with ports in memory, a clock that stands still, upcalls in a list."""
+"""An engine without messages: a datapath with ports in memory, a clock that goes as it is told, upcalls in a list."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ class Engine:
     """A datapath ``dp`` with ports 1 to 3, whose hosts are ``hosts[1]`` to ``hosts[3]``."""
 
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 (it cannot be changed)
-        self.now = 1000.0
+        self.now, self.tick = 1000.0, 0.0
         self.upcalls: list[Upcall] = []
         self.takes_upcalls = True
         self.underlay = MemoryUnderlay("192.0.2.1", "2001:db8::1")
-        self.namespace = Namespace(FACTORIES, lambda: self.now, Random(1), self.underlay, limits)
+        self.namespace = Namespace(FACTORIES, self._clock, Random(1), self.underlay, limits)
         self.namespace.upcall_sink = self._take_upcall
         self.dp = self.add_datapath("dp0")
         self.hosts = {number: self.add_host(f"h{number}") for number in (1, 2, 3)}
+
+    def _clock(self) -> float:
+        """Tell the time, which goes on by a tick with each look, where a test says so."""
+        self.now += self.tick
+        return self.now
 
     def _take_upcall(self, upcall: Upcall) -> bool:
         if self.takes_upcalls:

@@ -76,6 +76,26 @@ def test_a_capture_is_played_bit_by_bit(engine: Engine, tmp_path: Path, monkeypa
     loop.close()
 
 
+def test_packets_that_take_long_are_dealt_with_one_in_a_turn(engine: Engine, tmp_path: Path) -> None:
+    """Those that were read already wait, and come before others."""
+    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
+    engine.tick = 1.0
+    assert [(port.device.take_turn(3), len(engine.upcalls)) for _ in range(4)] == [(3, 1), (0, 2), (0, 3), (3, 4)]
+    while port.device.wants_turn:
+        port.device.take_turn(len(PACKETS))
+    assert [upcall.packet for upcall in engine.upcalls] == PACKETS
+
+
+def test_what_was_put_off_goes_with_the_port(engine: Engine, tmp_path: Path) -> None:
+    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
+    engine.tick = 1.0
+    port.device.take_turn(3)
+    engine.namespace.remove_port(port)
+    while port.device.wants_turn:
+        port.device.take_turn(3)
+    assert len(engine.upcalls) == 1
+
+
 def test_what_goes_out_is_written(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "out.pcap"
     port = add_captures(engine, None, str(path))

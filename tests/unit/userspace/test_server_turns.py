@@ -27,7 +27,7 @@ from dpif.odp.constants import CtLimitCmd, DatapathCmd, DummyAttr, FlowCmd, Pack
 from dpif.odp.messages import CtLimitRecord, DatapathRecord, FlowRecord, PacketRecord, Record, VportRecord
 from dpif.odp.model.key import FlowKey, parse_match
 from dpif.packet import build
-from dpif.userspace.client import TURN
+from dpif.userspace.client import REQUESTS
 from dpif.userspace.engine.limits import Limits
 from dpif.userspace.listening import Place
 from dpif.userspace.loop import MAX_FAULTS
@@ -79,9 +79,15 @@ class ByHand:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.path = str(path)
-        self.system = UserspaceSystem(limits=limits)
+        self.time = self.tick = 0.0
+        self.system = UserspaceSystem(self._clock, limits=limits)
         self.server = Server(self.system, self.path)
         self._peers: list[Peer] = []
+
+    def _clock(self) -> float:
+        """Tell a time that goes on by a tick with each look: none, unless a test says so."""
+        self.time += self.tick
+        return self.time
 
     def round(self, times: int = 1) -> None:
         for _ in range(times):
@@ -132,24 +138,39 @@ GET = DatapathRecord(command=DatapathCmd.GET, name="dp0")
 def test_the_requests_of_one_frame_are_carried_out_in_turn_with_those_of_others(served: ByHand) -> None:
     number = served.datapath()
     busy, other = served.peer(), served.peer()
-    busy.send(*[busy.ask(put(number, index), c.NLM_F_ACK | NLM_F_CREATE) for index in range(4 * TURN)])
+    busy.send(*[busy.ask(put(number, index), c.NLM_F_ACK | NLM_F_CREATE) for index in range(4 * REQUESTS)])
     other.send(other.ask(GET))
     served.round()
-    assert len(busy.codes()) == TURN
+    assert len(busy.codes()) == REQUESTS
     assert other.messages(), "the other has its answer in the same round"
     served.round(3)
-    assert busy.codes() == [0] * 3 * TURN
+    assert busy.codes() == [0] * 3 * REQUESTS
     assert not served.server.clients[next(iter(served.server.clients))]._requests
+
+
+def test_requests_that_take_long_are_carried_out_one_in_a_turn(served: ByHand) -> None:
+    number = served.datapath()
+    busy, other = served.peer(), served.peer()
+    served.tick = 1.0
+    busy.send(*[busy.ask(put(number, index), c.NLM_F_ACK | NLM_F_CREATE) for index in range(3)])
+    other.send(other.ask(GET))
+    for number_of_round in range(3):
+        served.round()
+        assert busy.codes() == [0]
+        assert bool(other.messages()) == (number_of_round == 0), "the other has its answer in the first round"
+    served.round()
+    assert busy.codes() == []
+    assert served.server.clients[fileno_of(served, busy)]._requests is None
 
 
 def test_requests_keep_their_order_over_frames(served: ByHand) -> None:
     number = served.datapath()
     peer = served.peer()
-    for start in range(0, 4 * TURN, 2 * TURN):
-        peer.send(*[peer.ask(put(number, start + index), c.NLM_F_ACK) for index in range(2 * TURN)])
+    for start in range(0, 4 * REQUESTS, 2 * REQUESTS):
+        peer.send(*[peer.ask(put(number, start + index), c.NLM_F_ACK) for index in range(2 * REQUESTS)])
     served.round(6)
     numbers = [flow.key for flow in served.system.namespace.datapaths[number].table]
-    assert len(numbers) == 4 * TURN
+    assert len(numbers) == 4 * REQUESTS
     assert numbers == sorted(numbers)
 
 
@@ -182,29 +203,29 @@ def fileno_of(served: ByHand, peer: Peer) -> int:
 def test_a_stop_is_heeded_in_the_middle_of_a_frame(served: ByHand) -> None:
     number = served.datapath()
     peer = served.peer()
-    peer.send(*[peer.ask(put(number, index), 0) for index in range(10 * TURN)])
+    peer.send(*[peer.ask(put(number, index), 0) for index in range(10 * REQUESTS)])
     served.round()
     served.server.stop()
     served.round()
     served.server.run()
-    assert len(served.system.namespace.datapaths[number].table) == TURN
+    assert len(served.system.namespace.datapaths[number].table) == REQUESTS
 
 
 def test_a_client_that_has_gone_leaves_its_requests_undone(served: ByHand) -> None:
     number = served.datapath()
     peer = served.peer()
-    peer.send(*[peer.ask(put(number, index), 0) for index in range(10 * TURN)])
+    peer.send(*[peer.ask(put(number, index), 0) for index in range(10 * REQUESTS)])
     served.round()
     served.server.clients[fileno_of(served, peer)].is_gone = True
     served.round(3)
-    assert len(served.system.namespace.datapaths[number].table) == TURN
+    assert len(served.system.namespace.datapaths[number].table) == REQUESTS
 
 
 def test_the_descriptor_of_a_client_that_went_with_requests_undone_serves_another(served: ByHand) -> None:
     number = served.datapath()
     peer = served.peer()
     fileno = fileno_of(served, peer)
-    peer.send(*[peer.ask(put(number, index), c.NLM_F_ACK) for index in range(10 * TURN)])
+    peer.send(*[peer.ask(put(number, index), c.NLM_F_ACK) for index in range(10 * REQUESTS)])
     served.round(2)
     assert served.server.clients[fileno].watched == 0
     peer.socket.close()

@@ -86,7 +86,7 @@ class PacketSocket(Device):
             while count < budget:
                 packets += _on_the_wire(_Received(*self._socket.recvmsg(_READ_SIZE, _CONTROL_SIZE)))
                 count += 1
-        self.received_many(packets)
+        self.polled(packets)
         return count
 
     def _exists(self) -> bool:

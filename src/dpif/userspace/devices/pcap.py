@@ -49,7 +49,7 @@ class PcapDevice(Device):
         while len(packets) < budget and self._next is not None:
             packets.append(self._next)
             self._next = self._read()
-        self.received_many(packets)
+        self.polled(packets)
         return len(packets)
 
     def _read(self) -> bytes | None:

@@ -46,7 +46,7 @@ class TapDevice(Device):
             error = None
         except OSError as raised:
             error = raised
-        self.received_many(packets)
+        self.polled(packets)
         if error is not None and error.errno not in _NOT_NOW:
             self.close()
         return len(packets)

@@ -17,7 +17,7 @@ from dpif.odp.constants import TunnelAttr, VportType, VxlanExt
 from dpif.odp.kernel.swkey import AF_INET, AF_INET6, bits, build, get
 from dpif.packet.offload import finished
 from dpif.userspace.devices.encapsulation import ENCAPSULATIONS, VXLAN_GBP, Encapsulation, outer_fields
-from dpif.userspace.engine.device import Device
+from dpif.userspace.engine.device import TURN, Device
 from dpif.userspace.engine.namespace import DeviceFactory, Namespace, Options
 from dpif.userspace.engine.refusal import refusal
 from dpif.userspace.engine.underlay import Datagram, Place
@@ -53,8 +53,14 @@ class TunnelDevice(Device):
         return self._endpoint.filenos()
 
     def poll(self, budget: int) -> int:
-        """Receive up to `budget` packets."""
-        return self._endpoint.poll(budget)
+        """Receive up to `budget` packets, or as many as a turn's time suffices for."""
+        clock = self.namespace.clock
+        until, count = clock() + TURN, 0
+        while count < budget and self._endpoint.poll(1):
+            count += 1
+            if clock() >= until:
+                break
+        return count
 
     def transmit(self, packet: bytes, tunnel: int = 0) -> bool:
         """Send the packet where its tunnel key says."""

@@ -23,13 +23,18 @@ _Leaving: TypeAlias = "defaultdict[int, list[bytes]]"
 """Packets by the number of the port that they leave through."""
 
 
-def receive_many(port: Port, packets: Sequence[bytes]) -> None:
-    """Carry packets that came in through `port`, as long as it is there."""
+def receive_many(port: Port, packets: Sequence[bytes], until: float) -> Sequence[bytes]:
+    """Carry packets that came in through `port`, as long as it is there; return those that are left.
+
+    When the datapath's clock is at `until` behind a packet that was dealt with by itself, the others are left.
+    """
     datapath, recent = port.datapath, port.recent
     leaving: _Leaving = defaultdict(list)
     size = count = 0
     now = datapath.clock()
-    for packet, print_ in zip(packets, fingerprints(packets), strict=True):
+    left: Sequence[bytes] = ()
+    printed = zip(packets, fingerprints(packets), strict=True)
+    for packet, print_ in printed:
         found = recent.get(print_)
         if found is None or not found[0].in_table or (outputs := found[0].program.outputs) is None:
             _send(datapath, leaving)
@@ -37,6 +42,8 @@ def receive_many(port: Port, packets: Sequence[bytes]) -> None:
                 break
             datapath.receive(port, packet)
             now = datapath.clock()
+            if now >= until:
+                left = [packet for packet, _ in printed]
             continue
         flow, key = found
         length = len(packet)
@@ -53,6 +60,7 @@ def receive_many(port: Port, packets: Sequence[bytes]) -> None:
     port.received_bytes += size
     datapath.n_hit += count
     datapath.n_cache_hit += count
+    return left
 
 
 def _send(datapath: Datapath, leaving: _Leaving) -> None:

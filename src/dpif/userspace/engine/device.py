@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dpif._typing import TYPE_CHECKING
+from dpif._typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from dpif.userspace.engine.namespace import Namespace
     from dpif.userspace.engine.port import Port
+
+
+TURN: Final = 0.005
+"""Seconds that a device, or a client, may take of everybody's time before it is the next one's turn."""
 
 
 def name_in_bytes(name: str) -> bytes:
@@ -37,6 +41,7 @@ class Device:
         self.vanishes = False
         self.is_internal = False
         self.options: Mapping[int, object] = {}
+        self._put_off: Sequence[bytes] = ()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -78,6 +83,12 @@ class Device:
         if port is not None:
             port.datapath.processor.receive_many(port, packets)
 
+    def polled(self, packets: Sequence[bytes]) -> None:
+        """Hand packets that `poll` has read to the port until a turn's time is over; the others wait for the next."""
+        port = self.port
+        if port is not None:
+            self._put_off = port.datapath.processor.receive_many(port, packets, self.namespace.clock() + TURN)
+
     def filenos(self) -> Sequence[int]:
         """Return the descriptors that are readable when `poll` has something to do."""
         return ()
@@ -89,6 +100,19 @@ class Device:
 
     def poll(self, budget: int) -> int:
         """Hand up to `budget` packets to the port without waiting, and return how many they were."""
+        return 0
+
+    @property
+    def wants_turn(self) -> bool:
+        """Tell whether there is something to do, whatever the descriptors say."""
+        return bool(self._put_off) or self.is_pending
+
+    def take_turn(self, budget: int) -> int:
+        """Do what `poll` does; or hand over packets that were put off, which were counted when they were read."""
+        if not self._put_off:
+            return self.poll(budget)
+        packets, self._put_off = self._put_off, ()
+        self.polled(packets)
         return 0
 
     def release(self) -> None:

@@ -14,6 +14,7 @@ busy for as long. Here what one packet brings about is bounded as a whole (`Limi
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from errno import EINVAL, ENETDOWN
@@ -69,12 +70,17 @@ class Processor:
             if self._waiting:
                 self._work_off_waiting()
 
-    def receive_many(self, port: Port, packets: Sequence[bytes]) -> None:
-        """Carry packets that came in through `port`, as `receive` does; what they bring about waits for the last."""
+    def receive_many(self, port: Port, packets: Sequence[bytes], until: float = math.inf) -> Sequence[bytes]:
+        """Carry packets that came in through `port`, as `receive` does; what they bring about waits for the last.
+
+        Return those that are left when the clock is at `until`.
+        """
+        left: list[bytes] = []
         if self._is_busy:
             self._waiting.extend((port, packet, 0) for packet in packets)
-            return
-        self.call(lambda: receive_many(port, packets))
+        else:
+            self.call(lambda: left.extend(receive_many(port, packets, until)))
+        return left
 
     def call(self, function: Callable[[], None]) -> None:
         """Call `function`, which handles a packet; what devices hand over meanwhile waits until it is done."""
