@@ -97,7 +97,12 @@ def test_example(command: Command, example: str, capfd: pytest.CaptureFixture[st
             Path("flows.txt").write_text(f"{FLOW}\n{OTHER_FLOW}\n")
         for line in ["add-dp netdev@br0"] if in_user_space and command.name != "add-dp" else before:
             assert main(shlex.split(line)) == 0, (line, capfd.readouterr().err)
-        status = until_interrupted(words) if command.name in ENDLESS else run(words, STDIN.get(command.name, ""))
+        if command.name == "serve" and words[-1] in ("--detach", "--stop"):
+            status = detached_and_stopped()
+        elif command.name in ENDLESS:
+            status = until_interrupted(words)
+        else:
+            status = run(words, STDIN.get(command.name, ""))
     assert status == STATUS.get(command.name, int(command.refused)), capfd.readouterr().err
 
 
@@ -106,6 +111,13 @@ def run(words: list[str], stdin: str) -> int:
     if words[-1] != "-":
         return main(words)
     return subprocess.run([sys.executable, "-m", "dpif", *words], input=stdin, text=True).returncode
+
+
+def detached_and_stopped() -> int:
+    """Run the two examples that go together, each in a process of its own; return the worse exit status."""
+    return max(
+        subprocess.run([sys.executable, "-m", "dpif", "serve", how]).returncode for how in ("--detach", "--stop")
+    )
 
 
 def until_interrupted(words: list[str]) -> int:
