@@ -37,8 +37,8 @@ def psample(context: Context) -> None:
 
 def _group(word: str) -> int:
     number = read_number(word)
-    if number is None:
-        raise UsageError(f"'{word}' is no group of samples, which is a number")
+    if number is None or number >= 1 << 32:
+        raise UsageError(f"'{word}' is no group of samples, which is a number of 32 bits")
     return number
 
 
