@@ -30,6 +30,7 @@ NOT_FOUND = dict.fromkeys(
         "clashes_match",
         "icmp_clashes",
         "dnat_in_order",
+        "full_is_invalid",
     ),
     True,
 )

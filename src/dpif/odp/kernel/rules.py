@@ -48,7 +48,8 @@ class Features(NamedTuple):
     ports count their upcalls; ``upcall_pid``, that a packet may name who gets its upcalls; ``clashes_match``, that of
     two connections that clash the second becomes the first only if both are between the same ends; ``icmp_clashes``,
     that ICMP packets may clash so at all; ``dnat_in_order``, that a destination gets the first port that is free, not
-    any.
+    any; ``full_is_invalid``, that a packet is invalid (EINVAL) for whose connection there is no room, not without an
+    object (ENOENT).
     """
 
     ct_zones: bool = True
@@ -66,6 +67,7 @@ class Features(NamedTuple):
     clashes_match: bool = True
     icmp_clashes: bool = True
     dnat_in_order: bool = True
+    full_is_invalid: bool = True
 
 
 NEWEST = Features()
@@ -82,6 +84,7 @@ LINUX_6_1 = Features(
     clashes_match=False,
     icmp_clashes=False,
     dnat_in_order=False,
+    full_is_invalid=False,
 )
 KERNELS = {"6.1": LINUX_6_1, "6.12": LINUX_6_12, "newest": NEWEST}
 """By the names of kernels that the lab has, too."""

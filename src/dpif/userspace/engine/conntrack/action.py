@@ -87,7 +87,7 @@ class _CtStep:
         except RuleBroken as error:
             raise ActionError(error.errno) from None
         except TableFull:
-            raise ActionError(ENOENT) from None
+            raise ActionError(EINVAL if self._tracker.rules.full_is_invalid else ENOENT) from None
         if self._commits and frame.tracked is not None:
             self._commit(frame, frame.tracked)
         return False
