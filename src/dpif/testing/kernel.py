@@ -47,6 +47,8 @@ class VethHost:
         self.name = name
         peer = f"{name}h"
         netns.ip_batch(f"link add {name} type veth peer name {peer}", f"link set {name} up", f"link set {peer} up")
+        for end in (name, peer):
+            netns.await_running(end)
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self._socket.bind((peer, _ETH_P_ALL))

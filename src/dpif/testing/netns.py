@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,15 +19,18 @@ from pathlib import Path
 
 from dpif._typing import Any, NamedTuple, Self, TypeVar
 from dpif.errors import DpifError
-from dpif.testing.waiting import PATIENCE
+from dpif.testing.waiting import PATIENCE, eventually
 
-__all__ = ["CommandFailed", "Host", "Namespace", "delete_link", "hosts", "ip", "ip_batch", "run"]
+__all__ = ["CommandFailed", "Host", "Namespace", "await_running", "delete_link", "hosts", "ip", "ip_batch", "run"]
 
 T = TypeVar("T")
 
 #: From <linux/sched.h>: the kind of namespace that setns(2) is to enter.
 _CLONE_NEWNET = 0x40000000
 _DIRECTORY = "/run/netns"
+_SIOCGIFFLAGS = 0x8913
+_IFF_RUNNING = 0x40
+_FLAGS = struct.Struct("=H")  # of struct ifreq, behind the name
 
 
 class CommandFailed(DpifError):
@@ -54,6 +59,22 @@ def ip(*arguments: str) -> str:
 def ip_batch(*commands: str) -> None:
     """Run several ``ip`` commands in one process, up to the first that fails; raise `CommandFailed`."""
     run("ip", "-batch", "-", stdin="".join(f"{command}\n" for command in commands))
+
+
+def await_running(device: str) -> None:
+    """Wait until a device of this namespace is up and has its link.
+
+    The kernel learns of a veth's link in a work item of its own; until that has run, the device drops what it is to
+    send.
+    """
+    request = struct.pack("16s24x", device.encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+
+        def is_running() -> bool:
+            answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request)
+            return bool(_FLAGS.unpack_from(answer, 16)[0] & _IFF_RUNNING)
+
+        eventually(is_running)
 
 
 def delete_link(name: str) -> None:
@@ -146,6 +167,7 @@ class Namespace:
         if address:
             self.ip("address", "add", address, "dev", device)
         self.ip("link", "set", device, "up")
+        await_running(port)
 
     def _inside(self, argv: tuple[str, ...]) -> list[str]:
         return ["ip", "netns", "exec", self.name, *argv]
