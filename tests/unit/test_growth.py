@@ -12,7 +12,6 @@ import pkgutil
 import re
 import re._constants as sre  # type: ignore[import-not-found]
 import re._parser as parser  # type: ignore[import-not-found]
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,6 +35,8 @@ from dpif.odp.model.key import format_key, parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
 from dpif.odp.text.matches import encode_actions_text, encode_match_text
 from dpif.packet.addresses import Mac
+
+from .steps import steps_of
 
 PARSERS: dict[str, Callable[[str], object]] = {
     "match": parse_match,
@@ -157,22 +158,13 @@ def format_steps(read: Callable[[], Any], verbose: bool) -> int:
 
 
 def steps(work: Callable[[], object]) -> int:
-    """Return how many lines of Python some work takes, which may fail as it says it does."""
-    count = 0
+    """Return the steps of some work, which may fail as it says it does."""
 
-    def trace(*_: object) -> object:
-        nonlocal count
-        count += 1
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)  # type: ignore[arg-type]
-    try:
+    def attempt() -> None:
         with contextlib.suppress(DpifError, CommandError):
             work()
-    finally:
-        sys.settrace(before)
-    return count
+
+    return steps_of(attempt)
 
 
 def modules() -> Iterator[Any]:

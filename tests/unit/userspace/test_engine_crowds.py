@@ -19,8 +19,8 @@ from dpif.userspace.engine.conntrack.connection import Connection
 from dpif.userspace.engine.conntrack.nat import Range
 from dpif.userspace.engine.conntrack.tuples import Tuple
 
+from ..steps import steps_of
 from .conftest import Engine
-from .steps import steps_of
 from .test_engine_conntrack import NEW, Tracking, segment, udp
 
 DAY = 24 * 3600

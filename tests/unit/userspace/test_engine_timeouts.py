@@ -14,8 +14,8 @@ from dpif.userspace.engine.conntrack.connection import Connection
 from dpif.userspace.engine.conntrack.timeouts import DEFAULTS, Policies, Policy, require_protocol
 from dpif.userspace.engine.limits import Limits
 
+from ..steps import steps_of
 from .conftest import Engine
-from .steps import steps_of
 
 IP = "eth(),eth_type(0x0800),ipv4()"
 

@@ -14,6 +14,7 @@ import sys
 from dpif._typing import TYPE_CHECKING, Final
 from dpif.cli.commands.programs import unblock_signals
 from dpif.cli.errors import CommandError
+from dpif.cli.numbers import read_number
 from dpif.errors import ParseError, Unavailable
 
 if TYPE_CHECKING:
@@ -82,12 +83,13 @@ def _limits(settings: Iterable[str]) -> Limits:
 
     limits = Limits()
     for setting in settings:
-        name, _, number = setting.partition("=")
+        name, _, text = setting.partition("=")
         if name not in limits._fields:
             raise ParseError(f"--max: there is no bound {name[:40]!r}, but {', '.join(limits._fields)}")
-        if not (number.isascii() and number.isdecimal() and len(number) <= 18):
-            raise ParseError(f"--max {name}: not a number: {number[:40]!r}")
-        limits = limits._replace(**{name: int(number)})
+        number = read_number(text)
+        if number is None or number > sys.maxsize:
+            raise ParseError(f"--max {name}: not a number: {text[:40]!r}")
+        limits = limits._replace(**{name: number})
     return limits
 
 
