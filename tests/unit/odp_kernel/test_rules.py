@@ -23,7 +23,7 @@ def test_the_rule_and_its_errno(case: RuleCase) -> None:
 def test_an_explanation_names_what_is_missing() -> None:
     broken = explain_match(*parse_match("eth(),eth_type(0x0800)"))
     assert isinstance(broken, DpifError)
-    assert str(broken) == "eth_type(0x0800) needs ipv4(...) [missing-attribute]"
+    assert str(broken) == "eth_type(0x0800) needs ipv4() [missing-attribute]"
 
 
 def test_nothing_to_explain() -> None:

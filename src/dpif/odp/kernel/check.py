@@ -49,6 +49,7 @@ from dpif.odp.kernel.match import from_match
 from dpif.odp.kernel.protocols import ARP_ETHERTYPES, IP_ETHERTYPES
 from dpif.odp.kernel.rules import NEWEST, Features, RuleBroken
 from dpif.odp.kernel.swkey import MAC_PROTO_ETHERNET, MAC_PROTO_NONE, get
+from dpif.odp.kernel.typed import typed_flow, typed_ip, typed_mpls
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.nsh import NEXT_PROTOCOLS, NSH_M_TYPE1, NSH_M_TYPE2
 from dpif.packet.constants import (
@@ -104,7 +105,7 @@ def _check_userspace(action: Userspace, state: State) -> None:
     if state.features.strict_userspace:
         check_known(action, "userspace")
     if not action.pid:
-        raise RuleBroken("userspace-pid", "userspace(...) needs a pid other than 0: the netlink port of who listens")
+        raise RuleBroken("userspace-pid", "userspace(...) needs a pid, the netlink port of who listens, other than 0")
 
 
 _ETH_HLEN = 14
@@ -197,7 +198,8 @@ def _push_label(state: State, eth_type: int, action: str) -> None:
     state.refuse_vlan(action)
     if state.eth_type not in _BEFORE_MPLS:
         raise RuleBroken(
-            "mpls-payload", f"{action} needs a flow that matches eth_type: IPv4, IPv6, ARP, RARP or MPLS{state.found}"
+            "mpls-payload",
+            f"{action} needs a flow that matches {typed_ip()}, or ARP, RARP or MPLS{state.found}",
         )
     state.eth_type = eth_type
     state.mpls_labels += 1
@@ -206,9 +208,7 @@ def _push_label(state: State, eth_type: int, action: str) -> None:
 def _check_pop_mpls(action: PopMpls, state: State) -> None:
     state.refuse_vlan("pop_mpls")
     if state.eth_type not in MPLS_ETHERTYPES:
-        raise RuleBroken(
-            "mpls-missing", f"pop_mpls needs a flow that matches eth_type(0x8847) or (0x8848){state.found}"
-        )
+        raise RuleBroken("mpls-missing", f"pop_mpls needs a flow that matches {typed_mpls()}{state.found}")
     if action.eth_type == ETH_P_TEB and state.mac_proto != MAC_PROTO_NONE:
         raise RuleBroken("mpls-ethernet", "pop_mpls(eth_type=0x6558) needs a packet without an Ethernet header")
     state.mpls_labels -= 1
@@ -240,11 +240,12 @@ _NSH_MD2_MAX = 248
 
 def _check_pop_nsh(action: PopNsh, state: State) -> None:
     if state.eth_type != ETH_P_NSH:
-        raise RuleBroken("nsh-missing", f"pop_nsh needs a flow that matches eth_type(0x894f){state.found}")
+        raise RuleBroken("nsh-missing", f"pop_nsh needs a flow that matches {typed_flow(ETH_P_NSH)}{state.found}")
     np = get(state.key, "nsh.np")
     if np not in NEXT_PROTOCOLS.values():
         raise RuleBroken(
-            "nsh-payload", f"pop_nsh needs a flow that matches np, from 1 to 5, of nsh(...); it has np={np}"
+            "nsh-payload",
+            f"pop_nsh needs a flow that matches {typed_flow(ETH_P_NSH)}, or another np from 1 to 5; it has np={np}",
         )
     state.mac_proto = MAC_PROTO_ETHERNET if np == NEXT_PROTOCOLS[ETH_P_TEB] else MAC_PROTO_NONE
 

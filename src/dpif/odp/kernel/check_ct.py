@@ -15,6 +15,7 @@ from dpif.odp.kernel.check_state import State
 from dpif.odp.kernel.protocols import IP_ETHERTYPES
 from dpif.odp.kernel.rules import RuleBroken
 from dpif.odp.kernel.swkey import get
+from dpif.odp.kernel.typed import typed_ip
 from dpif.packet.constants import ETH_P_IPV6
 
 _TYPES = frozenset({NatAttr.SRC, NatAttr.DST})
@@ -25,7 +26,7 @@ def check_ct(action: Ct, state: State) -> None:
     """Raise `RuleBroken` unless the kernel takes a ``ct`` here."""
     eth_type = get(state.key, "eth.type")
     if eth_type not in IP_ETHERTYPES:
-        raise RuleBroken("ct-family", "ct needs a flow that matches eth_type(0x0800) or eth_type(0x86dd)")
+        raise RuleBroken("ct-family", f"ct needs a flow that matches {typed_ip()}")
     check_known(action, "ct")
     _check_build(action, state)
     commits = False
@@ -38,7 +39,7 @@ def check_ct(action: Ct, state: State) -> None:
         if value is not None and not value.mask:
             raise RuleBroken("ct-mask", f"the mask of ct({name}=...) must not be 0")
         if value is not None and not commits:
-            raise RuleBroken("ct-commit", f"ct({name}=...) needs commit or force_commit")
+            raise RuleBroken("ct-commit", f"ct({name}=...) needs commit or force_commit, as in ct(commit,{name}=1)")
 
 
 def _check_build(action: Ct, state: State) -> None:
@@ -68,6 +69,6 @@ def _check_nat(nat: Nat, address_size: int, commits: bool) -> None:
             if types > 1:
                 raise RuleBroken("nat-type", "nat(...) translates src or dst, not both", errno.ERANGE)
     if not types and len(nat):
-        raise RuleBroken("nat-type", "nat(...) with a range or a flag needs src or dst")
+        raise RuleBroken("nat-type", "nat(...) with a range or a flag needs src or dst, as in nat(src=192.0.2.1)")
     if types and not commits:
-        raise RuleBroken("nat-commit", "nat(src=...) and nat(dst=...) need commit before them in ct(...)")
+        raise RuleBroken("nat-commit", "nat(...) needs commit before it, as in ct(commit,nat(src=192.0.2.1))")

@@ -12,6 +12,7 @@ from dpif.odp.kernel.match_tunnel import tunnel_bits
 from dpif.odp.kernel.protocols import IP_ETHERTYPES
 from dpif.odp.kernel.rules import RuleBroken
 from dpif.odp.kernel.swkey import TUNNEL_GENEVE_OPT, get
+from dpif.odp.kernel.typed import typed_flow, typed_ip, typed_mpls
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.tunnel import Tunnel
 from dpif.packet.constants import (
@@ -81,7 +82,7 @@ def _check_geneve(options: bytes) -> None:
 def _need_type(eth_type: int, name: str, state: State) -> None:
     if state.eth_type != eth_type:
         raise RuleBroken(
-            "set-eth-type", f"set({name}(...)) needs a flow that matches eth_type(0x{eth_type:04x}){state.found}"
+            "set-eth-type", f"set({name}(...)) needs a flow that matches {typed_flow(eth_type)}{state.found}"
         )
 
 
@@ -117,16 +118,14 @@ def _transport(proto: int, name: str) -> Callable[[Any, Any, State], None]:
 
     def check(kept: Any, mask: Any, state: State) -> None:
         if state.eth_type not in IP_ETHERTYPES or get(state.key, "ip.proto") != proto:
-            raise RuleBroken(
-                "set-protocol", f"set({name}(...)) needs a flow that matches IPv4 or IPv6 and proto={proto}"
-            )
+            raise RuleBroken("set-protocol", f"set({name}(...)) needs a flow that matches {typed_ip(proto)}")
 
     return check
 
 
 def _mpls(kept: tuple[Any, ...], mask: Any, state: State) -> None:
     if state.eth_type not in MPLS_ETHERTYPES:
-        raise RuleBroken("mpls-missing", f"set(mpls(...)) needs a flow that matches an MPLS eth_type{state.found}")
+        raise RuleBroken("mpls-missing", f"set(mpls(...)) needs a flow that matches {typed_mpls()}{state.found}")
     if len(kept) != 1:
         raise RuleBroken("mpls-labels", f"set(mpls(...)) sets the outermost label alone, not {len(kept)}")
 

@@ -8,6 +8,8 @@ from dpif.odp.kernel.rules import Features, RuleBroken
 from dpif.odp.kernel.swkey import MAC_PROTO_ETHERNET, get
 from dpif.packet.constants import MPLS_ETHERTYPES
 
+_PUSH_ETH = "push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)"
+
 
 class State:
     """The link layer as earlier actions left it; the masked flat ``key`` of the flow stays what it was."""
@@ -49,7 +51,7 @@ class State:
     def need_ethernet(self, action: str) -> None:
         """Raise unless there is an Ethernet header."""
         if self.mac_proto != MAC_PROTO_ETHERNET:
-            raise RuleBroken("ethernet-missing", f"{action} needs an Ethernet header; push_eth comes first")
+            raise RuleBroken("ethernet-missing", f"{action} needs an Ethernet header; {_PUSH_ETH} comes first")
 
     def refuse_vlan(self, action: str) -> None:
         """Raise if there is a VLAN tag."""

@@ -16,8 +16,8 @@ from struct import Struct
 from dpif._typing import Any
 from dpif.odp.constants import DP_MAX_PORTS, ETH_P_802_3_MIN, VLAN_CFI, CtState, FragType, KeyAttr, NshKeyAttr
 from dpif.odp.kernel.match_tunnel import Role, read_tunnel, tunnel_bits
+from dpif.odp.kernel.match_validate import Attrs, validate
 from dpif.odp.kernel.places import CVLAN_PLACE, PLACES, VLAN_PLACE
-from dpif.odp.kernel.protocols import ND_TYPES, NETWORK, TRANSPORT
 from dpif.odp.kernel.rules import NEWEST, Features, RuleBroken
 from dpif.odp.kernel.swkey import (
     FIELDS,
@@ -29,14 +29,12 @@ from dpif.odp.kernel.swkey import (
     get,
     put,
 )
+from dpif.odp.kernel.typed import name_of, typed, typed_type
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.nsh import Nsh
-from dpif.packet.constants import ETH_P_802_2, ETH_P_IP, ETH_P_IPV6, IPPROTO_ICMPV6, VLAN_ETHERTYPES
+from dpif.packet.constants import ETH_P_802_2, VLAN_ETHERTYPES
 
 __all__ = ["explain_match", "from_match", "metadata", "tunnel_bits"]
-
-_Attrs = dict[int, Any]
-"""Kept values by attribute number."""
 
 
 def from_match(key: FlowKey, mask: FlowKey | None, features: Features = NEWEST) -> tuple[int, int]:
@@ -45,7 +43,7 @@ def from_match(key: FlowKey, mask: FlowKey | None, features: Features = NEWEST) 
     Without a mask every attribute of the key is matched exactly, and what the key lacks is wildcarded. Raise
     `RuleBroken` where the kernel refuses the pair.
     """
-    latest: _Attrs = {}
+    latest: Attrs = {}
     value, attrs = _read_vlans(0, _collect({}, key, Role.KEY, latest), Role.KEY, 0, latest)
     value = _read(value, attrs, Role.KEY, 0, features)
     role = Role.EXACT if mask is None else Role.MASK
@@ -53,7 +51,7 @@ def from_match(key: FlowKey, mask: FlowKey | None, features: Features = NEWEST) 
     flat |= _ALWAYS_MATCHED
     flat, mask_attrs = _read_vlans(flat, _collect({}, mask or key, role, latest), role, value, latest)
     flat = _read(flat, mask_attrs, role, value, features)
-    _validate(value, attrs, flat, mask_attrs)
+    validate(value, attrs, flat, mask_attrs)
     return value, flat
 
 
@@ -82,13 +80,7 @@ _TUNNEL_BITS = bits(*(name for name in FIELDS if name.startswith("tun.")))
 _ALWAYS_MATCHED = bits("eth.vlan.tci", "eth.cvlan.tci")
 
 
-def _name(number: int) -> str:
-    """Return an attribute's name in text."""
-    attr = FlowKey.ATTRS.get(number)
-    return attr.text_name if attr else f"key{number}"
-
-
-def _collect(found: _Attrs, nest: FlowKey, role: Role, latest: _Attrs) -> _Attrs:
+def _collect(found: Attrs, nest: FlowKey, role: Role, latest: Attrs) -> Attrs:
     """Return the attributes of `nest` with those `found` outside it; a mask without a bit set is left out.
 
     `latest` gets them too. It lasts over key and mask, for the kernel has one array for all that it parses.
@@ -96,9 +88,11 @@ def _collect(found: _Attrs, nest: FlowKey, role: Role, latest: _Attrs) -> _Attrs
     attrs = dict(found)
     for number, kept in nest.kept():
         if number not in _READ:
-            raise RuleBroken("unknown-attribute", f"the kernel knows no attribute {_name(number)}; leave it out")
+            raise RuleBroken("unknown-attribute", f"the kernel knows no attribute {name_of(number)}; leave it out")
         if number in attrs:
-            raise RuleBroken("duplicate-attribute", f"{_name(number)} is there twice, inside and outside encap(...)")
+            raise RuleBroken(
+                "duplicate-attribute", f"{name_of(number)} is there twice, inside and outside encap(...)"
+            )
         if role is Role.KEY or not _is_zero(number, kept, role):
             attrs[number] = latest[number] = kept
     return attrs
@@ -117,7 +111,7 @@ def _is_zero(number: int, kept: Any, role: Role) -> bool:
 # VLAN tags
 
 
-def _read_vlans(flat: int, attrs: _Attrs, role: Role, key: int, latest: _Attrs) -> tuple[int, _Attrs]:
+def _read_vlans(flat: int, attrs: Attrs, role: Role, key: int, latest: Attrs) -> tuple[int, Attrs]:
     """Read up to two VLAN tags; return what is inside them with the attributes of the outside."""
     flat, attrs = _read_vlan(flat, attrs, role, key, "eth.vlan", latest)
     if get(flat if role is Role.KEY else key, "eth.vlan.tci") & VLAN_CFI:
@@ -125,7 +119,7 @@ def _read_vlans(flat: int, attrs: _Attrs, role: Role, key: int, latest: _Attrs) 
     return flat, attrs
 
 
-def _read_vlan(flat: int, attrs: _Attrs, role: Role, key: int, tag: str, latest: _Attrs) -> tuple[int, _Attrs]:
+def _read_vlan(flat: int, attrs: Attrs, role: Role, key: int, tag: str, latest: Attrs) -> tuple[int, Attrs]:
     is_tagged = _has_vlan(attrs) if role is Role.KEY else _has_vlan_mask(attrs, role, key, tag, latest)
     if not is_tagged:
         return flat, attrs
@@ -141,20 +135,20 @@ def _read_vlan(flat: int, attrs: _Attrs, role: Role, key: int, tag: str, latest:
 _TAG = frozenset({KeyAttr.VLAN, KeyAttr.ETHERTYPE, KeyAttr.ENCAP})
 
 
-def _tci(attrs: _Attrs) -> int:
+def _tci(attrs: Attrs) -> int:
     vlan = attrs.get(KeyAttr.VLAN)
     return 0 if vlan is None else int.from_bytes(vlan.to_bytes(), "big")
 
 
-def _has_vlan(attrs: _Attrs) -> bool:
+def _has_vlan(attrs: Attrs) -> bool:
     """Tell whether a key's attributes are those of a tagged frame, and check that they belong together."""
     if KeyAttr.ETHERNET not in attrs or attrs.get(KeyAttr.ETHERTYPE) not in VLAN_ETHERTYPES:
         return False
-    missing = [_name(number) for number in (KeyAttr.VLAN, KeyAttr.ENCAP) if number not in attrs]
+    missing = [typed(number) for number in (KeyAttr.VLAN, KeyAttr.ENCAP) if number not in attrs]
     if missing:
         raise RuleBroken(
             "missing-attribute",
-            f"eth_type(0x{attrs[KeyAttr.ETHERTYPE]:04x}) needs {' and '.join(f'{name}(...)' for name in missing)}",
+            f"{typed_type(attrs[KeyAttr.ETHERTYPE])} needs {' and '.join(missing)}",
         )
     tci = _tci(attrs)
     if tci and not tci & VLAN_CFI:
@@ -164,7 +158,7 @@ def _has_vlan(attrs: _Attrs) -> bool:
     return True
 
 
-def _has_vlan_mask(attrs: _Attrs, role: Role, key: int, tag: str, latest: _Attrs) -> bool:
+def _has_vlan_mask(attrs: Attrs, role: Role, key: int, tag: str, latest: Attrs) -> bool:
     """Tell whether a mask looks inside a tag, and check that it matches the tag's presence and type.
 
     Where it lacks a mask for the tag, the kernel by mistake takes the tag that it parsed last for one.
@@ -176,16 +170,16 @@ def _has_vlan_mask(attrs: _Attrs, role: Role, key: int, tag: str, latest: _Attrs
     if role is Role.EXACT:
         return True
     if latest.get(KeyAttr.ETHERTYPE) != 0xFFFF:
-        raise RuleBroken("vlan-mask", "a mask with encap(...) must match the VLAN's eth_type exactly (0xffff)")
+        raise RuleBroken("vlan-mask", "a mask with encap(...) needs an exact eth_type(0x8100) or eth_type(0x88a8)")
     if not _tci(latest) & VLAN_CFI:
-        raise RuleBroken("vlan-mask", "a mask with encap(...) must match the cfi bit of vlan(...)")
+        raise RuleBroken("vlan-mask", "a mask with encap(...) needs an exact cfi=1 in vlan(...)")
     return True
 
 
 # Values
 
 
-def _read(flat: int, attrs: _Attrs, role: Role, key: int, features: Features) -> int:
+def _read(flat: int, attrs: Attrs, role: Role, key: int, features: Features) -> int:
     """Read all attributes but VLAN tags (ovs_key_from_nlattrs)."""
     if KeyAttr.CT_ZONE in attrs and not features.ct_zones:
         raise RuleBroken("no-ct-zones", "this kernel was built without conntrack zones; leave ct_zone out")
@@ -197,7 +191,10 @@ def _read(flat: int, attrs: _Attrs, role: Role, key: int, features: Features) ->
         flat = _read_ethertype(flat, attrs, role)
     elif role is Role.KEY:
         if KeyAttr.ETHERNET not in attrs:
-            raise RuleBroken("missing-attribute", "a key needs eth(...) or eth_type(...), or both")
+            raise RuleBroken(
+                "missing-attribute",
+                "a key needs eth(), or an eth_type such as eth_type(0x0800)",
+            )
         flat = put(flat, "eth.type", ETH_P_802_2)
     for number in _HEADERS:
         if number in attrs:
@@ -207,11 +204,11 @@ def _read(flat: int, attrs: _Attrs, role: Role, key: int, features: Features) ->
 
 def _unexpected_vlan(number: int, role: Role) -> str:
     if role is Role.KEY:
-        return f"{_name(number)}(...) needs eth(...) and eth_type(0x8100) or eth_type(0x88a8) beside it"
-    return f"the mask has {_name(number)}(...) without what it needs: a tag in the key, and encap(...) in the mask"
+        return f"{name_of(number)}(...) needs eth() and eth_type(0x8100) or eth_type(0x88a8) beside it"
+    return f"a mask for {name_of(number)}(...) needs {typed(KeyAttr.ENCAP)} or the like, and a tag in the key"
 
 
-def _read_metadata(flat: int, attrs: _Attrs, role: Role, key: int) -> int:
+def _read_metadata(flat: int, attrs: Attrs, role: Role, key: int) -> int:
     """Read what does not come from a packet's bytes (metadata_from_nlattrs)."""
     if role is Role.KEY and KeyAttr.IN_PORT not in attrs:
         flat = put(flat, "phy.in_port", DP_MAX_PORTS)
@@ -225,7 +222,7 @@ def _read_metadata(flat: int, attrs: _Attrs, role: Role, key: int) -> int:
     return _read_ethertype(put(flat, "mac_proto", MAC_PROTO_NONE), attrs, role)
 
 
-def _read_ethertype(flat: int, attrs: _Attrs, role: Role) -> int:
+def _read_ethertype(flat: int, attrs: Attrs, role: Role) -> int:
     eth_type = attrs[KeyAttr.ETHERTYPE]
     if role is not Role.KEY:
         return put(flat, "eth.type", 0xFFFF)
@@ -353,85 +350,3 @@ def _read_nsh(flat: int, nsh: Nsh, role: Role) -> int:
     if role is Role.KEY and NshKeyAttr.MD1 in data and mdtype != NSH_MD_TYPE1:
         raise RuleBroken("nsh-metadata", f"nsh(...) has metadata of type 1, but says mdtype={mdtype}")
     return flat
-
-
-# What must and what may come together
-
-
-def _validate(key: int, key_attrs: _Attrs, mask: int, mask_attrs: _Attrs) -> None:
-    """Check what belongs together (match_validate)."""
-    for number, reason in _expected(key).items():
-        if number not in key_attrs:
-            raise RuleBroken("missing-attribute", f"{reason} needs {_name(number)}(...)")
-    for number in mask_attrs:
-        _check_mask_allowed(number, key, key_attrs, mask)
-
-
-def _expected(key: int) -> dict[int, str]:
-    """Return the attributes that a key must have, each with what in the key asks for it."""
-    eth_type, proto = get(key, "eth.type"), get(key, "ip.proto")
-    expected = {int(number): f"eth_type(0x{eth_type:04x})" for number in NETWORK.get(eth_type, ())}
-    if get(key, "ip.frag") != FragType.LATER:
-        for number in TRANSPORT.get((eth_type, proto), ()):
-            expected[number] = f"{_name(NETWORK[eth_type][0])}(proto={proto})"
-        if _has_nd(key):
-            expected[KeyAttr.ND] = f"icmpv6(type={get(key, 'tp.src')})"
-    return expected
-
-
-def _has_nd(key: int) -> bool:
-    return (
-        get(key, "eth.type") == ETH_P_IPV6
-        and get(key, "ip.proto") == IPPROTO_ICMPV6
-        and get(key, "ip.frag") != FragType.LATER
-        and get(key, "tp.src") in ND_TYPES
-    )
-
-
-_ALLOWED_ALWAYS = frozenset({KeyAttr.TUNNEL, KeyAttr.IN_PORT, KeyAttr.ETHERTYPE})
-_CT_TUPLES: Mapping[int, int] = {
-    KeyAttr.CT_ORIG_TUPLE_IPV4: ETH_P_IP,
-    KeyAttr.CT_ORIG_TUPLE_IPV6: ETH_P_IPV6,
-}
-_NETWORK_ATTRS = frozenset(number for numbers in NETWORK.values() for number in numbers)
-_TRANSPORT_ATTRS = frozenset(number for numbers in TRANSPORT.values() for number in numbers)
-
-
-def _wrong_type(name: str, number: int, key_attrs: _Attrs, eth_type: int) -> str:
-    """Say what the type of packets should be, or that it should be there at all."""
-    if KeyAttr.ETHERTYPE in key_attrs:
-        return f"{name}(...) does not go with eth_type(0x{eth_type:04x})"
-    fitting = [one for one, numbers in NETWORK.items() if number in numbers] or [_CT_TUPLES[number]]
-    return f"{name}(...) needs {' or '.join(f'eth_type(0x{one:04x})' for one in fitting)}"
-
-
-def _check_mask_allowed(number: int, key: int, key_attrs: _Attrs, mask: int) -> None:
-    """Check that what a mask matches is there in every packet that the rest of the mask matches."""
-    eth_type, proto = get(key, "eth.type"), get(key, "ip.proto")
-    name = _name(number)
-    if number in _ALLOWED_ALWAYS:
-        return
-    if number in _NETWORK_ATTRS or number in _CT_TUPLES:
-        fits = eth_type == _CT_TUPLES.get(number, eth_type)
-        if number in _NETWORK_ATTRS:
-            fits = number in NETWORK.get(eth_type, ())
-        if not fits:
-            raise RuleBroken("unexpected-mask", _wrong_type(name, number, key_attrs, eth_type))
-        if get(mask, "eth.type") != 0xFFFF:
-            raise RuleBroken("unexpected-mask", f"a mask for {name}(...) needs one for eth_type (0xffff)")
-        if number == KeyAttr.CT_ORIG_TUPLE_IPV6 and _has_nd(key):
-            raise RuleBroken("unexpected-mask", "ct_tuple6(...) does not go with neighbour discovery")
-    elif number in _TRANSPORT_ATTRS:
-        if number not in _expected(key):
-            raise RuleBroken(
-                "unexpected-mask", f"{name}(...) does not go with proto={proto}, or not with a later fragment"
-            )
-        if get(mask, "ip.proto") != 0xFF:
-            raise RuleBroken("unexpected-mask", f"a mask for {name}(...) needs an exact one for proto (0xff)")
-    elif number == KeyAttr.ND:
-        if not _has_nd(key):
-            raise RuleBroken("unexpected-mask", "nd(...) goes with icmpv6(type=135) and icmpv6(type=136) only")
-        if get(mask, "tp.src") != 0xFF:
-            raise RuleBroken("unexpected-mask", "a mask for nd(...) needs an exact one for icmpv6 type (0xff)")
-    elif number not in key_attrs:
-        raise RuleBroken("unexpected-mask", f"the mask has {name}(...), which the key lacks")

@@ -106,7 +106,7 @@ def _check_known(number: int, data: bytes) -> None:
 def _check_value(flat: int, present: set[int], flags: int) -> None:
     """What the kernel asks of a tunnel key's values, but not of its mask's."""
     if not present & (_IPV4 | _IPV6):
-        raise RuleBroken("tunnel-destination", "tunnel(...) needs dst=... or ipv6_dst=...")
+        raise RuleBroken("tunnel-destination", "tunnel(...) needs dst or ipv6_dst, such as dst=192.0.2.1")
     if _INFO_BRIDGE in present:
         if flags & ~TUNNEL_KEY or any(get(flat, name) for name in _BRIDGE_ZERO):
             raise RuleBroken("tunnel-bridge", "a bridge tunnel key has nothing else but tun_id")
@@ -114,7 +114,7 @@ def _check_value(flat: int, present: set[int], flags: int) -> None:
     if not get(flat, "tun.ipv6.dst" if present & _IPV6 else "tun.ipv4.dst"):
         raise RuleBroken("tunnel-destination", "the destination of tunnel(...) must not be zero")
     if TunnelKeyAttr.TTL not in present:
-        raise RuleBroken("tunnel-ttl", "tunnel(...) needs ttl=...")
+        raise RuleBroken("tunnel-ttl", "tunnel(...) needs ttl=0/0, or the ttl that is to be matched or set")
 
 
 def _read_options(flat: int, number: int, data: bytes, role: Role, key: int) -> int:
