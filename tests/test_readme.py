@@ -1,58 +1,29 @@
-"""The README's tour, run as a reader would run it: what it shows is what happens."""
+"""What readers are told to type does what they are told: the README, and the pages of the manual that teach."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+import pytest
+
+from .pages import ROOT, blocks, pages, run_page
 
 
-def blocks() -> list[tuple[str, str]]:
-    """Return (language, text) of each fenced block."""
-    return _BLOCK.findall(README.read_text())
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page(page: Path, tmp_path: Path) -> None:
+    assert run_page(page, tmp_path) >= 1
 
 
-def test_the_library_tour() -> None:
-    namespace: dict[str, object] = {}
-    printed = ""
-    checked = 0
-    for language, text in blocks():
-        if language == "python":
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                exec(compile(text, str(README), "exec"), namespace)
-            printed = out.getvalue()
-        elif language == "":
-            assert printed == text
-            checked += 1
-    assert checked >= 4
+def test_the_readme_has_a_tour_of_the_library_and_one_of_the_command_line() -> None:
+    languages = [language for language, _ in blocks(ROOT / "README.md")]
+    assert languages.count("python") >= 3
+    assert languages.count("console") == 1
 
 
-def test_the_command_line_tour(tmp_path: Path) -> None:
-    """Pasted whole, as readers do: nothing waits for the server but the commands themselves."""
-    (text,) = [text for language, text in blocks() if language == "console"]
-    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
-    assert len(steps) > 5
-    assert steps[0][0] == "dpif serve &"
+def test_the_picture_shows_what_is_printed() -> None:
     done = subprocess.run(
-        ["bash", "-e", "-c", "\n".join([*(command for command, _ in steps), "kill $!", "wait $!"])],
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "DPIF_SOCKET": str(tmp_path / "dpif.sock"),
-            "NO_COLOR": "1",
-        },
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
+        [sys.executable, "tools/first_look.py", "--check"], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.stdout == "".join(expected for _, expected in steps)
-    assert re.fullmatch("dpif: serving datapaths at .*; Ctrl-C ends it\n", done.stderr)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stdout + done.stderr
