@@ -530,9 +530,9 @@ losses, flows, masks, and the ports' devices; changes nothing. The exit status i
         _RUN,
         """\
 Packets that no flow matches, of all ports or of those given by name or number, and those that userspace(...) actions
-send here; Ctrl-C ends it. They go no further: nobody else gets them meanwhile. So it is refused where somebody is
-named to get them already, such as ovs-vswitchd, unless --take-over is given. With -m each line ends in the packet.
---json-lines gives an object for each packet as it comes.""",
+send here; Ctrl-C ends it, and so does the end of the datapath. They go no further: nobody else gets them meanwhile.
+So it is refused where somebody is named to get them already, such as ovs-vswitchd, unless --take-over is given. With
+-m each line ends in the packet. --json-lines gives an object for each packet as it comes.""",
         writes=True,
         options=("more", "names", "no_names", "count", "take_over"),
         runs_on=True,

@@ -65,6 +65,10 @@ class Channels:
                 raise BlockingIOError(errno.EAGAIN, "no datagram came in time")
             self._ready.extend(self._transports[index] for index in indices)
 
+    def join_group(self, group: int) -> None:
+        """Have the messages of a multicast group come too, on the first transport; raise `NetlinkError`."""
+        self._transports[0].join_group(group)
+
     def fileno(self) -> int:
         """Return a descriptor that is readable when one of the transports is."""
         return self._transports[0].fileno() if self._selector is None else self._selector.fileno()

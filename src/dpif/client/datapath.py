@@ -266,7 +266,8 @@ class Datapath:
         is written: ``userspace(pid=…)`` actions name the listener's ``port_id``. `dispatch` is ``per-cpu`` or
         ``per-vport``, by default the first where the datapath can: it costs less, and is not fair, for all ports
         whose packets come in on a CPU share a queue. Per vport, ports whose numbers differ modulo 16 have queues of
-        their own, so that one that is flooded does not take from the others.
+        their own, so that one that is flooded does not take from the others. When the datapath is deleted the
+        listener ends.
 
         With `ports` (numbers, names or themselves) the misses of these alone are directed here, per vport; the
         others' go where they went. EBUSY where misses are dispatched per CPU, which knows no ports.

@@ -14,10 +14,18 @@ from dpif._typing import TYPE_CHECKING, Self, overload
 from dpif.client.channels import Channels
 from dpif.client.dispatch import choose_dispatch
 from dpif.client.waiting import Listener
-from dpif.errors import DecodeError, EncodeError, brief
+from dpif.errors import DecodeError, EncodeError, NoSuchObject, brief
+from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Subscription
 from dpif.odp.actions import Actions
-from dpif.odp.constants import OVS_PACKET_FAMILY, PacketCmd
+from dpif.odp.constants import (
+    OVS_DATAPATH_FAMILY,
+    OVS_DATAPATH_MCGROUP,
+    OVS_PACKET_FAMILY,
+    DatapathCmd,
+    PacketCmd,
+)
+from dpif.odp.messages.datapath import DatapathRecord
 from dpif.odp.messages.packet import PacketRecord, decode_packet
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.tunnel import Tunnel
@@ -90,21 +98,31 @@ class Upcalls(Listener[Upcall]):
 
     The only handler, or one of several (`UpcallHandlers`). Its queues are bounded: what comes while they are full
     is lost, and the datapath counts it. ``overruns`` counts the times that this handler was told so,
-    ``malformed`` the messages that could not be decoded.
+    ``malformed`` the messages that could not be decoded. When the datapath is deleted, iteration ends behind the
+    upcalls that are there.
     """
 
     def __init__(self, datapath: Datapath, *, miss: bool = True, action: bool = True) -> None:
-        family = datapath.connection.family(OVS_PACKET_FAMILY)
-        self.channels = Channels(datapath.connection.dial)
+        connection = datapath.connection
+        packets, datapaths = connection.family(OVS_PACKET_FAMILY), connection.family(OVS_DATAPATH_FAMILY)
+        group = connection.group(OVS_DATAPATH_FAMILY, OVS_DATAPATH_MCGROUP)
+        self.channels = Channels(connection.dial)
         super().__init__(self.channels)
         self._dp = datapath
         self._wanted = {PacketCmd.MISS} if miss else set()
         if action:
             self._wanted.add(PacketCmd.ACTION)
-        self._subscription = Subscription(family.id, decode_packet)
+        self._subscription = Subscription(packets.id, decode_packet)
+        self._of_datapaths = Subscription(datapaths.id, DatapathRecord.from_payload)
         self._place: Place | None = None
+        self._is_gone = False
         self.overruns = 0
         self.malformed = 0
+        try:
+            self.channels.join_group(group)  # the queue of upcalls takes the word of their end as well
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def start(
@@ -125,6 +143,11 @@ class Upcalls(Listener[Upcall]):
                 upcalls.close()
                 raise
         return upcalls
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the datapath was deleted; no more upcalls will come then."""
+        return self._is_gone
 
     @property
     def dispatch(self) -> str:
@@ -167,13 +190,30 @@ class Upcalls(Listener[Upcall]):
                     continue
                 if record.command in self._wanted:
                     upcalls.append(Upcall(record))
+            if not upcalls:
+                self._hear_of_datapaths(datagram)
         except DecodeError:
             self.malformed += 1  # one bad message must not end a loop that serves everybody
         return upcalls
 
+    def _hear_of_datapaths(self, datagram: bytes) -> None:
+        for change in self._of_datapaths.feed(datagram):
+            if isinstance(change, DatapathRecord) and change.dp_ifindex == self._dp.ifindex:
+                self._is_gone |= change.command == DatapathCmd.DEL
+
     def _lost(self) -> list[Upcall]:
         self.overruns += 1
+        self._in_doubt = True
         return []
+
+    def _make_sure(self) -> None:
+        """See whether the datapath is still there, over a connection that forked processes do not share."""
+        question = DatapathRecord(command=DatapathCmd.GET, dp_ifindex=self._dp.ifindex)
+        with Connection(self._dp.connection.dial) as connection:
+            try:
+                connection.transact(question.request(f"looking for datapath {self._dp.name}"))
+            except NoSuchObject:
+                self._is_gone = True
 
 
 class Place:

@@ -52,6 +52,7 @@ class Listener(Generic[T]):
         self._transport = transport
         self._waiting: deque[T] = deque()
         self._closed = False
+        self._in_doubt = False  # something was lost; a full queue takes nothing, and says so once, until it is empty
 
     @property
     def port_id(self) -> int:
@@ -79,9 +80,12 @@ class Listener(Generic[T]):
             if self._closed or len(events) >= limit:
                 break
             try:
-                datagram = self._transport.recv(0.0 if events or self.is_gone else timeout)
+                datagram = self._transport.recv(0.0 if events or self.is_gone or self._in_doubt else timeout)
             except BlockingIOError:
-                break
+                if not self._in_doubt:
+                    break
+                self._in_doubt = False
+                self._make_sure()
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
@@ -97,14 +101,18 @@ class Listener(Generic[T]):
         """Return the events that stand for messages that the transport lost."""
         raise NotImplementedError
 
+    def _make_sure(self) -> None:
+        """Look up what the messages said that were lost; called, in doubt, once all that waited is read."""
+
     def __iter__(self) -> Iterator[T]:
         return self
 
     def __next__(self) -> T:
         while not self._waiting:
-            if self._closed or self.is_gone:
-                raise StopIteration
+            is_over = self._closed or self.is_gone  # what came before that is still told
             self._waiting.extend(self.poll(None))
+            if is_over and not self._waiting:
+                raise StopIteration
         return self._waiting.popleft()
 
     def __aiter__(self) -> Self:
@@ -112,10 +120,11 @@ class Listener(Generic[T]):
 
     async def __anext__(self) -> T:
         while not self._waiting:
-            if self._closed or self.is_gone:
-                raise StopAsyncIteration
+            is_over = self._closed or self.is_gone
             self._waiting.extend(self.poll(0.0))
-            if not self._waiting:
+            if is_over and not self._waiting:
+                raise StopAsyncIteration
+            if not (self._waiting or self.is_gone):
                 await self._readable()
         return self._waiting.popleft()
 

@@ -88,6 +88,16 @@ def test_a_count_ends_them(system: UserspaceSystem, br0: str) -> None:
     assert (upcalls.returncode, stdout, stderr) == (0, f"miss: in_port(h2),{KEY}, length:42\n" * 2, "")
 
 
+def test_they_end_with_their_datapath(system: UserspaceSystem, br0: str, run: Run) -> None:
+    """Behind what came before; that it was not Ctrl-C is said, and a failure."""
+    with running("upcalls", br0) as upcalls:
+        system.device("h1").send(FRAME)
+        run("del-dp", br0)
+        expected = (f"miss: in_port(1),{KEY}, length:42\n", f"dpif: {br0} was deleted\n")
+        assert upcalls.communicate() == expected
+    assert upcalls.returncode == 1
+
+
 @pytest.mark.parametrize("port", ["h2", "2"])
 def test_some_ports_alone(system: UserspaceSystem, br0: str, port: str) -> None:
     with running("upcalls", "--count", "1", br0, port) as upcalls:

@@ -39,13 +39,15 @@ def end_by_signals() -> Iterator[Bell]:
 
 
 def until_rung(bell: Bell, listener: Listener[T], count: int | None) -> Iterator[T]:
-    """Yield what comes, up to `count` of it, until `bell` is rung."""
+    """Yield what comes, up to `count` of it, until `bell` is rung or nothing more can come."""
     poll = select.poll()
     for waited in (listener, bell):
         poll.register(waited, select.POLLIN)
     left = count
-    while left != 0 and not bell.rung:
-        poll.poll(_TICK)
+    is_over = False
+    while left != 0 and not (bell.rung or is_over):
+        poll.poll(0 if listener.is_gone else _TICK)
+        is_over = listener.is_gone  # by now; what is there is still told
         for event in listener.poll(0.0, _BURST if left is None else min(left, _BURST))[:left]:
             yield event
             left = None if left is None else left - 1

@@ -42,6 +42,8 @@ def upcalls(context: Context) -> None:
             seen = until_rung(bell, listener, count)
             context.print_each("upcalls", (UpcallLine(upcall, verbose, names) for upcall in seen))
             tell_losses(context, listener.overruns, listener.malformed)
+            if listener.is_gone:
+                context.report(f"{datapath} was deleted")
 
 
 def _number(datapath: Datapath, word: str) -> int:

@@ -282,3 +282,46 @@ class UpcallDelivery:
             return [upcall async for upcall in upcalls]
 
         assert asyncio.run(after()) == []
+
+    def test_iteration_ends_with_the_datapath(self, harness: Harness) -> None:
+        """Behind what came up before; so does waiting, and one made anew is another."""
+        for dispatch in ("per-vport", None):
+            dp = harness.open("conf0", create=True)
+            with dp.upcalls(dispatch=dispatch) as upcalls:
+                dp.execute(UDP4, "recirc(0x9)", dpif.FlowKey(in_port=0))
+                dp.destroy()
+                assert [upcall.packet for upcall in upcalls] == [UDP4]
+                assert upcalls.is_gone
+                assert upcalls.poll(None) == list(upcalls) == []
+
+    def test_asynchronous_iteration_ends_with_the_datapath(self, harness: Harness) -> None:
+        dp, _, _ = two_ports(harness)
+
+        async def all_of_them() -> list[Upcall]:
+            async with dp.upcalls() as upcalls:
+                asyncio.get_running_loop().call_soon(dp.destroy)  # while it waits
+                return [upcall async for upcall in upcalls]
+
+        assert asyncio.run(all_of_them()) == []
+
+    def test_all_handlers_hear_of_the_end(self, harness: Harness) -> None:
+        """Those too that take no misses; the end of another datapath is none."""
+        dp, other = harness.open("conf0", create=True), harness.open("conf1", create=True)
+        with dp.upcall_handlers(2) as handlers, dp.upcalls(miss=False) as quiet:
+            other.destroy()
+            assert [handler.poll(NONE_WITHIN) or handler.is_gone for handler in (*handlers, quiet)] == [False] * 3
+            dp.destroy()
+            assert [list(handler) for handler in (*handlers, quiet)] == [[], [], []]
+
+    def test_an_end_that_no_queue_has_room_for_is_found_out(self, harness: Harness) -> None:
+        """A full queue says so once and takes nothing until it is empty, the word of the end neither."""
+        dp = harness.open("conf0", create=True)
+        with dp.upcalls(miss=False) as upcalls:
+            up = [Userspace(pid=upcalls.port_id)] * 50
+            lost = dp.stats().lost
+            while dp.stats().lost == lost:
+                dp.execute(bytes(60_000), up)
+            dp.destroy()
+            assert all(upcall.packet == bytes(60_000) for upcall in upcalls)
+            assert upcalls.overruns
+            assert upcalls.is_gone
