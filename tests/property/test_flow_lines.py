@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import attribute, raw_attribute, walk
 from dpif.odp.actions import parse_actions
+from dpif.odp.constants import ActionAttr, KeyAttr, TunnelKeyAttr
+from dpif.odp.constants.flow import FlowAttr
 from dpif.odp.lines import compiled, frequent, tunnels
 from dpif.odp.lines.compiled import FlowLines
 from dpif.odp.lines.flows import FlowWriter
@@ -356,6 +359,54 @@ def test_few_flows_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
     renderer = FlowLines(complete=note)
     assert renderer.lines(payloads) == [slow_line(payload) for payload in payloads]
     assert len(slow) == 3
+
+
+@pytest.mark.parametrize("padded", [(), ("key",), ("mask",), ("key", "mask", "actions", "flow")])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_pads_send_nothing_the_slow_way(padded: tuple[str, ...], verbose: bool) -> None:
+    """Where unaligned reads are slow, numbers of 64 bits have pads before them: in a key and not in its mask, too."""
+    given = "tunnel(tun_id=0x7,src=10.0.0.#,dst=10.0.0.2,flags(-df+key)),in_port(#),eth(),eth_type(0x1234)"
+    slow: list[FlowRecord] = []
+    renderer = FlowLines(complete=lambda record: slow.append(record) or record, clock=lambda: NOW, verbose=verbose)
+    for last in range(1, 5):
+        key, mask = (part.to_bytes() for part in parse_match(given.replace("#", str(last))))
+        actions = _encode(f"set(tunnel(tun_id=0x{last},dst=10.0.0.9,ttl=64,flags(key))),{last}")
+        whole = b"".join(
+            [
+                attribute(FlowAttr.KEY, with_pads(key) if "key" in padded else key),
+                attribute(FlowAttr.MASK, with_pads(mask) if "mask" in padded else mask),
+                attribute(FlowAttr.PAD, b"") if "flow" in padded else b"",
+                attribute(FlowAttr.STATS, struct.pack("=QQ", last, 64)),
+                attribute(FlowAttr.PAD, b"") if "flow" in padded else b"",
+                attribute(FlowAttr.USED, struct.pack("=Q", NOW - last)),
+                attribute(FlowAttr.ACTIONS, actions_with_pads(actions) if "actions" in padded else actions),
+            ]
+        )
+        payload = FlowRecord(command=1, dp_ifindex=5).to_payload() + whole
+        assert renderer.lines([payload]) == [slow_line(payload, verbose=verbose)]
+    assert slow == []
+
+
+def with_pads(data: bytes) -> bytes:
+    """Return the attributes of a key with a pad before the id of a tunnel."""
+    return b"".join(
+        [
+            attribute(
+                number, (attribute(TunnelKeyAttr.PAD, b"") if number == KeyAttr.TUNNEL else b"") + data[start:end]
+            )
+            for number, start, end in walk(data)
+        ]
+    )
+
+
+def actions_with_pads(data: bytes) -> bytes:
+    """Return actions with pads in what they set."""
+    return b"".join(
+        [
+            attribute(number, with_pads(data[start:end]) if number == ActionAttr.SET else data[start:end])
+            for number, start, end in walk(data)
+        ]
+    )
 
 
 def test_a_flow_that_is_gone_has_no_line() -> None:

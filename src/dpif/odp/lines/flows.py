@@ -25,7 +25,7 @@ _WORD: Final = struct.Struct("=I")
 _COUNTERS: Final = struct.Struct("=QQ")
 _USED: Final = struct.Struct("=Q")
 _FIRST: Final = OVS_HDRLEN // 4
-_KEY, _MASK, _ACTIONS, _STATS, _TCP_FLAGS, _USED_AT, _UFID = map(
+_KEY, _MASK, _ACTIONS, _STATS, _TCP_FLAGS, _USED_AT, _UFID, _PAD = map(
     int,
     (
         FlowAttr.KEY,
@@ -35,9 +35,10 @@ _KEY, _MASK, _ACTIONS, _STATS, _TCP_FLAGS, _USED_AT, _UFID = map(
         FlowAttr.TCP_FLAGS,
         FlowAttr.USED,
         FlowAttr.UFID,
+        FlowAttr.PAD,
     ),
 )
-_SIZES: Final = {_STATS: _COUNTERS.size, _USED_AT: _USED.size, _TCP_FLAGS: 1, _UFID: 16}
+_SIZES: Final = {_STATS: _COUNTERS.size, _USED_AT: _USED.size, _TCP_FLAGS: 1, _UFID: 16, _PAD: 0}
 """Lengths that attributes have in the messages of a dump; key, mask and actions have any."""
 
 tcp_flags_texts: Final = Remembered(lambda flags: f", flags:{format_tcp_flags(flags)}" if flags else "")
@@ -83,7 +84,7 @@ class FlowWriter:
         ends: dict[int, int] = {}
         while here < last:
             number, step = places[words[here]]
-            if number in starts:
+            if number in starts and number != _PAD:
                 raise Unusual
             starts[number] = 4 * here + NLA_HDRLEN
             here += step

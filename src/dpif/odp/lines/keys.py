@@ -153,7 +153,7 @@ class Forms(dict[int, Form]):
             self.clear()
         write = self._make(attr, length - NLA_HDRLEN)
         is_nest = isinstance(attr.type, Nested)
-        needs_mask = is_nest or isinstance(attr.type, Opaque)
+        needs_mask = is_nest or (isinstance(attr.type, Opaque) and attr.told)
         form = self[word] = Form(align(length) // 4, number, 1 << number, write, is_nest, needs_mask)
         return form
 
