@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 MINUTES := 5
 
 .NOTPARALLEL:
-.PHONY: help demo docs picture test test-host test-kernel test-qemu stress lint bench setup
+.PHONY: help demo docs generated picture test test-host test-kernel test-qemu stress lint bench setup
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r target text; do \
@@ -53,6 +53,10 @@ bench: $(READY)  ## run the benchmarks
 docs: $(READY)  ## build the manual: build/man/dpif.8 and build/html/index.html
 	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b man docs build/man
 	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b html docs build/html
+
+generated: $(READY)  ## make anew the files that follow from tables of the code
+	@$(PYTHON) tools/json_schema.py
+	@$(PYTHON) tools/coverage_page.py
 
 picture: $(READY)  ## draw the README's picture anew
 	@$(PYTHON) tools/first_look.py

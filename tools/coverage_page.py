@@ -23,7 +23,7 @@ from dpif.errors import DpifError
 from dpif.odp.actions import Action, Actions, load_all
 from dpif.odp.constants import ActionAttr, KeyAttr
 from dpif.odp.extraction import extract
-from dpif.odp.kernel.places import PLACES
+from dpif.odp.kernel.match import READ
 from dpif.odp.messages import FlowRecord
 from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.model.attrs import AttrType, Empty, FlagSet, Opaque, Scalar, Structure
@@ -37,7 +37,6 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "coverage.md"
 GOLDEN = ROOT / "tests" / "golden" / "odp" / "dump.jsonl"
 CAPTURES = ROOT / "tests" / "captures"
-USER_SPACE_ALONE = {KeyAttr.PACKET_TYPE, KeyAttr.ND_EXTENSIONS}
 
 
 def wire_of(type_: AttrType[object]) -> str:
@@ -95,11 +94,10 @@ def key_rows(cls: type[Nest], kernel: Counter[str], packets: set[str], prefix: s
     """Yield a row for each attribute of a nest, and after a nest those of the attributes in it."""
     for number, attr in cls.ATTRS.items():
         name = prefix + attr.name
-        known = bool(prefix) or number in PLACES or number == KeyAttr.VLAN or isinstance(attr.type, Nested)
         extraction = "yes" if name in packets else "–"
         if prefix.startswith("tunnel"):
             extraction = "given"
-        user_space = "yes" if known and number not in USER_SPACE_ALONE else "–"
+        user_space = "yes" if prefix or number in READ else "–"
         yield (
             f"| `{name}` | {number} | {wire_of(attr.type)} | `{attr.text_name}` | {extraction} "
             f"| {user_space} | {kernel[name] or '–'} |"
@@ -157,7 +155,7 @@ def main() -> int:
     text = page()
     if "--check" in sys.argv[1:]:
         if PAGE.read_text() != text:
-            print(f"{PAGE.relative_to(ROOT)} is not up to date: run python tools/coverage_page.py", file=sys.stderr)
+            print(f"{PAGE.relative_to(ROOT)} is not up to date: run make generated", file=sys.stderr)
             return 1
         return 0
     PAGE.write_text(text)

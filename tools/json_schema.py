@@ -463,7 +463,7 @@ def main() -> int:
     if "--check" not in sys.argv:
         FILE.write_text(text)
     elif not FILE.exists() or FILE.read_text() != text:
-        print(f"{FILE.name} is not up to date: run python tools/json_schema.py")
+        print(f"{FILE.name} is not up to date: run make generated")
         return 1
     return 0
 

@@ -1,7 +1,7 @@
 """A form for every kind of attribute and of action: a simple flow that has it, with every value new.
 
 `KINDS` are by name, in groups: attributes of keys, nests and what is in tunnels, actions. `SIMPLE` are those whose
-mean the others are measured by. A test says that no attribute and no action that a kernel knows is left out.
+mean the others are measured by. A test says that no attribute and no action of the model of the kernel is left out.
 """
 
 from __future__ import annotations

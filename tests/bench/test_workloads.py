@@ -11,8 +11,9 @@ import pytest
 
 from dpif import FlowKey, format_key, parse_actions, parse_match
 from dpif.odp.actions import load_all
-from dpif.odp.constants import ActionAttr, KeyAttr, TunnelKeyAttr
+from dpif.odp.constants import TunnelKeyAttr
 from dpif.odp.kernel.check import explain_actions
+from dpif.odp.kernel.match import READ
 from dpif.odp.kernel.rules import LINUX_6_1, NEWEST
 from dpif.odp.lines.compiled import FlowLines
 from dpif.odp.lines.text import format_flow_line
@@ -21,7 +22,6 @@ from dpif.odp.model.tunnel import Tunnel
 
 NAMES = ("plain", "ovn", "openstack", "dumps", "random")
 WITHOUT_ZONES = LINUX_6_1._replace(ct_zones=False)
-USER_SPACE_ONLY = {KeyAttr.PACKET_TYPE, KeyAttr.ND_EXTENSIONS, KeyAttr.TUNNEL_INFO}
 NO_OPTIONS_OF_THE_KERNEL = {TunnelKeyAttr.PAD, TunnelKeyAttr.GTPU_OPTS}
 NOW = 2_000_000_000
 """Milliseconds, later than any flow was used."""
@@ -122,9 +122,9 @@ def test_random_flows_have_whatever_the_kernel_takes() -> None:
         if key.tunnel is not None:
             tunnels |= {number for number, _ in key.tunnel.kept()}
         actions |= set(re.findall(r"[a-z_]+(?=[,()]|$)", form.actions))
-    assert keys == set(FlowKey.ATTRS) - USER_SPACE_ONLY
+    assert keys == READ
     assert tunnels == set(Tunnel.ATTRS) - NO_OPTIONS_OF_THE_KERNEL
-    words = {cls.word for number, cls in load_all().by_number.items() if number <= ActionAttr.PSAMPLE and cls.word}
+    words = {cls.word for number, cls in load_all().by_number.items() if number <= NEWEST.newest_action and cls.word}
     assert words <= actions
     random = Random(1)
     assert len({draw_form(random, WITHOUT_ZONES) for _ in range(20)}) == 20
@@ -149,9 +149,9 @@ def test_there_is_a_kind_for_every_attribute_and_action() -> None:
         if key.tunnel is not None:
             tunnels |= {number for number, _ in key.tunnel.kept()}
         actions |= {type(action) for action in parse_actions(flow.actions)}
-    assert keys == set(FlowKey.ATTRS) - USER_SPACE_ONLY
+    assert keys == READ
     assert tunnels == set(Tunnel.ATTRS) - NO_OPTIONS_OF_THE_KERNEL
-    known = {cls for number, cls in load_all().by_number.items() if number <= ActionAttr.PSAMPLE}
+    known = {cls for number, cls in load_all().by_number.items() if number <= NEWEST.newest_action}
     assert {cls.__name__ for cls in known - actions} == {"Drop"}  # a list with no other action says the same
 
 

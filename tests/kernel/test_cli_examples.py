@@ -21,7 +21,6 @@ from dpif.userspace import Server, UserspaceSystem
 
 ELSEWHERE = {"lab", "demo"}
 """Commands that boot a kernel: tests/lab runs them."""
-ENDLESS = {"serve", "switch", "upcalls", "psample"}
 FLOW = "in_port(1),eth(),eth_type(0x0806),arp()"
 UFID = "ufid:00112233-4455-6677-8899-aabbccddeeff"
 OTHER_FLOW = "in_port(2),eth(),eth_type(0x0806),arp()"
@@ -99,7 +98,7 @@ def test_example(command: Command, example: str, capfd: pytest.CaptureFixture[st
             assert main(shlex.split(line)) == 0, (line, capfd.readouterr().err)
         if command.name == "serve" and words[-1] in ("--detach", "--stop"):
             status = detached_and_stopped()
-        elif command.name in ENDLESS:
+        elif command.runs_on:
             status = until_interrupted(words)
         else:
             status = run(words, STDIN.get(command.name, ""))

@@ -566,6 +566,7 @@ samples; of all groups, or of those given. Ctrl-C ends it. Each line ends in the
         writes=True,
         options=("keep",),
         text_only=True,
+        runs_on=True,
     ),
     Command(
         "serve",
@@ -591,6 +592,7 @@ They follow the newest Linux; with --like 6.1 or 6.12 they do what that one does
         writes=True,
         options=("detach", "stop", "local_ip", "max", "like"),
         text_only=True,
+        runs_on=True,
     ),
     Command(
         "lab",

@@ -12,26 +12,16 @@ import pytest
 from dpif.cli.command_table import COMMANDS
 
 from .command_line import command_line
+from .examples import examples
 
-WORDS = {
-    "show": ["-s", "netdev@br0"],
-    "dump-dps": [],
-    "dump-flows": ["-m", "netdev@br0"],
-    "get-flow": ["netdev@br0", "ufid:00000000-0000-0000-0000-000000000001"],
-    "dump-conntrack": ["netdev@br0"],
-    "ct-stats-show": ["netdev@br0"],
-    "ct-get-limits": ["netdev@br0"],
-    "cache-get-size": ["netdev@br0"],
-    "doctor": ["netdev@br0"],
-    "parse-actions": ["push_vlan(vid=5,pcp=0),2"],
-    "normalize-actions": ["eth(),eth_type(0x1234)", "2"],
-    "completion": ["bash"],
-    "help": [],
-    "list-commands": [],
-    "version": [],
-}
-"""What each command of the table that only looks is given."""
-RUNS_FOR_LONG = {"upcalls", "psample", "lab", "demo", "batch"}
+RUNS_FOR_LONG = {"psample", "lab", "demo", "batch"}
+LOOKS = [
+    words
+    for command in COMMANDS
+    if not command.writes and "refusals:" not in command.handler and command.name not in RUNS_FOR_LONG
+    for words in examples(command)
+]
+"""The examples of each command of the table that only looks."""
 CHANGES = re.compile(
     r"^(?:\[pid +\d+\] )?(?:mkdir|rmdir|unlink|rename|link|symlink|mknod|creat|truncate|chmod|chown|utime)\w*\("
     r"|O_(?:CREAT|TRUNC|WRONLY|RDWR|TMPFILE)",
@@ -40,15 +30,10 @@ CHANGES = re.compile(
 HARMLESS = re.compile(r'"/dev/(?:null|tty|pts/\d+)"')
 
 
-def test_every_command_that_looks_is_here() -> None:
-    looking = {command.name for command in COMMANDS if not command.writes and "refusals:" not in command.handler}
-    assert looking - RUNS_FOR_LONG == WORDS.keys()
-
-
-@pytest.mark.parametrize("name", WORDS)
-def test_a_look_touches_no_disk(name: str, br0: str, tmp_path: Path) -> None:
-    assert br0 == "netdev@br0"
-    calls = traced(tmp_path, name, *WORDS[name])
+@pytest.mark.usefixtures("br0")
+@pytest.mark.parametrize("words", LOOKS, ids=" ".join)
+def test_a_look_touches_no_disk(words: tuple[str, ...], tmp_path: Path) -> None:
+    calls = traced(tmp_path, *words)
     assert "execve(" in calls
     assert changes(calls) == []
 

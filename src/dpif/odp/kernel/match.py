@@ -34,7 +34,7 @@ from dpif.odp.model.key import FlowKey
 from dpif.odp.model.nsh import Nsh
 from dpif.packet.constants import ETH_P_802_2, VLAN_ETHERTYPES
 
-__all__ = ["explain_match", "from_match", "metadata", "tunnel_bits"]
+__all__ = ["READ", "explain_match", "from_match", "metadata", "tunnel_bits"]
 
 
 def from_match(key: FlowKey, mask: FlowKey | None, features: Features = NEWEST) -> tuple[int, int]:
@@ -87,7 +87,7 @@ def _collect(found: Attrs, nest: FlowKey, role: Role, latest: Attrs) -> Attrs:
     """
     attrs = dict(found)
     for number, kept in nest.kept():
-        if number not in _READ:
+        if number not in READ:
             raise RuleBroken("unknown-attribute", f"the kernel knows no attribute {name_of(number)}; leave it out")
         if number in attrs:
             raise RuleBroken(
@@ -265,8 +265,8 @@ _HEADERS = (
     KeyAttr.ND,
 )
 """In the kernel's order, which decides where a key has attributes of several protocols."""
-_READ = frozenset({*_METADATA, *_HEADERS, KeyAttr.VLAN, KeyAttr.ETHERTYPE, KeyAttr.ENCAP})
-"""What is read here. Whatever else a `FlowKey` may have, a flow that asks for it would match more than it says."""
+READ = frozenset({*_METADATA, *_HEADERS, KeyAttr.VLAN, KeyAttr.ETHERTYPE, KeyAttr.ENCAP})
+"""What is read here. Of whatever else a `FlowKey` may have nothing is known: a flow that matches it is refused."""
 
 
 def _read_one(flat: int, number: int, kept: Any, role: Role, key: int) -> int:
