@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import errno as _errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dpif._typing import Any
 
@@ -123,16 +123,32 @@ class Unavailable(DpifError, OSError):
 class NetlinkError(DpifError, OSError):
     """The peer refused a request.
 
-    ``errno`` is the kernel's, ``operation`` what was asked in words, ``explanation`` the extended ack's text or
-    the rule that was broken where it is known (else empty), ``bad_offset`` the offset in the request that the
-    extended ack points at (else None).
+    ``errno`` is the kernel's, ``operation`` what was asked in words, ``bad_offset`` the offset in the request that
+    the extended ack points at (else None). An explanation that takes a look at the datapath may be given as a
+    function, which is called when it is first read.
     """
 
-    def __init__(self, code: int, operation: str = "", explanation: str = "", bad_offset: int | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        operation: str = "",
+        explanation: str | Callable[[], str] = "",
+        bad_offset: int | None = None,
+    ) -> None:
         OSError.__init__(self, code, os.strerror(code))
         self.operation = operation
-        self.explanation = explanation
+        self._explanation = explanation
         self.bad_offset = bad_offset
+
+    @property
+    def explanation(self) -> str:
+        """The extended ack's text, the rule that was broken, the flow in the way: what is known, else empty."""
+        if not isinstance(self._explanation, str):
+            self._explanation = self._explanation()
+        return self._explanation
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.errno, self.operation, self.explanation, self.bad_offset)
 
     def __str__(self) -> str:
         detail = f"{self.strerror}: {self.explanation}" if self.explanation else str(self.strerror)
@@ -161,7 +177,7 @@ _BY_ERRNO: dict[int, type[NetlinkError]] = {
 
 
 def netlink_error(
-    code: int, operation: str = "", explanation: str = "", bad_offset: int | None = None
+    code: int, operation: str = "", explanation: str | Callable[[], str] = "", bad_offset: int | None = None
 ) -> NetlinkError:
     """Return the `NetlinkError` of the subclass that fits errno `code` (positive)."""
     return _BY_ERRNO.get(code, NetlinkError)(code, operation, explanation, bad_offset)

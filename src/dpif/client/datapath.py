@@ -215,7 +215,7 @@ class Datapath:
         from dpif.client.operations import Results
 
         todo = iter(operations)
-        results = Results(lambda: self.rules)
+        results = Results(self)
         while part := list(islice(todo, _AT_A_TIME)):  # few at a time, so that the garbage collector never sees many
             answers = self.connection.batch([operation.request(self.ifindex, want_flows) for operation in part])
             results.add(part, answers)

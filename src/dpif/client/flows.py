@@ -275,7 +275,7 @@ class Flows:
         try:
             reply = self._dp.connection.transact(request)
         except NetlinkError as error:
-            raise explain_refusal(error, operation, lambda: self._dp.rules) from None
+            raise explain_refusal(error, operation, self._dp) from None
         if reply is None:
             raise NetlinkError(errno.EPROTO, request.kind.operation, "the datapath acknowledged without a reply")
         return Flow(reply)

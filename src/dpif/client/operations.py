@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_match, encode_actions, encode_match
@@ -23,6 +24,7 @@ from dpif.odp.messages.packet import PacketRecord, encode_execute
 from dpif.odp.model.ufid import Ufid
 
 if TYPE_CHECKING:
+    from dpif.client.datapath import Datapath
     from dpif.odp.kernel.rules import Features
 
 _NO_KEY = b""
@@ -164,8 +166,8 @@ class Execute:
 _EXECUTE = RequestKind(OVS_PACKET_FAMILY, PacketRecord.from_reply, "executing actions on a packet")
 
 Operation: TypeAlias = Put | Get | Delete | Execute
-Rules: TypeAlias = "Callable[[], Features]"
-"""Finds out the rules of a datapath."""
+_FEW = 16
+"""Of more operations none has the table read for it: nobody waits for that many times."""
 
 
 class Result(NamedTuple):
@@ -188,12 +190,13 @@ class Results(Sequence[Result]):
     take no memory of their own.
     """
 
-    __slots__ = ("_answers", "_operations", "_rules")
+    __slots__ = ("_answers", "_datapath", "_explained", "_operations")
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, datapath: Datapath) -> None:
+        self._datapath = datapath
         self._operations: list[Operation] = []
         self._answers: dict[int, Any] = {}  # by index, where there was one
+        self._explained: dict[int, NetlinkError] = {}  # those that were looked at
 
     def add(self, operations: list[Operation], answers: list[Any]) -> None:
         """Append the results for what `Connection.batch` gave."""
@@ -209,7 +212,7 @@ class Results(Sequence[Result]):
 
     def __iter__(self) -> Iterator[Result]:
         for index, operation in enumerate(self._operations):
-            yield self._result_of(operation, self._answers[index]) if index in self._answers else Result(operation)
+            yield self._result_of(index) if index in self._answers else Result(operation)
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
@@ -218,14 +221,16 @@ class Results(Sequence[Result]):
     def __getitem__(self, index: int | slice) -> Result | list[Result]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
-        return self._result_of(self._operations[place], self._answers.get(place))
+        return self._result_of(range(len(self))[index])
 
-    def _result_of(self, operation: Operation, answer: Any) -> Result:
+    def _result_of(self, index: int) -> Result:
+        operation, answer = self._operations[index], self._answers.get(index)
         if answer is None:
             return Result(operation)
         if isinstance(answer, NetlinkError):
-            return Result(operation, None, explain_refusal(answer, operation, self._rules))
+            are_few = len(self._operations) <= _FEW
+            explained = explain_refusal(answer, operation, self._datapath, may_read_table=are_few)
+            return Result(operation, None, self._explained.setdefault(index, explained))
         if isinstance(answer, DpifError):
             return Result(operation, None, answer)
         return Result(operation, answer if isinstance(answer, FlowRecord) else None)
@@ -234,16 +239,27 @@ class Results(Sequence[Result]):
         return f"<Results of {len(self)} operations>"
 
 
-def explain_refusal(error: NetlinkError, operation: Operation, rules: Rules) -> NetlinkError:
-    """Return `error` with the rule that `operation` breaks, where a local check finds one.
+def explain_refusal(
+    error: NetlinkError, operation: Operation, datapath: Datapath, *, may_read_table: bool = True
+) -> NetlinkError:
+    """Return `error` with the rule that `operation` breaks, where a local check finds one, or the flow in its way.
 
-    The kernel says no more than EINVAL; it logs the reason where only root can read it. `rules` gives those of the
-    datapath.
+    The kernel says no more than EINVAL; it logs the reason where only root can read it. The flow is looked for when
+    somebody reads the error, by its key or UFID and, if `may_read_table`, among all.
     """
-    if error.errno not in _UNEXPLAINED or isinstance(operation, Execute):
+    if isinstance(operation, Execute):
+        return error
+    if error.errno in _IN_THE_WAY and operation.match.key:
+        return netlink_error(
+            error.errno,
+            error.operation,
+            partial(_obstacle, datapath, operation.match, error, may_read_table),
+            error.bad_offset,
+        )
+    if error.errno not in _UNEXPLAINED:
         return error
     try:
-        explanation = _broken_rule(operation, error.errno, rules())
+        explanation = _broken_rule(operation, error.errno, datapath.rules)
     except DecodeError as broken:
         explanation = str(broken)
     if not explanation:
@@ -253,6 +269,15 @@ def explain_refusal(error: NetlinkError, operation: Operation, rules: Rules) -> 
 
 _UNEXPLAINED = frozenset({errno.EINVAL, errno.ERANGE, errno.EOVERFLOW})
 """What the kernel answers to a flow that breaks a rule."""
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOENT})
+"""What it answers where another flow matches the same packets, too."""
+
+
+def _obstacle(datapath: Datapath, match: Match, error: NetlinkError, may_read_table: bool) -> str:
+    from dpif.client.in_the_way import explain_obstacle
+
+    code = error.errno or errno.EEXIST
+    return explain_obstacle(datapath, match, code, error.explanation, may_read_table=may_read_table)
 
 
 def _broken_rule(operation: Put | Get | Delete, code: int, rules: Features) -> str:

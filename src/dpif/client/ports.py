@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from dpif._typing import TYPE_CHECKING
 from dpif.client.port import Port, encode_options, type_number
 from dpif.client.port_numbers import MAX_PORTS, PortNumbers
 from dpif.client.tunnels import TUNNELS, VPORTS, check_options, device_name
-from dpif.errors import DpifError, EncodeError, NetlinkError, NoSuchObject, netlink_error
+from dpif.errors import AlreadyExists, DpifError, EncodeError, NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.connection import Connection
 from dpif.netlink.constants import NLM_F_ECHO
 from dpif.odp.constants.vport import VportCmd, VportType
@@ -126,7 +127,7 @@ class Ports:
                     continue
                 self._numbers.give_back(number)
                 if error.errno == errno.EBUSY:
-                    raise _busy(error, _what_is_busy(record)) from None
+                    raise self._busy(error, record) from None
                 raise
 
     def _attach_with(self, record: VportRecord, number: int) -> Port:
@@ -135,17 +136,34 @@ class Ports:
         except NetlinkError as error:
             if error.errno != errno.EBUSY:
                 raise
-            is_taken = self._is_in_use(number)
-            raise _busy(error, f"port number {number} is taken" if is_taken else _what_is_busy(record)) from None
+            if self._is_in_use(number):
+                explanation = f"port number {number} is taken"
+                raise netlink_error(errno.EBUSY, error.operation, explanation) from None
+            raise self._busy(error, record) from None
 
     def _new(self, record: VportRecord, number: int | None) -> Port:
         record.command = VportCmd.NEW
         record.dp_ifindex = self._dp.ifindex
         record.port_no = number
         record.upcall_pid = self._dp.dispatch.pids_for(number) if self._dp.dispatch else (0,)
-        port = self._one(record, f"adding {record.name} to {self._dp.name}", NLM_F_ECHO)
+        try:
+            port = self._one(record, f"adding {record.name} to {self._dp.name}", NLM_F_ECHO)
+        except AlreadyExists as error:
+            raise self._taken(error, record, error.explanation) from None
         self._numbers.used(port.number)
         return port
+
+    def _busy(self, error: NetlinkError, record: VportRecord) -> NetlinkError:
+        """Return the error that says what is taken when a port cannot be attached though its number is free."""
+        if record.ifindex is not None:
+            explanation = f"another device has the interface index {record.ifindex}"
+            return netlink_error(errno.EBUSY, error.operation, explanation)
+        return self._taken(error, record, "another bridge or bond has the device")
+
+    def _taken(self, error: NetlinkError, record: VportRecord, otherwise: str) -> NetlinkError:
+        """Return the error that names, when it is read, the port that has the device already."""
+        find = partial(_whose, self._dp.connection, str(record.name), otherwise)
+        return netlink_error(error.errno or errno.EBUSY, error.operation, find)
 
     def _is_in_use(self, number: int) -> bool:
         return any(port.number == number for port in self)
@@ -271,12 +289,14 @@ def is_internal_device(connection: Connection, name: str) -> bool:
         return False
 
 
-def _what_is_busy(record: VportRecord) -> str:
-    """Return in words what is taken when a port cannot be attached though its number is free."""
-    if record.ifindex is not None:
-        return f"another device has the interface index {record.ifindex}"
-    return "another datapath, bridge or bond has the device"
+def _whose(connection: Connection, name: str, otherwise: str) -> str:
+    """Return in words which port has a device already, or what else to say."""
+    from dpif.client.datapath import list_datapaths
 
-
-def _busy(error: NetlinkError, explanation: str) -> NetlinkError:
-    return netlink_error(errno.EBUSY, error.operation, explanation)
+    try:
+        with connection.again() as again:
+            ifindex, port = find_port(again, name)
+            owner = next((str(one.name) for one in list_datapaths(again) if one.dp_ifindex == ifindex), "another")
+    except (DpifError, OSError):
+        return otherwise
+    return f"it is port {port.number} of {owner} already"

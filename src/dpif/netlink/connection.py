@@ -71,6 +71,10 @@ class Connection:
         for transport in idle:
             transport.close()
 
+    def again(self) -> Connection:
+        """Return a connection to the same peer that may be closed: this one, or where it was closed a new one."""
+        return Connection(self.dial, self._timeout) if self._closed else self.lend()
+
     def lend(self) -> Connection:
         """Return this connection as another that may be closed: this one stays open."""
         return _Lent(self)

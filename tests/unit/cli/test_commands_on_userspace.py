@@ -145,7 +145,7 @@ def test_ports_come_and_go(br0: str, run: Run) -> None:
 @pytest.mark.parametrize(
     ("interface", "message"),
     [
-        ("h1", "adding h1 to netdev@br0 failed (File exists)"),
+        ("h1", "adding h1 to netdev@br0 failed (File exists): it is port 1 of br0 already"),
         ("h1,type=internal", "h1: failed to open network device (File exists)"),
         ("h3,port_no=1", "adding h3 to netdev@br0 failed (Device or resource busy)"),
         ("h3,port_no=65535", "adding h3 to netdev@br0 failed (File too large)"),
@@ -287,7 +287,11 @@ def test_flows_that_cannot_be_added(br0: str, run: Run, flow: str, actions: str,
 
 def test_a_flow_that_exists(br0: str, run: Run) -> None:
     run("add-flow", br0, ARP, "2")
-    failed(run("add-flow", br0, ARP, "2"), "updating flow table (File exists)")
+    there = f"{ARP.removesuffix(',arp()')}, actions:2"
+    failed(run("add-flow", br0, ARP, "2"), "updating flow table (File exists)", f"is there already: {there}")
+    narrow = ARP.replace("eth()", "eth(src=02:00:00:00:00:01)")
+    failed(run("add-flow", br0, narrow, "1"), "updating flow table (File exists)", f"is there already: {there}")
+    assert f"same packets: {there}" in run("del-flow", br0, narrow).stderr
 
 
 def test_a_change_without_actions_keeps_them(system: UserspaceSystem, br0: str, run: Run) -> None:

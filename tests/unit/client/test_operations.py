@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from dpif.client import Datapath
 from dpif.client.operations import Delete, Execute, Get, Put, Results, explain_refusal
 from dpif.errors import EncodeError, NetlinkError, NoSuchObject, netlink_error
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
@@ -17,12 +20,9 @@ from dpif.odp.model.key import FlowKey
 ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
 
 
-def newest() -> Features:
-    return NEWEST
-
-
-def linux_6_1() -> Features:
-    return LINUX_6_1
+def datapath(rules: Features = NEWEST) -> Datapath:
+    """Return all of a datapath that an explanation by rules looks at."""
+    return cast("Datapath", SimpleNamespace(rules=rules))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_execute_always_sends_a_key() -> None:
 def test_an_answer_becomes_a_result() -> None:
     put = Put(ARP, "2")
     answers = [None, FlowRecord(command=1), netlink_error(errno.ENOENT, "putting a flow")]
-    results = Results(newest)
+    results = Results(datapath())
     results.add([put], [None])
     results.add([put, put, put], answers)
     assert list(results[1:]) == [results[1], results[-2], results[3]]
@@ -105,31 +105,33 @@ def test_an_answer_becomes_a_result() -> None:
 
 
 def test_a_refusal_names_the_rule_that_was_broken() -> None:
-    error = explain_refusal(netlink_error(errno.EINVAL, "putting a flow"), Put("eth(),eth_type(0x0800)", "1"), newest)
+    error = explain_refusal(
+        netlink_error(errno.EINVAL, "putting a flow"), Put("eth(),eth_type(0x0800)", "1"), datapath()
+    )
     assert isinstance(error, NetlinkError)
     assert error.errno == errno.EINVAL
     assert "ipv4" in error.explanation
 
 
 def test_a_refusal_names_the_action_that_broke_a_rule() -> None:
-    error = explain_refusal(netlink_error(errno.EINVAL, "putting a flow"), Put(ARP, "set(ipv4(ttl=1))"), newest)
+    error = explain_refusal(netlink_error(errno.EINVAL, "putting a flow"), Put(ARP, "set(ipv4(ttl=1))"), datapath())
     assert "eth_type(0x0800)" in error.explanation
 
 
 def test_a_refusal_goes_by_the_rules_of_the_datapath() -> None:
     refused = netlink_error(errno.EINVAL, "putting a flow")
     put = Put(ARP, "psample(group=1),70000")
-    assert "does not know the action psample" in explain_refusal(refused, put, linux_6_1).explanation
-    assert "port 70000 is out of range" in explain_refusal(refused, put, newest).explanation
+    assert "does not know the action psample" in explain_refusal(refused, put, datapath(LINUX_6_1)).explanation
+    assert "port 70000 is out of range" in explain_refusal(refused, put, datapath()).explanation
 
 
 def test_a_rule_with_another_errno_explains_nothing() -> None:
     refused = netlink_error(errno.ERANGE, "putting a flow")
-    assert explain_refusal(refused, Put(ARP, "set(ipv4(ttl=1))"), newest) is refused
+    assert explain_refusal(refused, Put(ARP, "set(ipv4(ttl=1))"), datapath()) is refused
 
 
 def test_what_cannot_be_explained_stays_as_it_is() -> None:
     plain = netlink_error(errno.EINVAL, "putting a flow")
-    assert explain_refusal(plain, Execute(b"", "1"), newest) is plain
+    assert explain_refusal(plain, Execute(b"", "1"), datapath()) is plain
     busy = netlink_error(errno.EBUSY, "putting a flow")
-    assert explain_refusal(busy, Put("eth(),eth_type(0x0800)", "1"), newest) is busy
+    assert explain_refusal(busy, Put("eth(),eth_type(0x0800)", "1"), datapath()) is busy

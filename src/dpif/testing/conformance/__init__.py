@@ -34,6 +34,7 @@ from dpif.testing.conformance.looks import Looks
 from dpif.testing.conformance.meters import Meters
 from dpif.testing.conformance.nat import ConntrackNat
 from dpif.testing.conformance.notifications import Notifications
+from dpif.testing.conformance.obstacles import FlowsInTheWay
 from dpif.testing.conformance.packets import Depth, Forwarding, PacketActions
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
 from dpif.testing.conformance.samples import PacketSamples
@@ -57,6 +58,7 @@ SUITE = (
     FlowColumns,
     FlowErrors,
     FlowTable,
+    FlowsInTheWay,
     Forwarding,
     Fragments,
     Handlers,

@@ -67,10 +67,11 @@ class PortNumbering:
     def test_a_refusal_says_which_it_was(self, harness: Harness) -> None:
         dp, first, _ = two_ports(harness)
         other = harness.open("conf1", create=True)
-        with pytest.raises(NetlinkError, match="another datapath, bridge or bond has the device"):
-            other.ports.add(first.name)
-        with pytest.raises(NetlinkError, match="another datapath, bridge or bond has the device"):
-            other.ports.add(first.name, number=7)
+        for number in (None, 7):
+            with pytest.raises(NetlinkError, match="busy: it is port 1 of conf0 already"):
+                other.ports.add(first.name, number=number)
+        with pytest.raises(NetlinkError, match="exists: it is port 1 of conf0 already"):
+            dp.ports.add(first.name)
         with pytest.raises(NetlinkError, match="port number 2 is taken"):
             dp.ports.add(harness.host().name, number=2)
 
