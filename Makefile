@@ -21,7 +21,7 @@ demo: $(READY)  ## see a switch in Python at work: on a userspace datapath, then
 test: lint test-host test-kernel test-qemu  ## run all checks and all tests (QEMU=1: the second lane too)
 
 test-host: $(READY)  ## run the tests that need no special rights
-	@tools/debian-packages.sh gcc libc6-dev linux-libc-dev strace tcpdump zsh fish || [ "$$CI" != true ]
+	@tools/debian-packages.sh gcc libc6-dev linux-libc-dev strace tcpdump zsh fish iproute2 iputils-ping || [ "$$CI" != true ]
 	@echo "== Tests on this host"
 	@$(PYTHON) -m pytest -m "not kernel and not root and not lab and not qemu and not qemu_host" -rs
 

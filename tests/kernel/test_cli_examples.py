@@ -19,8 +19,8 @@ from dpif.testing import netns
 from dpif.testing.kernel import load_module
 from dpif.userspace import Server, UserspaceSystem
 
-ELSEWHERE = {"lab", "demo"}
-"""Commands that boot a kernel: tests/lab runs them."""
+ELSEWHERE = {"lab", "demo", "play"}
+"""Commands that boot a kernel: tests/lab runs them; and one that makes hosts of its own: tests/unit/play."""
 FLOW = "in_port(1),eth(),eth_type(0x0806),arp()"
 UFID = "ufid:00112233-4455-6677-8899-aabbccddeeff"
 OTHER_FLOW = "in_port(2),eth(),eth_type(0x0806),arp()"

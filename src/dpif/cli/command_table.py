@@ -618,6 +618,30 @@ command's; 124 when --timeout is over, 125 when the lab failed.""",
         text_only=True,
     ),
     Command(
+        "play",
+        "[program.py] [command...]",
+        0,
+        MANY,
+        "play with hosts and a switch of your own, without root",
+        "programs:play",
+        (
+            "dpif play",
+            "dpif play switch.py",
+            "dpif play h1 ping -c 1 h2",
+            "dpif play --hosts 2 switch.py h1 ping -c 1 h2",
+        ),
+        _RUN,
+        """\
+Makes namespaces with hosts h1, h2, ... at the ports of the datapath netdev@play, which is in user space, and gives
+a shell where 'h1 ping h2' works; with a command it runs that, and ends. The first word is a program if it ends in
+.py: a file with a function main(dp), which gets the datapath, open. It is started anew when it is saved. Without one
+the learning switch runs. Nothing of the host is touched. It needs no root where user namespaces are allowed, and the
+commands ip and nsenter.""",
+        options=("hosts",),
+        verbatim=True,
+        text_only=True,
+    ),
+    Command(
         "demo",
         "",
         0,

@@ -96,6 +96,7 @@ OWN = {
     "features": Option(("--features",), "features of the datapath (none unless given)", "store", "NAME[,NAME...]"),
     "ifindex": Option(("--ifindex",), "interface index of its local port (any unless given)", "store", "N"),
     "keep": Option(("--keep",), "leave flows and ports in place at the end"),
+    "hosts": Option(("--hosts",), "how many hosts (3 unless given)", "store", "N"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
     "kernel": Option(
         ("--kernel",), "its kernel: 6.1, 6.12 or newest (that of this machine's Debian unless given)", "store", "NAME"

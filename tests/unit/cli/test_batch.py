@@ -69,7 +69,7 @@ def test_a_failure_that_a_command_survives_counts(batch: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["serve", "switch netdev@br0", "lab", "demo", "batch other", "upcalls netdev@br0", "psample"]
+    "name", ["serve", "switch netdev@br0", "lab", "demo", "play", "batch other", "upcalls netdev@br0", "psample"]
 )
 def test_what_runs_for_long_is_refused(batch: Any, name: str) -> None:
     word = name.split()[0]

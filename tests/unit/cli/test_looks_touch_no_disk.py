@@ -14,7 +14,7 @@ from dpif.cli.command_table import COMMANDS
 from .command_line import command_line
 from .examples import examples
 
-RUNS_FOR_LONG = {"psample", "lab", "demo", "batch"}
+RUNS_FOR_LONG = {"psample", "lab", "demo", "play", "batch"}
 LOOKS = [
     words
     for command in COMMANDS

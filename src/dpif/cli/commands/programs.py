@@ -1,4 +1,4 @@
-"""The commands that run for long: the switch, the lab, the demonstration; the server is in `serving`."""
+"""The commands that run for long: the switch, play, the lab, the demonstration; the server is in `serving`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _QUIET_INTERVAL = 10.0
 """Seconds between lines where no terminal shows them one in place of the other."""
 
+_HOSTS = 3
+_MOST_HOSTS = 100
 _LONGEST_SIZE = 20
 """Characters of a size of memory; more are none of this world."""
 
@@ -112,6 +114,30 @@ def _memory(text: str | None) -> str:
     if text is not None and len(text) > _LONGEST_SIZE:
         raise ParseError(f"not a size of memory: {text}")
     return text or "2G"
+
+
+def play(context: Context) -> int:
+    """Run a program, or the learning switch, between hosts in namespaces; return the exit status of what was run."""
+    from pathlib import Path
+
+    from dpif.play import play as play_with
+
+    program = Path(context.words[0]) if context.words and context.words[0].endswith(".py") else None
+    hosts = _number_of_hosts(context.options.hosts)
+    with context.failing("playing"):
+        return play_with(
+            program,
+            context.words[program is not None :],
+            hosts=hosts,
+            note=lambda text: context.note(f"play: {text}"),
+        )
+
+
+def _number_of_hosts(text: str | None) -> int:
+    number = _HOSTS if text is None else read_number(text)
+    if number is None or not 1 <= number <= _MOST_HOSTS:
+        raise ParseError(f"--hosts: not a number from 1 to {_MOST_HOSTS}: {(text or '')[:_LONGEST_SIZE]}")
+    return number
 
 
 def demo(context: Context) -> int:

@@ -1,0 +1,106 @@
+"""``dpif play``: real pings between hosts, through the learning switch and through a program that is saved anew.
+
+Where the system lets this user make no namespaces, that is what it says; but where CI=true nothing may be left out.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dpif.cli.command_table import BY_NAME
+from dpif.testing.waiting import eventually
+
+DPIF = [sys.executable, "-m", "dpif"]
+FLOOD = """\
+def main(dp):
+    numbers = [port.number for port in dp.ports]
+    with dp.upcalls() as upcalls:
+        print("%s listens", flush=True)
+        for upcall in upcalls:
+            others = [number for number in numbers if number != upcall.key.in_port]
+            dp.execute(upcall.packet, ",".join(map(str, others)), upcall.key)
+"""
+
+
+def played(*words: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run ``dpif play``, whose words these are."""
+    command = [*DPIF, "play", *words]
+    done = subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True)
+    needs_namespaces(done.stderr)
+    return done
+
+
+def needs_namespaces(said: str) -> None:
+    if "make no namespaces of its own" in said and os.environ.get("CI") != "true":
+        pytest.skip(said)
+
+
+@pytest.mark.parametrize("example", BY_NAME["play"].examples)
+def test_its_examples(example: str, tmp_path: Path) -> None:
+    (tmp_path / "switch.py").write_text(FLOOD % "it")
+    done = played(*shlex.split(example)[2:], cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "ping" in example:
+        assert " 0% packet loss" in done.stdout
+
+
+def test_a_shell_reaches_the_hosts_and_the_datapath(tmp_path: Path) -> None:
+    done = played(cwd=tmp_path, stdin="h1 ping -c 1 h2 && dpif dump-dps && h3 ip -br -4 address show eth0; exit 7\n")
+    assert done.returncode == 7, done.stderr
+    assert " 0% packet loss" in done.stdout
+    assert "netdev@play" in done.stdout
+    assert "10.0.0.3/24" in done.stdout
+    assert done.stderr.startswith(
+        "dpif: play: the learning switch runs on netdev@play, between the hosts h1 (10.0.0.1)"
+    )
+
+
+def test_a_program_is_started_anew_when_it_is_saved(tmp_path: Path) -> None:
+    file = tmp_path / "flood.py"
+    file.write_text(FLOOD % "the first")
+    said = tmp_path / "said"
+    with (
+        said.open("wb") as output,
+        subprocess.Popen([*DPIF, "play", str(file)], stdin=subprocess.PIPE, stdout=output, stderr=output) as process,
+    ):
+        assert process.stdin is not None
+        eventually(lambda: process.poll() is not None or "the first listens" in said.read_text())
+        needs_namespaces(said.read_text())
+        file.write_text(FLOOD % "the second")
+        eventually(lambda: "the second listens" in said.read_text())
+        process.stdin.write(b"h1 ping -c 1 h2\n")
+        process.stdin.close()
+        assert process.wait() == 0
+    assert "flood.py was saved, and is started anew" in said.read_text()
+    assert " 0% packet loss" in said.read_text()
+
+
+def test_an_error_of_the_program_is_shown_by_its_own_lines(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("def main(dp):\n    dp.flows.add('in_port(1)', 'outptu')\n")
+    done = played("bad.py", "true", cwd=tmp_path)
+    assert 'bad.py", line 2, in main' in done.stderr
+    assert "ParseError" in done.stderr
+    assert "runner.py" not in done.stderr
+
+
+def test_a_file_without_a_program(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("")
+    assert "empty.py has no function main(dp)" in played("empty.py", "true", cwd=tmp_path).stderr
+    done = played("nowhere.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "dpif: playing: there is no file nowhere.py to play\n")
+
+
+def test_words_that_are_no_command_and_numbers_that_are_none(tmp_path: Path) -> None:
+    done = played("nonesuch", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "dpif: playing: there is no command 'nonesuch'; hosts are h1, h2, h3\n",
+    )
+    done = played("--hosts", "0", cwd=tmp_path)
+    assert "--hosts: not a number from 1 to 100: 0" in done.stderr
