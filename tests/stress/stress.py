@@ -309,7 +309,7 @@ def full_disk(target: Target, chance: random.Random, stack: contextlib.ExitStack
     flow = FlowRecord(command=FlowCmd.NEW, dp_ifindex=target.datapath, key=key, actions=actions)
     to, from_ = (
         add(target, "sink", VportType.DUMMY, {DummyAttr.TX_PCAP: str(sink)}),
-        add(target, "source", VportType.DUMMY, {DummyAttr.RX_PCAP: str(source)}),
+        add(target, "source", VportType.DUMMY, {DummyAttr.RX_PCAP: str(source), DummyAttr.PLAY: True}),
     )
     to.port_no, from_.port_no = 11, 10
     asked = VportRecord(command=VportCmd.GET, dp_ifindex=target.datapath, port_no=11)

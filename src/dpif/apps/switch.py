@@ -26,10 +26,10 @@ import contextlib
 import functools
 import select
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from dpif._typing import NamedTuple, Self
+from dpif._typing import Any, NamedTuple, Self, TypeAlias
 from dpif.apps.loop import Bell, on_signals
 from dpif.apps.mac_table import Learned, MacTable
 from dpif.apps.megaflow import Identity, Megaflow, MegaflowTable, encode_outputs, identify
@@ -45,6 +45,9 @@ _SWEEP_SHARE = 0.1
 """The part of its time that a switch with many flows spends on looking at them."""
 _TICK = 0.25
 """Seconds that `Switch.run` waits at most between looks at its `until`."""
+
+NewPorts: TypeAlias = Iterable[str] | Mapping[str, Mapping[str, Any]]
+"""Names of ports to attach; a mapping has what `Ports.add` takes for each besides its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class Switch:
             switch.run()
     """
 
-    def __init__(self, datapath: Datapath, options: SwitchOptions | None = None, ports: Iterable[str] = ()) -> None:
+    def __init__(self, datapath: Datapath, options: SwitchOptions | None = None, ports: NewPorts = ()) -> None:
         self.datapath = datapath
         self._options = options or SwitchOptions()
         self._stations = MacTable(self._options.mac_age, self._options.max_macs)
@@ -147,24 +150,26 @@ class Switch:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def attach(self, names: Iterable[str]) -> list[Port]:
+    def attach(self, names: NewPorts) -> list[Port]:
         """Make network devices ports of the datapath; those that are already stay as they are.
 
-        Raises `NoSuchObject` for a device that does not exist, and what else `Ports.add` raises; the devices
-        before it are attached by then.
+        A mapping has for each name what `Ports.add` takes besides: ``{"p1": {"type": "internal"}}``. Raises
+        `NoSuchObject` for a device that does not exist, and what else `Ports.add` raises; the devices before it are
+        attached by then.
         """
         ports = self._add_ports(names)
         self._follow_ports()
         return ports
 
-    def _add_ports(self, names: Iterable[str]) -> list[Port]:
+    def _add_ports(self, names: NewPorts) -> list[Port]:
         present = {port.name: port for port in self.datapath.ports}
+        settings = names if isinstance(names, Mapping) else {}
         ports = []
         for name in names:
             port = present.get(name)
             if port is None:
-                port = present[name] = self.datapath.ports.add(name)
-                self._added.append(name)
+                port = present[name] = self.datapath.ports.add(name, **settings.get(name, {}))
+                self._added.append(port.name)  # which of a tunnel is another
             ports.append(port)
         return ports
 
@@ -440,7 +445,7 @@ def _actions(outputs: tuple[int, ...]) -> bytes:
 
 def run_switch(
     datapath: Datapath,
-    ports: Iterable[str],
+    ports: NewPorts,
     *,
     created: bool = False,
     keep: bool = False,
@@ -451,10 +456,11 @@ def run_switch(
 ) -> Counters:
     """Run a switch on `datapath` until Ctrl-C, SIGTERM or `Switch.stop`; return its last counters.
 
-    `ports` are attached first; when one cannot be, the datapath stays as it was. Every `interval` seconds, and at
-    the end, `report` gets `Switch.describe`; `started` gets the switch as soon as it listens. A datapath that the
-    caller `created` for this is deleted at the end, and the ports attached here are detached, unless `keep`. Raises
-    what `Switch.attach` does, and `NoSuchObject` when somebody deletes the datapath meanwhile.
+    `ports` are attached first (see `Switch.attach`); when one cannot be, the datapath stays as it was. Every
+    `interval` seconds, and at the end, `report` gets `Switch.describe`; `started` gets the switch as soon as it
+    listens. A datapath that the caller `created` for this is deleted at the end, and the ports attached here are
+    detached, unless `keep`; one that never came to listen keeps nothing. Raises what `Switch.attach` does, and
+    `NoSuchObject` when somebody deletes the datapath meanwhile.
     """
     switch = None
     try:
@@ -468,7 +474,7 @@ def run_switch(
     finally:
         if switch is not None:
             switch.close(keep=keep)
-        if created and not keep:
+        if created and not (keep and switch):
             with contextlib.suppress(NoSuchObject):
                 datapath.destroy()
 

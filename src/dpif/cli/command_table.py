@@ -79,12 +79,13 @@ TOPICS = (_DP, _FLOWS, _RUN, _CT, _CACHES, _ABOUT, REFUSED)
 
 NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
 _IFACE = """\
-An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new
-device of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel),
-ifindex=N (of an internal one). A tunnel's device is called by its type and UDP port, vxlan_sys_4789, whatever the
-name; with type=vport-vxlan, vport-geneve or vport-gre it is a port of the datapath's own, which has the name given.
-A netdev@ datapath also has the types tap (a new TAP device of the host) and dummy (rx_pcap=FILE is played into the
-datapath, tx_pcap=FILE records what it sends there)."""
+An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new device
+of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel), ifindex=N (of an
+internal one). A tunnel's device is called by its type and UDP port, vxlan_sys_4789, whatever the name; with
+type=vport-vxlan, vport-geneve or vport-gre it is a port of the datapath's own, which has the name given. A netdev@
+datapath also has the types tap (a new TAP device of the host) and dummy (rx_pcap=FILE is played into the datapath
+when somebody listens to what misses, each packet once the one before is dealt with; tx_pcap=FILE records what it
+sends there)."""
 _FLOW = """\
 A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
 matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as
@@ -177,7 +178,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
 
 {_IFACE}""",
         writes=True,
-        options=("features", "ifindex"),
+        options=("features", "ifindex", "play"),
     ),
     Command(
         "del-dp",
@@ -207,6 +208,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         _DP,
         _IFACE,
         writes=True,
+        options=("play",),
     ),
     Command(
         "del-if",
@@ -555,14 +557,22 @@ samples; of all groups, or of those given. Ctrl-C ends it. Each line ends in the
     ),
     Command(
         "switch",
-        "dp [port...]",
+        "dp [iface...]",
         1,
         MANY,
         "run a learning Ethernet switch on a datapath",
         "programs:switch",
-        ("dpif switch dp0 v0 v1", "dpif switch --keep netdev@br0"),
+        (
+            "dpif switch dp0 v0 v1",
+            "dpif switch --keep netdev@br0",
+            "dpif switch dp0 v0 v1,port_no=7",
+        ),
         _RUN,
-        "Makes the datapath and adds the ports where they are missing; Ctrl-C ends it.",
+        f"""\
+Makes the datapath and adds the interfaces where they are missing; Ctrl-C ends it, and takes away what it made: with
+--keep its flows alone, which nobody would correct when a station moves.
+
+{_IFACE}""",
         writes=True,
         options=("keep",),
         text_only=True,

@@ -95,7 +95,8 @@ OWN = {
     "take_over": Option(("--take-over",), "take packets from whoever is named to get them, until the end"),
     "features": Option(("--features",), "features of the datapath (none unless given)", "store", "NAME[,NAME...]"),
     "ifindex": Option(("--ifindex",), "interface index of its local port (any unless given)", "store", "N"),
-    "keep": Option(("--keep",), "leave flows and ports in place at the end"),
+    "keep": Option(("--keep",), "leave the datapath and its ports in place at the end; flows always go"),
+    "play": Option(("--play",), "play captures (rx_pcap) at once, not when somebody listens"),
     "hosts": Option(("--hosts",), "how many hosts (3 unless given)", "store", "N"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
     "kernel": Option(

@@ -123,7 +123,10 @@ def encode_options(options: Mapping[str, object] | None) -> Decoded | None:
             values[TunnelAttr.EXTENSION] = {VxlanExt.GBP: bool(value)}
         elif name in _CAPTURE_OPTIONS:
             values[_CAPTURE_OPTIONS[name]] = value
+        elif name == "play":
+            if value:
+                values[DummyAttr.PLAY] = True
         else:
-            known = ", ".join(("dst_port", "gbp", *_CAPTURE_OPTIONS))
+            known = ", ".join(("dst_port", "gbp", *_CAPTURE_OPTIONS, "play"))
             raise EncodeError(f"unknown port option {brief(name)}; one of: {known}")
     return Decoded(values)

@@ -65,6 +65,7 @@ class Loop:
         self._again: deque[Callable[[], None]] = deque()
         self._faults: dict[Device, int] = {}  # in a row
         namespace.on_devices_changed = self._note_devices_changed
+        namespace.on_listeners_changed = self.wake
 
     def _note_devices_changed(self) -> None:
         self._devices_changed = True
@@ -114,9 +115,11 @@ class Loop:
         """Wait up to `timeout` seconds (None: for ever), deal with what is there; return the packets received."""
         with self._namespace.lock:
             self._update_devices()
-            is_pending = any(device.wants_turn for device in self._namespace.devices.values())
+            waits = [wait for device in self._namespace.devices.values() if (wait := device.patience) is not None]
+        if timeout is not None:
+            waits.append(timeout)
         self.before_wait()
-        seen = self._selector.select(0 if is_pending or self._again else timeout)
+        seen = self._selector.select(0 if self._again else min(waits, default=None))
         turns = len(self._again)  # what they ask for again is for the next round
         ready: dict[Device, None] = {}
         for key, events in seen:
@@ -176,7 +179,7 @@ class Loop:
 
     def close(self) -> None:
         """Close what the loop has opened."""
-        self._namespace.on_devices_changed = lambda: None
+        self._namespace.on_devices_changed = self._namespace.on_listeners_changed = lambda: None
         self._selector.close()
         self._bell.close()
         self._bell_rope.close()

@@ -486,3 +486,15 @@ def test_run_switch_undoes_what_it_began_when_a_port_is_not_there(us: dpif.Users
     with pytest.raises(NoSuchObject, match="nothere"):
         run_switch(dp, ["h1", "nothere"])
     assert [port.name for port in dp.ports] == ["br0"]
+    with pytest.raises(NoSuchObject, match="nothere"):
+        run_switch(dp, ["h1", "nothere"], created=True, keep=True)
+    with pytest.raises(NoSuchObject):
+        us.open("br0")
+
+
+def test_ports_of_any_type_are_attached_and_detached(us: dpif.Userspace) -> None:
+    dp = us.open("br0", create=True)
+    with Switch(dp, ports={"i0": {"type": "internal", "number": 7}}) as switch:
+        switch.attach({"vx": {"type": "vxlan", "options": {"dst_port": 4790}}})
+        assert [(port.number, port.type) for port in dp.ports] == [(0, "internal"), (1, "vxlan"), (7, "internal")]
+    assert len(dp.ports) == 1

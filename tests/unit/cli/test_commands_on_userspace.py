@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dpif.testing.waiting import eventually
 from dpif.userspace import UserspaceSystem
 
 from .conftest import Ran, Run
@@ -178,8 +179,12 @@ def test_ports_under_a_name_and_with_an_index_of_their_own(system: UserspaceSyst
 
 def test_a_port_that_plays_a_capture(br0: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CAPTURES)
-    run("add-flow", br0, "in_port(3),eth()", "drop")
-    assert run("add-if", br0, "played,type=dummy,rx_pcap=dnscap.pcap") == (0, "", "")
+    waits = "played plays its capture when somebody listens to what misses; --play does so at once"
+    assert run("add-if", br0, "played,type=dummy,rx_pcap=dnscap.pcap") == (0, "", f"dpif: {waits}\n")
+    assert "lookups: hit:0 missed:0 lost:0\n" in run("show", br0).stdout
+    run("del-if", br0, "played")
+    assert run("add-if", "--play", br0, "played,type=dummy,rx_pcap=dnscap.pcap") == (0, "", "")
+    eventually(lambda: "lookups: hit:0 missed:390 lost:390\n" in run("show", br0).stdout)
     failed(run("add-if", br0, "p,type=dummy,rx_pcap=nosuchfile"), "p: failed to open network device (No such file")
     failed(run("add-if", br0, "p,type=dummy,bogus=1"), "unknown port option 'bogus'")
     assert "  port 3: played (dummy)\n" in run("show", br0).stdout

@@ -15,6 +15,7 @@ import pytest
 
 import dpif
 from dpif import lab
+from dpif.demo.recorded import CAPTURE
 from dpif.packet import capture
 from dpif.testing.waiting import eventually
 from dpif.userspace import Limits, UserspaceSystem
@@ -157,7 +158,7 @@ def test_two_servers_are_joined_by_a_tunnel(tmp_path: Path, run: Run) -> None:
         east("add-if", "netdev@br0", f"out,type=dummy,tx_pcap={received}")
         east("add-flow", "netdev@br0", f"tunnel(tun_id=7,src=127.0.0.1,dst=127.0.0.2,ttl=9),in_port(1),{arp}", "2")
         west("add-flow", "netdev@br0", f"in_port(2),{arp}", "set(tunnel(tun_id=7,dst=127.0.0.2,ttl=9)),1")
-        west("add-if", "netdev@br0", f"in,type=dummy,rx_pcap={sent}")
+        west("add-if", "--play", "netdev@br0", f"in,type=dummy,rx_pcap={sent}")
         eventually(lambda: [packet.data for packet in capture.read(str(received))] == [FRAME])
 
 
@@ -210,6 +211,25 @@ def test_a_switch_that_cannot_start(br0: str, run: Run) -> None:
     ran = run("switch", br0, "nosuchdevice")
     assert ran.status == 1
     assert ran.stderr.splitlines()[-1].startswith(f"dpif: switching on {br0} (No such device)")
+
+
+@pytest.mark.parametrize("options", [(), ("--keep",)])
+@pytest.mark.parametrize("port", ["nosuchdevice", "p1,type=dummy,rx_pcap=nosuchfile", "p1,type=dumy", "p1,port_no=x"])
+def test_a_switch_that_cannot_start_leaves_nothing(
+    system: UserspaceSystem, run: Run, options: tuple[str, ...], port: str
+) -> None:
+    ran = run("switch", *options, "netdev@new", "h1", port)
+    assert ran.status == 1
+    assert ran.stderr.splitlines()[-1].startswith("dpif: switching on netdev@new")
+    assert run("dump-dps").stdout == ""
+
+
+def test_the_switch_answers_a_capture_packet_by_packet(system: UserspaceSystem, run: Run) -> None:
+    """As many come up as in the demonstration, where each is dealt with before the next."""
+    system.namespace.clock = lambda: 1.0  # nobody gets impatient
+    with running("switch", "netdev@br0", f"p1,type=dummy,rx_pcap={CAPTURE}") as switch:
+        eventually(lambda: "lookups: hit:516 missed:36 lost:0\n" in run("show").stdout)
+        assert interrupt(switch)[1].startswith("came up 36, by flows 516, lost 0 ")
 
 
 def test_the_lab_gets_its_arguments(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

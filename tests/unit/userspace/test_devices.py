@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dpif.odp.constants import DummyAttr, VportType
+from dpif.odp.actions import Actions
+from dpif.odp.constants import DatapathFeature, DummyAttr, VportType
 from dpif.packet import build, capture
+from dpif.userspace.devices.audience import PATIENCE
 from dpif.userspace.devices.packet_socket import attach_linux_device
 from dpif.userspace.devices.pcap import PcapDevice
 from dpif.userspace.engine.datapath import Datapath
@@ -58,42 +60,99 @@ def write_capture(path: Path) -> str:
     return str(path)
 
 
-def add_captures(engine: Engine, rx_pcap: str | None, tx_pcap: str | None) -> Port:
-    paths = {DummyAttr.RX_PCAP: rx_pcap, DummyAttr.TX_PCAP: tx_pcap}
-    options = {number: path for number, path in paths.items() if path is not None}
-    return engine.namespace.add_port(engine.dp, PortRequest("cap", VportType.DUMMY, (PORT_ID,), 4, 0, options))
+def add_captures(
+    engine: Engine, rx_pcap: str | None, tx_pcap: str | None, *, listener: int = PORT_ID, play: bool = False
+) -> Port:
+    settings = {DummyAttr.RX_PCAP: rx_pcap, DummyAttr.TX_PCAP: tx_pcap, DummyAttr.PLAY: play or None}
+    options = {number: value for number, value in settings.items() if value is not None}
+    return engine.namespace.add_port(engine.dp, PortRequest("cap", VportType.DUMMY, (listener,), 4, 0, options))
+
+
+def play(engine: Engine, port: Port) -> None:
+    """Let a capture play to its end, whose packets nobody answers."""
+    while port.device.patience is not None:
+        while port.device.wants_turn:
+            port.device.take_turn(10)
+        engine.now += PATIENCE
 
 
 def test_a_capture_is_played_bit_by_bit(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dpif.userspace.loop.BUDGET", 64)
     loop = Loop(engine.namespace)
+    engine.flow(ANYTHING.replace("(1)", "(4)"), "2")
     port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
     assert port.device.is_pending
     counts = [loop.run_once(0.0) for _ in range(3)]
     assert counts == [64, 36, 0]
-    assert [upcall.packet for upcall in engine.upcalls] == PACKETS
+    assert engine.out(2) == PACKETS
     assert not port.device.is_pending
     loop.close()
 
 
+def test_a_capture_begins_when_somebody_listens(engine: Engine, tmp_path: Path) -> None:
+    """Per vport or per CPU; the loop is woken for it."""
+    loop = Loop(engine.namespace)
+    ports = []
+    for listen in (
+        lambda port: engine.dp.change(DatapathFeature.DISPATCH_UPCALL_PER_CPU, per_cpu_port_ids=(PORT_ID,)),
+        lambda port: setattr(port, "upcall_port_ids", (PORT_ID,)),
+    ):
+        engine.dp.change(0)
+        ports.append(port := add_captures(engine, write_capture(tmp_path / "in.pcap"), None, listener=0))
+        assert (port.device.patience, loop.run_once(0.0)) == (None, 0)
+        listen(port)
+        assert loop.run_once(None) == 1
+        assert engine.upcalls.pop().packet == PACKETS[0]
+        engine.namespace.remove_port(port)
+    loop.close()
+
+
+def test_a_capture_is_played_at_once_when_that_is_asked_for(engine: Engine, tmp_path: Path) -> None:
+    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None, listener=0, play=True)
+    assert port.device.take_turn(1000) == engine.dp.n_lost == len(PACKETS)
+
+
+def test_a_packet_that_came_up_is_answered_before_the_next(engine: Engine, tmp_path: Path) -> None:
+    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
+    assert port.device.take_turn(10) == 1
+    assert not port.device.wants_turn
+    engine.dp.compile(Actions())  # of a packet that is sent on
+    assert port.device.take_turn(10) == 1
+    assert len(engine.upcalls) == 2
+    engine.flow(ANYTHING.replace("(1)", "(4)"), "2")
+    assert port.device.take_turn(1000) == len(PACKETS) - 2
+    assert len(engine.upcalls) == 2
+
+
+def test_who_only_looks_is_waited_for_once(engine: Engine, tmp_path: Path) -> None:
+    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
+    assert port.device.take_turn(10) == 1
+    assert port.device.patience
+    engine.now += PATIENCE
+    assert (port.device.patience, port.device.take_turn(10)) == (0.0, 10)
+    engine.dp.compile(Actions())  # an answer after all
+    assert (port.device.take_turn(10), port.device.wants_turn) == (1, False)
+
+
 def test_packets_that_take_long_are_dealt_with_one_in_a_turn(engine: Engine, tmp_path: Path) -> None:
     """Those that were read already wait, and come before others."""
-    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
+    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None, listener=0, play=True)
+    engine.flow(ANYTHING.replace("(1)", "(4)"), "set(eth(src=02:00:00:00:00:01)),2")
     engine.tick = 1.0
-    assert [(port.device.take_turn(3), len(engine.upcalls)) for _ in range(4)] == [(3, 1), (0, 2), (0, 3), (3, 4)]
+    assert [(port.device.take_turn(3), len(engine.out(2))) for _ in range(4)] == [(3, 1), (0, 1), (0, 1), (3, 1)]
     while port.device.wants_turn:
         port.device.take_turn(len(PACKETS))
-    assert [upcall.packet for upcall in engine.upcalls] == PACKETS
+    assert engine.out(2) == PACKETS[4:]
 
 
 def test_what_was_put_off_goes_with_the_port(engine: Engine, tmp_path: Path) -> None:
-    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None)
+    port = add_captures(engine, write_capture(tmp_path / "in.pcap"), None, listener=0, play=True)
     engine.tick = 1.0
     port.device.take_turn(3)
     engine.namespace.remove_port(port)
     while port.device.wants_turn:
         port.device.take_turn(3)
-    assert len(engine.upcalls) == 1
+    assert engine.dp.n_missed == 1
 
 
 def test_what_goes_out_is_written(engine: Engine, tmp_path: Path) -> None:
@@ -133,8 +192,7 @@ def test_a_capture_that_breaks_off_ends_there(engine: Engine, tmp_path: Path) ->
     write_capture(path)
     os.truncate(path, os.path.getsize(path) - 10)
     port = add_captures(engine, str(path), None)
-    while port.device.is_pending:
-        port.device.poll(10)
+    play(engine, port)
     assert [upcall.packet for upcall in engine.upcalls] == PACKETS[:-1]
     assert "ends within a packet" in str(port.device.broken)  # type: ignore[attr-defined]
 
@@ -169,7 +227,7 @@ def test_a_thread_deals_with_what_comes_by_itself(tmp_path: Path) -> None:
         with system.namespace.lock:
             dp = Datapath(system.namespace)
             system.namespace.add_datapath(dp, "dp0", 0)
-            options = {DummyAttr.RX_PCAP: path}
+            options = {DummyAttr.RX_PCAP: path, DummyAttr.PLAY: True}
             port = system.namespace.add_port(dp, PortRequest("cap", VportType.DUMMY, (0,), 0, 0, options))
         while port.device.is_pending:
             pass

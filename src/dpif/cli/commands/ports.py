@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from dpif._typing import TYPE_CHECKING, NamedTuple
+from dpif._typing import TYPE_CHECKING, Any, NamedTuple
 from dpif.cli.devices import bring_up
 from dpif.cli.numbers import read_number
 from dpif.client.tunnels import TUNNELS, VPORTS
@@ -91,17 +91,26 @@ def add_interfaces(context: Context, datapath: Datapath, texts: Sequence[str]) -
             _add(context, datapath, parse_interface(text))
 
 
-def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
+def port_settings(interface: Interface, *, play: bool = False) -> dict[str, Any]:
+    """Return what `Ports.add` takes for an interface, besides its name; raise `ParseError`.
+
+    With `play` a capture is played at once.
+    """
     type_ = interface.type or "system"
     options = _options(interface, type_)
+    return {
+        "type": type_,
+        "number": interface.number or None,
+        "options": {**options, "play": True} if play and "rx_pcap" in options else options,
+        "ifindex": interface.ifindex,
+    }
+
+
+def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
+    settings = port_settings(interface, play=context.options.play)
+    type_ = settings["type"]
     try:
-        port = datapath.ports.add(
-            interface.name,
-            type=type_,
-            number=interface.number or None,
-            options=options,
-            ifindex=interface.ifindex,
-        )
+        port = datapath.ports.add(interface.name, **settings)
     except NoSuchObject as error:
         context.report(f"{interface.name}: failed to open network device", error, _ABSENT)
         return
@@ -116,6 +125,10 @@ def _add(context: Context, datapath: Datapath, interface: Interface) -> None:
     if datapath.type == "system":
         with context.reporting(f"{interface.name}: failed bringing interface up"):
             bring_up(port.name)
+    if "rx_pcap" in settings["options"] and not context.options.play:
+        context.note(
+            f"{interface.name} plays its capture when somebody listens to what misses; --play does so at once"
+        )
 
 
 def _options(interface: Interface, type_: str) -> Mapping[str, object]:

@@ -25,9 +25,12 @@ _LONGEST_SIZE = 20
 def switch(context: Context) -> None:
     """Run a learning switch on a datapath, which is made if it is not there; Ctrl-C ends it."""
     from dpif.apps.switch import run_switch
+    from dpif.cli.commands.ports import parse_interface, port_settings
 
     unblock_signals()
-    name, *ports = context.words
+    name, *texts = context.words
+    with context.failing(f"switching on {name}"):
+        ports = {interface.name: port_settings(interface) for interface in map(parse_interface, texts)}
     datapath, created = _open_or_create(context, name)
     line = _LiveLine()
     with datapath, context.failing(f"switching on {name}"):

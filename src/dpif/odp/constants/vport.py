@@ -77,10 +77,14 @@ class TunnelAttr(IntEnum):
 
 
 class DummyAttr(IntEnum):
-    """Our own: inside ``OVS_VPORT_ATTR_OPTIONS`` of a port of type ``DUMMY``; paths of capture files."""
+    """Our own: inside ``OVS_VPORT_ATTR_OPTIONS`` of a port of type ``DUMMY``.
+
+    Paths of capture files, and whether the first is played at once.
+    """
 
     RX_PCAP = 100
     TX_PCAP = 101
+    PLAY = 102
 
 
 class VxlanExt(IntEnum):

@@ -49,6 +49,7 @@ OPTIONS = AttributeSet(
         TunnelAttr.EXTENSION: Nested(AttributeSet("EXTENSION", {VxlanExt.GBP: FLAG})),
         DummyAttr.RX_PCAP: String(),
         DummyAttr.TX_PCAP: String(),
+        DummyAttr.PLAY: FLAG,
     },
 )
 VPORT = AttributeSet(

@@ -68,6 +68,8 @@ class Datapath:
     What was found for a packet is remembered for those that are like it (`fingerprint`), until its flow is removed;
     as with the kernel's cache of masks, a flow that comes to overlap gets none of these. A ``masks_cache_size`` of 0
     switches that off; otherwise it is kept for those who ask.
+
+    ``n_answers`` counts the actions that user space gives: of flows that it puts, of packets that it sends.
     """
 
     local: Port
@@ -87,6 +89,7 @@ class Datapath:
         self.n_cache_hit = 0
         self.n_missed = 0
         self.n_lost = 0
+        self.n_answers = 0
 
     @property
     def name(self) -> str:
@@ -122,6 +125,7 @@ class Datapath:
             if not per_cpu_port_ids:
                 raise refusal(EINVAL, "an empty list of upcall port ids")
             self.per_cpu_port_ids = tuple(per_cpu_port_ids)
+        self.namespace.on_listeners_changed()
 
     def _resize_masks_cache(self, size: int) -> None:
         if size > MAX_MASKS_CACHE_SIZE:
@@ -179,6 +183,7 @@ class Datapath:
 
     def compile(self, actions: Actions) -> Program:
         """Make actions ready to be carried out; EINVAL for one that this datapath cannot do."""
+        self.n_answers += 1
         outputs = tuple([action.port for action in actions if isinstance(action, Output)])
         return Program(actions, compile_actions(actions, self), outputs if len(outputs) == len(actions) else None)
 

@@ -107,6 +107,11 @@ class Device:
         """Tell whether there is something to do, whatever the descriptors say."""
         return bool(self._put_off) or self.is_pending
 
+    @property
+    def patience(self) -> float | None:
+        """Return after how many seconds it wants a turn, whatever the descriptors say: 0 for now, None for never."""
+        return 0.0 if self.wants_turn else None
+
     def take_turn(self, budget: int) -> int:
         """Do what `poll` does; or hand over packets that were put off, which were counted when they were read."""
         if not self._put_off:

@@ -59,7 +59,8 @@ class Namespace:
     before it is tracked, which all datapaths share; ``underlay`` is what tunnels travel on; ``limits`` bound it all;
     ``upcall_sink`` takes packets that go up, ``sample_sink`` those that are sampled; ``on_port_gone`` is told of a
     port whose device went away, just before the port does; ``on_devices_changed`` is told when a device has come or
-    gone. ``rules`` say which kernel's ways these are.
+    gone, ``on_listeners_changed`` when somebody else may get the misses of a port. ``rules`` say which kernel's ways
+    these are.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Namespace:
         self.sample_sink: SampleSink = lambda sampled: None
         self.on_port_gone: Callable[[Port], None] = lambda port: None
         self.on_devices_changed: Callable[[], None] = lambda: None
+        self.on_listeners_changed: Callable[[], None] = lambda: None
         self._last_ifindex = FIRST_IFINDEX - 1
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dpif._typing import TYPE_CHECKING
+from dpif.odp.constants import DatapathFeature
 from dpif.odp.kernel.swkey import MAC_PROTO_ETHERNET, build
 
 if TYPE_CHECKING:
@@ -64,6 +65,13 @@ class Port:
     def name(self) -> str:
         """The name of its device."""
         return self.device.name
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether somebody is named to get its misses, be they there or not."""
+        if self.datapath.features & DatapathFeature.DISPATCH_UPCALL_PER_CPU:
+            return bool(self.datapath.per_cpu_port_id)
+        return any(self.upcall_port_ids)
 
     def count_upcall(self, taken: bool) -> None:
         """Count a packet that was to go up (ovs_vport_update_upcall_stats, from Linux 6.2 on)."""

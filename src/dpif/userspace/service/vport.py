@@ -107,6 +107,7 @@ class VportFamily(Family):
         if request.upcall_pid is not None:
             check_upcall_port_ids(request.upcall_pid)
             port.upcall_port_ids = request.upcall_pid
+            self.namespace.on_listeners_changed()
         return _payload(port, VportCmd.SET)
 
     def _dump(self, call: Call) -> Iterator[bytes]:
