@@ -5,6 +5,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 MINUTES := 5
+# What the tests on this host compare with, look at or build with.
+HOST_PACKAGES := gcc libc6-dev linux-libc-dev \
+    iproute2 iputils-ping strace tcpdump \
+    fish man-db zsh
 
 .NOTPARALLEL:
 .PHONY: help demo docs generated picture test test-host test-kernel test-qemu stress lint bench setup
@@ -21,7 +25,7 @@ demo: $(READY)  ## see a switch in Python at work: on a userspace datapath, then
 test: lint test-host test-kernel test-qemu  ## run all checks and all tests (QEMU=1: the second lane too)
 
 test-host: $(READY)  ## run the tests that need no special rights
-	@tools/debian-packages.sh gcc libc6-dev linux-libc-dev strace tcpdump zsh fish iproute2 iputils-ping || [ "$$CI" != true ]
+	@tools/debian-packages.sh $(HOST_PACKAGES) || [ "$$CI" != true ]
 	@echo "== Tests on this host"
 	@$(PYTHON) -m pytest -m "not kernel and not root and not lab and not qemu and not qemu_host" -rs
 
@@ -51,7 +55,8 @@ bench: $(READY)  ## run the benchmarks
 	    || echo "Going on without: what needs a real kernel was not measured."
 
 docs: $(READY)  ## build the manual: build/man/dpif.8 and build/html/index.html
-	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b man docs build/man
+	@mkdir -p build/man
+	@$(PYTHON) docs/_extensions/man_page.py >build/man/dpif.8
 	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b html docs build/html
 
 generated: $(READY)  ## make anew the files that follow from tables of the code

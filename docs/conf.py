@@ -23,4 +23,3 @@ suppress_warnings = ["myst.xref_missing", "ref.python"]
 
 html_theme = "alabaster"
 html_copy_source = False
-man_pages = [("dpif.8", "dpif", "the Open vSwitch datapath, from the command line", "", 8)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dpif.cli.command_table import COMMANDS
+from dpif.cli.options import GENERAL, OWN, SHARED
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,16 +28,31 @@ def test_a_page_is_up_to_date(command: tuple[str, ...]) -> None:
 
 
 def test_the_manual_is_built_without_warnings(tmp_path: Path) -> None:
-    pages = {}
-    for builder, page in (("man", "dpif.8"), ("html", "dpif.8.html")):
-        options = ["-q", "-W", "--keep-going", "-d", str(tmp_path / "doctrees"), "-b", builder]
-        command = [sys.executable, "-m", "sphinx", *options, "docs", str(tmp_path / builder)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
-        pages[builder] = html.unescape((tmp_path / builder / page).read_text()).replace("\\", "")
+    options = ["-q", "-W", "--keep-going", "-d", str(tmp_path / "doctrees"), "-b", "html"]
+    command = [sys.executable, "-m", "sphinx", *options, "docs", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = html.unescape((tmp_path / "dpif.8.html").read_text())
+    assert all(example in page for row in COMMANDS for example in row.examples)
+
+
+def test_the_manual_page_has_all_that_the_tables_have(tmp_path: Path) -> None:
+    """As a reader sees it, and ``man`` has nothing to say against it."""
+    page = tmp_path / "dpif.8"
+    page.write_bytes(subprocess.check_output([sys.executable, "docs/_extensions/man_page.py"], cwd=ROOT))
+    show = ["man", "--warnings", "--encoding=UTF-8", "--local-file", str(page)]
+    done = subprocess.run(show, env={**os.environ, "MANWIDTH": "300"}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = re.sub(r"\x1b\[\d*m|.\x08", "", done.stdout)
+    lines = [line.strip() for line in shown.splitlines()]
     for row in COMMANDS:
-        assert row.name in pages["man"]
-        assert all(example in pages["html"] for example in row.examples)
+        assert [line for line in lines if f"{line} ".startswith(f"{row.name} ")], row.name
+        assert set(row.examples) <= set(lines)
+    for option in (GENERAL | SHARED | OWN).values():
+        assert option.help in shown, option
+    for title in re.findall(r"^(.+)\n-{3,}$", (ROOT / "docs" / "dpif.8.rst").read_text(), re.MULTILINE):
+        assert title.upper() in lines
+    assert not re.search(r"\*\*|``|\\|::", shown), "markup that was not read"
 
 
 def test_the_page_of_json_has_every_command_that_prints_it() -> None:
