@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from dpif.cli.commands import flow_file_lines, flows
 from dpif.cli.commands.flow_file_lines import LineReader
 from dpif.cli.commands.flows import FlowReader
+from dpif.client.datapath import Datapath
 from dpif.client.operations import Delete, Put
+from dpif.odp.text import file_lines
 from dpif.testing.userspace import UserspaceHarness
 
 MATCHES = [
@@ -51,6 +53,15 @@ def lines(draw: st.DrawFn) -> bytes:
     return line.encode(errors="surrogatepass")
 
 
+def slow_reader(patch: pytest.MonkeyPatch, dp: Datapath, verb: str) -> LineReader:
+    """Return a reader that parses every text."""
+    for module in (flow_file_lines, flows):
+        patch.setattr(module, "encode_match_text", lambda text: None)
+        patch.setattr(module, "encode_actions_text", lambda text: None)
+    flows._encode_actions.cache_clear()
+    return LineReader(FlowReader(dp), verb)
+
+
 def said(operation: Put | Delete | str | None) -> object:
     """Return what two operations that are the same have in common."""
     if not isinstance(operation, Put | Delete):
@@ -67,12 +78,20 @@ def test_both_ways_agree(texts: list[bytes], verb: str) -> None:
         numbered = [(line, number) for number, line in enumerate([*texts, *texts])]
         found = [said(fast.read(*line)) for line in numbered]
         with pytest.MonkeyPatch.context() as patch:
-            for module in (flow_file_lines, flows):
-                patch.setattr(module, "encode_match_text", lambda text: None)
-                patch.setattr(module, "encode_actions_text", lambda text: None)
-            flows._encode_actions.cache_clear()
-            slow = LineReader(FlowReader(dp), verb)
+            slow = slow_reader(patch, dp, verb)
             expected = [said(slow.read(*line)) for line in numbered]
+    assert found == expected
+
+
+@given(st.lists(st.lists(lines(), max_size=20), max_size=5), st.sampled_from(["add", "modify", "delete"]))
+def test_lines_together_are_lines_by_themselves(reads: list[list[bytes]], verb: str) -> None:
+    with UserspaceHarness() as harness, pytest.MonkeyPatch.context() as patch:
+        dp = harness.open("lines", create=True)
+        patch.setattr(file_lines, "SO_MANY_ALIKE", 1)
+        fast = LineReader(FlowReader(dp), verb)
+        found = [said(operation) for read in reads for operation in fast.read_all(read, 1)]
+        slow = slow_reader(patch, dp, verb)
+        expected = [said(slow.read(line, number)) for read in reads for number, line in enumerate(read, 1)]
     assert found == expected
 
 

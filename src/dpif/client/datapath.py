@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dpif.client.features import Features
     from dpif.client.flows import Flows
     from dpif.client.meters import Meters
-    from dpif.client.operations import Operation, Result
+    from dpif.client.operations import Operation, Results
     from dpif.client.port import Port
     from dpif.client.ports import Ports
     from dpif.client.samples import Samples
@@ -206,7 +206,7 @@ class Datapath:
         operation = Execute(packet, actions, key, mru=mru, probe=probe, upcall_pid=upcall_pid)
         self.connection.transact(operation.request(self.ifindex))
 
-    def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> Sequence[Result]:
+    def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> Results:
         """Carry out many operations in order, at little cost; return the result of each, in the same order.
 
         One that fails does not keep the others from being carried out. `want_flows` asks for the flow (with its

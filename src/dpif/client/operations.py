@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
@@ -17,9 +17,9 @@ from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netli
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Request, RequestKind
 from dpif.odp.actions import Actions
-from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, OVS_PACKET_FAMILY, FlowCmd
+from dpif.odp.constants import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, OVS_PACKET_FAMILY, FlowAttr, FlowCmd
 from dpif.odp.messages.base import pack_headers
-from dpif.odp.messages.flow import FlowRecord, encode_flow
+from dpif.odp.messages.flow import FLOW, FlowRecord, encode_flow
 from dpif.odp.messages.packet import PacketRecord, encode_execute
 from dpif.odp.model.ufid import Ufid
 
@@ -28,17 +28,35 @@ if TYPE_CHECKING:
     from dpif.odp.kernel.rules import Features
 
 _NO_KEY = b""
-_NEW, _SET = FlowCmd.NEW, FlowCmd.SET  # to find a member takes 0.1 us
+_NEW, _SET, _DEL = FlowCmd.NEW, FlowCmd.SET, FlowCmd.DEL  # to find a member takes 0.1 us
 
 
-class Put:
+class _OfFlow:
+    """What deals with a flow; it is encoded when it is made, and cannot be changed."""
+
+    __slots__ = ("_attributes",)
+    _attributes: bytes
+
+    def _attribute(self, number: FlowAttr) -> Any:
+        return FLOW.decode(self._attributes).values.get(number)
+
+    @property
+    def match(self) -> Match:
+        """What names the flow and what it matches, as it is sent."""
+        ufid = self._attribute(FlowAttr.UFID)
+        key, mask = self._attribute(FlowAttr.KEY) or _NO_KEY, self._attribute(FlowAttr.MASK)
+        return Match(key, mask, None if ufid is None else Ufid(ufid))
+
+
+class Put(_OfFlow):
     """Install a flow, or replace the actions of one that is there; see `Flows.put` and `Flows.modify`.
 
-    Without a key the flow is named by its UFID alone, which does to modify it without actions. It is encoded when it
-    is made: what is changed in it later has no effect.
+    Without a key the flow is named by its UFID alone, which does to modify it without actions.
     """
 
-    __slots__ = ("_attributes", "_command", "_flags", "actions", "match")
+    __slots__ = ("_command", "_flags")
+    _command: FlowCmd
+    _flags: int
 
     def __init__(
         self,
@@ -52,53 +70,67 @@ class Put:
         clear: bool = False,
         probe: bool = False,
     ) -> None:
-        self.match = match = encode_match(key or _NO_KEY, mask, ufid)
-        self.actions = None if actions is None else encode_actions(actions)
-        if self.actions is None and create:
+        match = encode_match(key or _NO_KEY, mask, ufid)
+        if actions is None and create:
             raise EncodeError("a flow that may be created needs actions; an empty list of them drops packets")
         by_ufid = bool(match.ufid) and not match.key
         self._attributes = encode_flow(
             key=None if by_ufid else match.key,
             mask=None if by_ufid else match.mask,
             ufid=match.ufid,
-            actions=self.actions,
+            actions=None if actions is None else encode_actions(actions),
             clear=clear,
             probe=probe,
         )
-        self._command = _NEW if create else _SET
-        # The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
-        self._flags = NLM_F_CREATE if create and not modify else 0
+        self._command, self._flags = _verb(create, modify)
+
+    @classmethod
+    def encoded(cls, attributes: Iterable[bytes], *, create: bool = True, modify: bool = True) -> Iterator[Put]:
+        """Yield the operations whose requests have these attributes, key, actions and mask, in this order."""
+        command, flags = _verb(create, modify)
+        make = cls.__new__
+        for each in attributes:
+            put = make(cls)
+            put._attributes, put._command, put._flags = each, command, flags
+            yield put
+
+    @property
+    def actions(self) -> bytes | None:
+        """The actions, encoded; None where they stay."""
+        actions: bytes | None = self._attribute(FlowAttr.ACTIONS)
+        return actions
 
     def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[FlowRecord]:
         """Return the request; creating is NEW, and exclusive where modifying is not allowed."""
         flags = self._flags | NLM_F_ECHO if want_reply else self._flags
-        return Request(_kind_of_put(self._command, flags, dp_ifindex), self._attributes)
+        return Request(_kind("putting a flow", self._command, flags, dp_ifindex), self._attributes)
+
+
+def _verb(create: bool, modify: bool) -> tuple[FlowCmd, int]:
+    """Return command and flags of a put.
+
+    The kernel reads CREATE as "must not exist"; EXCL would start a dump on old ones (wire.md, "Aliasing").
+    """
+    return _NEW if create else _SET, NLM_F_CREATE if create and not modify else 0
 
 
 @functools.lru_cache(64)
-def _kind_of_put(command: FlowCmd, flags: int, dp_ifindex: int) -> RequestKind[FlowRecord]:
+def _kind(operation: str, command: FlowCmd, flags: int, dp_ifindex: int) -> RequestKind[FlowRecord]:
     head = pack_headers(command, OVS_FLOW_VERSION, dp_ifindex)
-    silent = not flags & NLM_F_ECHO
-    return RequestKind(OVS_FLOW_FAMILY, FlowRecord.from_reply, "putting a flow", flags, head=head, silent=silent)
+    silent = command != FlowCmd.GET and not flags & NLM_F_ECHO
+    return RequestKind(OVS_FLOW_FAMILY, FlowRecord.from_reply, operation, flags, head=head, silent=silent)
 
 
-class _ByIdentity:
-    """What names an existing flow: its key, or its UFID."""
+class _ByIdentity(_OfFlow):
+    """What names an existing flow: its key, or its UFID, which counts where there are both."""
 
-    __slots__ = ("match",)
+    __slots__ = ()
 
     def __init__(self, key: KeyLike | None = None, *, ufid: bytes | str | None = None) -> None:
         if key is None and ufid is None:
             raise EncodeError("a flow is named by its key or its UFID; give one")
-        self.match = Match(_NO_KEY, None, Ufid(ufid)) if key is None and ufid else encode_match(key or "", None, ufid)
-
-    def _record(self, command: FlowCmd, dp_ifindex: int) -> FlowRecord:
-        return FlowRecord(
-            command=command,
-            dp_ifindex=dp_ifindex,
-            key=None if self.match.ufid else self.match.key,
-            ufid=self.match.ufid,
-        )
+        match = encode_match(_NO_KEY if key is None and ufid else key or "", None, ufid)
+        self._attributes = encode_flow(key=None if match.ufid else match.key, actions=None, ufid=match.ufid)
 
 
 class Get(_ByIdentity):
@@ -108,7 +140,7 @@ class Get(_ByIdentity):
 
     def request(self, dp_ifindex: int, want_reply: bool = True) -> Request[FlowRecord]:
         """Return the request; a GET always has a reply."""
-        return self._record(FlowCmd.GET, dp_ifindex).request("getting a flow")
+        return Request(_kind("getting a flow", FlowCmd.GET, 0, dp_ifindex), self._attributes)
 
 
 class Delete(_ByIdentity):
@@ -116,10 +148,18 @@ class Delete(_ByIdentity):
 
     __slots__ = ()
 
+    @classmethod
+    def encoded(cls, attributes: Iterable[bytes]) -> Iterator[Delete]:
+        """Yield the operations whose requests have these attributes, a key each."""
+        make = cls.__new__
+        for each in attributes:
+            delete = make(cls)
+            delete._attributes = each
+            yield delete
+
     def request(self, dp_ifindex: int, want_reply: bool = False) -> Request[FlowRecord]:
         """Return the request."""
-        record = self._record(FlowCmd.DEL, dp_ifindex)
-        return record.request("deleting a flow", NLM_F_ECHO if want_reply else 0)
+        return Request(_kind("deleting a flow", _DEL, NLM_F_ECHO if want_reply else 0, dp_ifindex), self._attributes)
 
 
 class Execute:
@@ -206,6 +246,11 @@ class Results(Sequence[Result]):
             self._answers.update(
                 (start + index, answer) for index, answer in enumerate(answers) if answer is not None
             )
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether all were carried out, and there is no more to say."""
+        return not self._answers
 
     def __len__(self) -> int:
         return len(self._operations)

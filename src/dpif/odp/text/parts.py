@@ -5,7 +5,8 @@ Parts stand in the order of the wire, headers of attributes and padding among th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
 
 from dpif._typing import NamedTuple, TypeAlias
 from dpif.netlink.attributes import ATTRIBUTE_HEADER
@@ -42,6 +43,12 @@ def checked(parts: Iterable[Part], call: str) -> Parts:
 def nonzero(parts: Iterable[Part]) -> Parts:
     """Return the parts; what is read must not be zero, which would mean something else."""
     return checked(parts, "nonzero({})")
+
+
+def packer(parts: Parts) -> Callable[..., bytes]:
+    """Return what makes one of the bytes of all parts."""
+    codes = [f"{len(part)}s" if isinstance(part, bytes) else part.code for part in parts]
+    return struct.Struct(f"!{''.join(codes)}").pack
 
 
 def wrapped(number: int, parts: Sequence[Part]) -> Parts:

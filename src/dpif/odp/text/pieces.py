@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 
+from dpif._typing import Final
+
 DEEPEST = 12
 """Forms are made of texts with so many levels of parentheses; Open vSwitch's own have fewer."""
 _DIGITS = b"0123456789abcdefABCDEFxX.:"
-_ENDS = b"()=/{}+-|,"
+_ENDS = b"()=/{}+-|,$"
 _LEVEL = bytes.maketrans(_ENDS + b"B", b"," * len(_ENDS) + b"b")
+LINES: Final = bytes.maketrans(_ENDS + b" \nB", b"," * (len(_ENDS) + 2) + b"b")
+"""Cuts lines of texts, too: at their ends, and at the spaces in them."""
 _NOT_ENDS = bytes(set(range(256)) - set(_ENDS))
-_BINARY = re.compile(rb"(?:^|,)0b[01]*+(?![0-9a-f:])")
+_BINARY = re.compile(rb",0b[01]*+(?![0-9a-f:])")
 _VALUE = re.compile(r"[0-9a-fA-FxX.:]++")
 
 
@@ -28,10 +32,10 @@ def skeleton(text: bytes) -> bytes:
     return text.translate(None, _DIGITS)
 
 
-def split(text: bytes) -> list[str]:
+def split(text: bytes, table: bytes = _LEVEL) -> list[str]:
     """Return the pieces; raise `ValueError` where a number is written as no text of a flow has it."""
-    level = text.translate(_LEVEL)
-    if (b",0b" in level or level[:2] == b"0b") and _BINARY.search(level):
+    level = text.translate(table)
+    if _BINARY.search(level) or (level[:2] == b"0b" and _BINARY.match(b"," + level)):
         raise ValueError("a binary number")  # Python reads it
     return level.decode("ascii").split(",")
 

@@ -50,6 +50,14 @@ class Forms:
         self._most = most
         self._forms: dict[bytes, list[Form | None]] = {}  # None where no form could be made
 
+    def of(self, key: bytes) -> list[Form | None]:
+        """Return the forms of the texts with this skeleton."""
+        return self._forms.get(key) or []
+
+    def has_room(self, key: bytes) -> bool:
+        """Tell whether there may be another form for this skeleton."""
+        return len(self.of(key)) < MAX_OF_A_SKELETON
+
     def read(self, text: bytes, key: bytes) -> Element | None:
         """Return what a text means; None where there is no form that it fits. `key` is the skeleton."""
         forms = self._forms.get(key)
@@ -71,7 +79,7 @@ class Forms:
             if len(self._forms) >= self._most:
                 self._forms.clear()
             forms = self._forms[key] = []
-        if len(forms) >= MAX_OF_A_SKELETON:
+        if not self.has_room(key):
             return None
         form = self._made(text)
         forms.append(form)
