@@ -19,13 +19,15 @@ from dpif.netlink.attributes import attribute, raw_attribute, walk
 from dpif.odp.actions import parse_actions
 from dpif.odp.constants import ActionAttr, KeyAttr, TunnelKeyAttr
 from dpif.odp.constants.flow import FlowAttr
-from dpif.odp.lines import compiled, frequent, tunnels
+from dpif.odp.lines import compiled, frequent, learned
+from dpif.odp.lines.actions import ActionWriter
 from dpif.odp.lines.compiled import FlowLines
 from dpif.odp.lines.flows import FlowWriter
-from dpif.odp.lines.frequent import MAX_ALIKE
+from dpif.odp.lines.learned import MAX_ALIKE
 from dpif.odp.lines.templates import MAX_COMPILED
 from dpif.odp.lines.text import format_flow_line
 from dpif.odp.messages import FlowCounters, FlowRecord
+from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.model.key import FlowKey, parse_key, parse_match
 from dpif.odp.model.nest import Nested
 from dpif.testing.strategies import action_lists, matches
@@ -39,8 +41,7 @@ def _at_once() -> Iterator[None]:
     """Have writers make the first line, and a template the third of a shape."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "FEW", 0)
-        patch.setattr(frequent, "FREQUENT", 1)
-        patch.setattr(tunnels, "FREQUENT", 1)
+        patch.setattr(learned, "FREQUENT", 1)
         yield
 
 
@@ -171,6 +172,15 @@ def any_flow(draw: st.DrawFn) -> FlowRecord:
     )
 
 
+def as_listed(flow: FlowRecord) -> bytes:
+    """The message of a flow in the kernel's order."""
+    payload = flow.to_payload()
+    names = ("UFID", "KEY", "MASK", "USED", "STATS", "TCP_FLAGS", "ACTIONS")
+    order = [FlowAttr[name] for name in names]
+    attributes = {number: attribute(number, payload[start:end]) for number, start, end in walk(payload, OVS_HDRLEN)}
+    return payload[:OVS_HDRLEN] + b"".join([attributes[number] for number in order if number in attributes])
+
+
 def line_or_error(line: Callable[[bytes], str], payload: bytes) -> str:
     try:
         return line(payload)
@@ -194,14 +204,14 @@ def test_all_ways_agree_on_any_flow(flow: FlowRecord, random: Random, style: dic
         ]
     renderer = FlowLines(clock=lambda: NOW, **style)
     for record in flows * 2:
-        payload = record.to_payload()
+        payload = as_listed(record)
         fast = line_or_error(lambda one: "".join(renderer.lines([one])), payload)
         assert fast == line_or_error(lambda one: slow_line(one, **style), payload)
 
 
 @given(any_flow(), st.randoms(use_true_random=False), STYLES)
 def test_all_ways_agree_on_damaged_flows(flow: FlowRecord, random: Random, style: dict[str, Any]) -> None:
-    payload = flow.to_payload()
+    payload = as_listed(flow)
     renderer = FlowLines(clock=lambda: NOW, **style)
     renderer.lines([payload] * 3)
     for _ in range(8):
@@ -326,11 +336,35 @@ def test_other_attributes_under_the_same_mask_are_another_shape() -> None:
         assert renderer.lines(payloads) == slow
 
 
+def test_flows_of_one_shape_have_any_actions() -> None:
+    """They have one template, and each kind of list one of its own, whatever the flows are that have it."""
+    key, mask = parse_match("in_port(1),eth(),eth_type(0x1234)")
+    lists = [
+        "ct(commit,zone=#,mark=#/0xff,label=0x#,nat(src=10.0.0.#:#)),recirc(#)",
+        "set(tunnel(tun_id=#,dst=10.0.0.#,ttl=64,geneve({class=0x102,type=0x80,len=4,0x#}),flags(key))),#",
+        "set(eth(src=00:00:00:00:00:0#/ff:ff:ff:ff:ff:ff)),push_vlan(vid=#,pcp=0),#",
+        "sample(sample=50%,actions(#,userspace(pid=#))),check_pkt_len(size=#,gt(#),le(drop))",
+    ]
+    payloads = [
+        as_listed(FlowRecord(command=1, key=key.to_bytes(), mask=mask.to_bytes(), actions=_encode(text)))
+        for number in range(1, 9)
+        for text in [actions.replace("#", str(number)) for actions in lists]
+    ]
+    slow = [slow_line(payload) for payload in payloads]
+    renderer = FlowLines()
+    with counting_written() as written:
+        assert renderer.lines(payloads) == slow
+        assert written.call_count <= 1 + len(lists)
+    with mock.patch.object(ActionWriter, "write", autospec=True, side_effect=ActionWriter.write) as written:
+        assert FlowLines().lines(payloads) == slow
+        assert written.call_count <= 4 * len(lists)
+
+
 def test_of_many_shapes_that_look_alike_some_have_no_template() -> None:
     texts = [f"in_port(1),eth(),eth_type(0x{number:04x})" for number in range(0x1000, 0x1000 + 2 * MAX_ALIKE)]
     payloads = payloads_of(texts)
     renderer = FlowLines()
-    for count in (2 * MAX_ALIKE, 2 * MAX_ALIKE, MAX_ALIKE):
+    for count in (2 * MAX_ALIKE, MAX_ALIKE, MAX_ALIKE):
         with counting_written() as written:
             assert [line.partition(", packets")[0] for line in renderer.lines(payloads)] == texts
             assert written.call_count == count
@@ -345,6 +379,19 @@ def test_of_many_shapes_some_have_no_template(monkeypatch: pytest.MonkeyPatch) -
     with counting_written() as written:
         assert len(renderer.lines(payloads)) == len(texts)
         assert written.call_count == 1
+
+
+def test_what_is_rare_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what has a template, and not for good."""
+    monkeypatch.setattr(learned, "MAX_KNOWN", 3)
+    monkeypatch.setattr(learned, "FREQUENT", 3)
+    rare = [f"in_port(1),eth(src=00:00:00:00:00:00/{number:02x}:00:00:00:00:00)" for number in range(1, 9)]
+    renderer = FlowLines()
+    renderer.lines(payloads_of(["in_port(1)"] * 3))
+    renderer.lines(payloads_of(rare))
+    with counting_written() as written:
+        renderer.lines(payloads_of(["in_port(1)", *[rare[-1]] * 4]))
+        assert written.call_count == 2
 
 
 def test_few_flows_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ There are three ways, and all give the same lines; `compiled` says when each is 
   `keys` those of flow keys (`tunnels`, and `special` for what has a form of its own), `actions` those of actions
   (`arguments` for those that hold attributes, `userdata`), `flows` put them together. They need no flow to have been
   like this one.
-* *Templates* make the lines of flows that many are like (`frequent`): `shapes`, `nests` and `tunnel_pieces` tell what
-  is text in these and what is a value at its place, and `templates` compiles that.
+* *Templates* make the lines of flows, and the lists of actions, that many are like: `shapes`, `nests` and
+  `tunnel_pieces` tell what is text in these and what is a value at its place (`in_place`), `action_pieces` what is in
+  actions, and `templates` compiles that. `learned` says when, and `frequent` which template a flow goes by.
 """

@@ -31,7 +31,7 @@ class ActionWriter(dict[int, tuple[int, Writer]]):
         super().__init__()
         self.mode = mode._replace(exact=True)
         self._depth = 0
-        self._set = KeyWriter(Mode(exact=True, verbose=True))
+        self.keys_set = KeyWriter(Mode(exact=True, verbose=True))
         self._set_masked = KeyWriter(Mode(always=True))
 
     def write(self, data: bytes, at: int, end: int) -> str:
@@ -105,7 +105,7 @@ class ActionWriter(dict[int, tuple[int, Writer]]):
 
     def _write_set(self, size: int) -> Writer:
         """Return what writes ``set(…)`` of one attribute that fills the payload."""
-        forms = self._set.forms
+        forms = self.keys_set.forms
         words = size // 4
 
         def write(data: bytes, at: int, mask: bytes, mask_at: int) -> str:
@@ -126,7 +126,7 @@ class ActionWriter(dict[int, tuple[int, Writer]]):
             (word,) = _WORD.unpack_from(data, at)
             found = writers.get(word)
             if found is None:
-                found = writers[word] = self._masked(word, size)
+                found = writers[word] = self.masked(word, size)
             half, write_half = found
             at += NLA_HDRLEN
             return f"set({write_half(data, at, data, at + half)})"
@@ -135,7 +135,8 @@ class ActionWriter(dict[int, tuple[int, Writer]]):
             raise Unusual
         return write
 
-    def _masked(self, word: int, size: int) -> tuple[int, Writer]:
+    def masked(self, word: int, size: int) -> tuple[int, Writer]:
+        """Return half the length of a value and its mask, with this header, and what writes the value under it."""
         length, type_ = ATTRIBUTE_HEADER.unpack(_WORD.pack(word))
         attr = FlowKey.ATTRS.get(type_ & NLA_TYPE_MASK)
         if attr is None or isinstance(attr.type, Nested) or length < NLA_HDRLEN or align(length) != size:

@@ -75,6 +75,10 @@ class ArgumentWriter(dict[int, tuple[int, int, Writer]]):
             return "ct"
         return f"{self._cls.word}({arguments})"
 
+    def is_told(self, rank: int) -> bool:
+        """Tell whether the argument of this rank has a text."""
+        return rank not in self._untold
+
     def __missing__(self, word: int) -> tuple[int, int, Writer]:
         length, type_ = ATTRIBUTE_HEADER.unpack(_WORD.pack(word))
         attr = self._cls.ATTRS.get(type_ & NLA_TYPE_MASK)

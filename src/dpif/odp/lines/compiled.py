@@ -7,18 +7,19 @@ There are three ways to make a line, and all make the same one; property tests s
 * By *writers* (`flows.py`): functions, one for each kind of attribute and action, that make text of the bytes.
   Any flow that a kernel can dump goes this way in 4 to 20 us, though no other have its mask, layout or actions.
 * By *templates*, 1 to 5 us, for what is frequent. Most flows of a dump share *shapes*: the same attributes of the
-  same lengths, the same mask. When so many flows have had length and mask in common that it pays, a template is made:
-  a function that reads the values that changed between messages at their offsets, by one `struct` call for each byte
-  order, and puts them between the texts that did not. It compares all bytes but the values with those of the first
-  message, in the same calls that read these, and so tells itself whether a message is as it knows them. If not,
-  writers make this line, and the template is compiled anew to read what is new in it. Values that say what follows
-  them (EtherType, protocol, fragment type) belong to the shape; nests and actions are given to their writers.
+  same lengths, the same mask. When so many flows have had these in common that it pays, a template is made: a
+  function that reads the values that changed between messages at their offsets, by one `struct` call for each byte
+  order, and puts them between the texts that did not. All other bytes it compares with those of the first message,
+  most of them as one number, and so tells itself whether a message is as it knows them. If not, writers make this
+  line, and the template is compiled anew to read what is new in it. Values that say what follows them (EtherType,
+  protocol, fragment type) belong to the shape. Lists of actions have templates of their own, so that shapes do not
+  multiply: whatever the actions of a flow are, its key has the same one.
 
 ::
 
     message   headers | KEY: in_port eth eth_type … | MASK: … | STATS | USED | ACTIONS: …
-    compared  ======= | ============ === ========== | ======= | ==    | ==   | ==========
-    read              |                 1           |         |   2 3 |   4  |
+    compared  ======= | ============ === ========== | ======= | ==    | ==   |
+    read              |                 1           |         |   2 3 |   4  | 5: by their own
 
 """
 

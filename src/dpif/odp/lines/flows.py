@@ -16,6 +16,7 @@ from dpif.odp.constants.flow import FlowAttr
 from dpif.odp.lines.actions import ActionWriter
 from dpif.odp.lines.fields import Remembered
 from dpif.odp.lines.keys import KeyWriter, Mode, Unusual
+from dpif.odp.lines.learned import ActionLists
 from dpif.odp.lines.text import format_tcp_flags
 from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.model.attrs import Style
@@ -65,13 +66,15 @@ class FlowWriter:
         mode = Mode(verbose=style.verbose, port_names=style.port_names)
         self.key = KeyWriter(mode)
         self.actions = ActionWriter(mode)
-        self.lists = Remembered(lambda data: self.actions.write(data, 0, len(data)))
+        self.lists = Remembered(ActionLists(self.actions).write)
         """Lists of actions by their bytes: many flows share few."""
         self._verbose = style.verbose
         self._places = _Places()
         self._now = now
         self.mask = slice(0)
         """Where the mask of the last message stood."""
+        self.head = 0
+        """What stood before its actions, in bytes; the whole message if they did not come last."""
 
     def line(self, payload: bytes) -> str:
         """Return the line of a message; raise `Unusual` for one that is not as the kernel sends it."""
@@ -96,6 +99,7 @@ class FlowWriter:
             raise Unusual
         actions = self.lists[payload[starts[_ACTIONS] : ends[_ACTIONS]]]
         self.mask = slice(starts[_MASK], ends[_MASK])
+        self.head = starts[_ACTIONS] if ends[_ACTIONS] == len(payload) else len(payload)
         packets, octets = _COUNTERS.unpack_from(payload, starts[_STATS]) if _STATS in starts else (0, 0)
         (used,) = _USED.unpack_from(payload, starts[_USED_AT]) if _USED_AT in starts else (0,)
         seconds = f"{max(self._now() - used, 0) / 1000:.3f}s" if used else "never"

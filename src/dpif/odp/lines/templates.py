@@ -1,8 +1,8 @@
 """What reads values of a message at their offsets and puts them between texts: the templates of a `Shape`.
 
 A `Value` says where it stands, by what `struct` code it is read, and how a Python expression shows it. The texts and
-values of a line, in their order, are compiled to a function, the template. What it unpacks beside the values it
-compares with a sample, so it tells by itself whether another message is like that one.
+values of a line, in their order, are compiled to a function, the template. It compares what it does not read with a
+sample, so it tells by itself whether another message is like that one.
 
 Most values are the same in most messages of a shape. What was the same in all so far is text in the template, and
 its bytes are compared; a message with something else there has the template compiled anew, to read that as well.
@@ -11,25 +11,26 @@ This file knows nothing of flows.
 
 from __future__ import annotations
 
-import _socket as socket  # `socket` around it takes longer to load than all of netlink
-import functools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dpif._typing import Any, Final, NamedTuple
-from dpif.odp.lines.fields import Remembered
-from dpif.odp.model.kinds import Ipv4Kind, Ipv6Kind, Kind, MacKind, UInt
+from dpif.odp.lines.fields import NAMES, of_raw
+from dpif.odp.model.kinds import Ipv4Kind, Kind
 
 MAX_COMPILED: Final = 4
 """How often a shape is compiled to read what else changes; the last time it reads all values."""
+_LONG: Final = 48
+"""Bytes that are the same, in a row, and so many that they are compared by themselves."""
 
 Template = Callable[[bytes], str]
 """Returns the line of a message, the empty text if that is not like its sample."""
 
 
 class Value(NamedTuple):
-    """A value in a message: where it stands, how it is read, and the expression that shows it, with ``{0}`` for it.
+    """A value in a message: where it stands, how it is read, and how it is shown.
 
+    ``expression`` is a part of an f-string, with ``@`` for the value, as in the keys of ``names``, which it needs.
     ``show`` makes the same text of its bytes the slow way; a value without it is another in every message.
     ``condition`` is one that must hold if the message has the shape. ``field`` is the place of all that is read when
     this changes, if that is more than the value.
@@ -39,7 +40,7 @@ class Value(NamedTuple):
     code: str
     order: str
     expression: str
-    names: dict[str, Any]
+    names: dict[str, Any] = {}
     show: Callable[[bytes], str] | None = None
     condition: str = ""
     field: slice | None = None
@@ -54,13 +55,12 @@ class Value(NamedTuple):
         """Where it stands."""
         return slice(self.offset, self.offset + struct.calcsize(f"={self.code}"))
 
+    def source(self, text: str) -> str:
+        """Return a text with the variable in its place."""
+        return text.replace("@", self.variable)
+
 
 Piece = str | Value
-
-
-def moved(piece: Piece, by: int) -> Piece:
-    """Return a piece for where messages begin elsewhere; a value of it is its own field there."""
-    return piece if isinstance(piece, str) else piece._replace(offset=piece.offset + by, field=None)
 
 
 def shown(piece: Piece, message: bytes) -> str:
@@ -73,51 +73,24 @@ def shown(piece: Piece, message: bytes) -> str:
 
 def field_values(kind: Kind[Any], offset: int, order: str) -> Iterator[Piece]:
     """Yield how a field's value is read and shown."""
-    if not isinstance(kind, Ipv4Kind):
-        yield _value(kind, offset, order)
+    if isinstance(kind, Ipv4Kind):
+        field = slice(offset, offset + kind.size)
+        for place in range(field.start, field.stop):  # four numbers: half of what `inet_ntoa` takes
+            yield "." if place > offset else ""
+            yield Value(place, "B", order, "{@}", {}, lambda data: str(data[0]), field=field)
         return
-    field = slice(offset, offset + kind.size)
-    for place in range(field.start, field.stop):  # four numbers: half of what `inet_ntoa` takes
-        yield "." if place > offset else ""
-        yield Value(place, "B", order, "{{{0}}}", {}, lambda data: str(data[0]), field=field)
-
-
-def _value(kind: Kind[Any], offset: int, order: str) -> Value:
-    """Return how a field's value is read and shown: the frequent kinds in place, the others by themselves."""
 
     def show(data: bytes) -> str:
         return kind.show(struct.unpack(order + kind.code, data)[0])
 
-    def value(expression: str, **names: Any) -> Value:
-        return Value(offset, kind.code, order, expression, names, show)
-
-    if isinstance(kind, MacKind):
-        return value("{{{0}.hex(colon)}}", colon=":")
-    if isinstance(kind, Ipv6Kind):
-        return value("{{ipv6[{0}]}}", ipv6=_ipv6)
-    if type(kind) is UInt and kind.base == "d":
-        return value("{{{0}}}")
-    if type(kind) is UInt and kind.base == "x":
-        return value("{{hex({0}) if {0} else 0}}")
-    if type(kind) is UInt:
-        return value(f"0x{{{{{{0}}:{kind.base}}}}}")
-    name = f"show_{offset}"
-    return value("{{" + name + "[{0}]}}", **{name: _remembered(kind)})
-
-
-@functools.cache
-def _remembered(kind: Kind[Any]) -> Remembered:
-    """Return the texts of values of `kind`; one for all templates."""
-    return Remembered(kind.show)
-
-
-_ipv6: Final = Remembered(functools.partial(socket.inet_ntop, socket.AF_INET6))
+    text, names = of_raw(kind, "@")
+    yield Value(offset, kind.code, order, text, names, show)
 
 
 class Shape:
     """What messages have in common whose lines are made of the same `pieces`.
 
-    They are as long as `sample`, and have its bytes where it is to be `compared` and no value stands.
+    They begin as `sample` does, but for the values in it and where it is not to be `compared`.
     """
 
     def __init__(self, pieces: Sequence[Piece], sample: bytes, compared: bytearray) -> None:
@@ -136,22 +109,22 @@ class Shape:
         self._compiled = 0
 
     def includes(self, message: bytes) -> bool:
-        """Tell whether a message of the sample's length has the shape."""
+        """Tell whether a message that is as long has the shape."""
         return all(message[run] == self._sample[run] for run in self._common)
 
-    def template_for(self, message: bytes) -> Template:
-        """Return what makes the line of a message that has the shape, and of those that differ no more."""
+    def template_for(self, messages: Iterable[bytes]) -> Template:
+        """Return what makes the lines of messages that have the shape, and of those that differ no more."""
         self._compiled += 1
-        if self._compiled == MAX_COMPILED:
-            return self.whole
-        _fill(self._changing, [field for field in self._fields if message[field] != self._sample[field]], 1)
+        if self.is_whole:
+            _fill(self._changing, self._fields, 1)
+        for message in messages:
+            _fill(self._changing, [field for field in self._fields if message[field] != self._sample[field]], 1)
         return _compile(self._pieces, self._sample, self._changing)
 
-    @functools.cached_property
-    def whole(self) -> Template:
-        """What makes the line of any message that has the shape."""
-        _fill(self._changing, self._fields, 1)
-        return _compile(self._pieces, self._sample, self._changing)
+    @property
+    def is_whole(self) -> bool:
+        """Whether its last template reads all values."""
+        return self._compiled >= MAX_COMPILED
 
 
 def _fill(marks: bytearray, places: Iterable[slice], mark: int) -> None:
@@ -177,9 +150,8 @@ def _compile(pieces: Sequence[Piece], sample: bytes, changing: bytearray) -> Tem
     pieces = [
         piece if isinstance(piece, Value) and changing[piece.offset] else shown(piece, sample) for piece in pieces
     ]
-    values = [piece for piece in pieces if isinstance(piece, Value)]
-    values = _in_few_orders([*values, *_constants(sample, changing)])
-    names: dict[str, Any] = {}
+    values = _in_few_orders([piece for piece in pieces if isinstance(piece, Value)])
+    names = dict(NAMES)
     source = "def line(payload):\n"
     for order, unpack in (("=", "host"), ("!", "network")):
         group = [value for value in values if value.order == order]
@@ -187,9 +159,10 @@ def _compile(pieces: Sequence[Piece], sample: bytes, changing: bytearray) -> Tem
             names[unpack] = struct.Struct(_format(order, group)).unpack_from
             source += f"    {''.join([f'{value.variable}, ' for value in group])}= {unpack}(payload)\n"
     for value in values:
-        names.update(value.names)
-    conditions = [value.condition.format(value.variable) for value in values if value.condition]
-    text = "".join([_escaped(p) if isinstance(p, str) else p.expression.format(p.variable) for p in pieces])
+        names.update({value.source(name): thing for name, thing in value.names.items()})
+    conditions = [*_comparisons(sample, changing, names)]
+    conditions += [value.source(value.condition) for value in values if value.condition]
+    text = "".join([_escaped(p) if isinstance(p, str) else p.source(p.expression) for p in pieces])
     source += f"    return f{text!r} if {' and '.join(conditions) or True} else ''"
     exec(source, names)
     template: Template = names["line"]
@@ -200,11 +173,34 @@ def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _constants(sample: bytes, changing: bytearray) -> Iterator[Value]:
-    """Yield what reads and compares the bytes that are not `changing`; they are not shown."""
-    for run in _runs(bytearray(not byte for byte in changing)):
-        name = f"same_{run.start}"
-        yield Value(run.start, f"{run.stop - run.start}s", "=", "", {name: sample[run]}, condition=f"{{0}} == {name}")
+def _comparisons(sample: bytes, changing: bytearray, names: dict[str, Any]) -> Iterator[str]:
+    """Yield what compares the bytes that are not `changing`: those between long runs all at once, as a number.
+
+    Each run by itself would be a value to read, and a condition.
+    """
+    together = bytearray(not byte for byte in changing)
+    long = [run for run in _runs(together) if run.stop - run.start >= _LONG]
+    _fill(together, long, 0)
+    for run in long:
+        yield _same(run, sample[run], names)
+    start = 0
+    for stop in [*[run.start for run in long], len(sample)]:
+        first, last = together.find(1, start, stop), together.rfind(1, start, stop)
+        if first >= 0:
+            run = slice(first, last + 1)
+            if together.find(0, first, last) < 0:
+                yield _same(run, sample[run], names)
+            else:
+                mask = int.from_bytes(bytes([255 * byte for byte in together[run]]), "little")
+                names[f"mask_{first}"] = mask
+                names[f"same_{first}"] = int.from_bytes(sample[run], "little") & mask
+                yield f"number(payload[{run.start}:{run.stop}], little) & mask_{first} == same_{first}"
+        start = stop
+
+
+def _same(run: slice, data: bytes, names: dict[str, Any]) -> str:
+    names[f"same_{run.start}"] = data
+    return f"payload[{run.start}:{run.stop}] == same_{run.start}"
 
 
 def _in_few_orders(values: list[Value]) -> list[Value]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dpif._typing import Any, Final
 from dpif.odp.constants.key import TunnelKeyAttr
+from dpif.odp.lines.in_place import joined
 from dpif.odp.lines.keys import Mode
 from dpif.odp.lines.nests import NestPieces, Span
-from dpif.odp.lines.templates import Piece, Shape, Template, Value
+from dpif.odp.lines.templates import Piece, Value
 from dpif.odp.lines.tunnels import TunnelWriter, show_flags
 from dpif.odp.model.attrs import Empty
 from dpif.odp.model.kinds import U8, U8X, U16X, sharp
@@ -53,7 +54,7 @@ class TunnelPieces(NestPieces):
         for option, bits in zip(options, self._masks(options), strict=True):
             self.decided.append((at + _HEADER - 1, at + _HEADER))
             parts = self._option(at, option, bits)
-            pieces += ["{", *[piece for part in parts for piece in (",", *part)][1:], "}"]
+            pieces += ["{", *joined(parts), "}"]
             at += _HEADER + len(option.data)
         return [*pieces, ")"]
 
@@ -69,9 +70,9 @@ class TunnelPieces(NestPieces):
         size = len(option.data)
         parts: list[list[Piece]] = []
         if verbose or bits.class_:
-            parts.append(["class=", *self._field(U16X, at, "!", bits.class_)])
+            parts.append(["class=", *self.field(U16X, at, "!", bits.class_)])
         if verbose or bits.type:
-            parts.append(["type=", *self._field(U8X, at + 2, "!", bits.type)])
+            parts.append(["type=", *self.field(U8X, at + 2, "!", bits.type)])
         if verbose or bits.length is None or bits.length:
             length = size // 4 if bits.length is None else bits.length
             parts.append([f"len={U8.show_masked(size, 0xFF if length == 0x1F else length)}"])
@@ -89,12 +90,6 @@ def _data(at: int, size: int) -> Value:
         return sharp(int.from_bytes(data, "big"))
 
     if size in _NUMBERS:
-        return Value(at, _NUMBERS[size], "!", "{{hex({0}) if {0} else 0}}", {}, show)
-    number = "{{(hex(n) if (n := number({0}, big)) else 0)}}"
-    return Value(at, f"{size}s", "=", number, {"number": int.from_bytes, "big": "big"}, show)
-
-
-def template_of(key: bytes, mode: Mode) -> Template:
-    """Return what makes the text of a key to be set, and of those that have its shape."""
-    nest = TunnelPieces(Span(key, 0, len(key)), mode)
-    return Shape(nest.pieces(), key, nest.compared()).whole
+        return Value(at, _NUMBERS[size], "!", "{hex(@) if @ else 0}", {}, show)
+    number = "{(hex(n) if (n := number(@, big)) else 0)}"
+    return Value(at, f"{size}s", "=", number, {"big": "big"}, show)

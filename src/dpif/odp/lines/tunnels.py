@@ -10,8 +10,7 @@ from dpif.netlink.constants import NLA_HDRLEN, NLA_TYPE_MASK
 from dpif.odp.constants import NshKeyAttr
 from dpif.odp.constants.key import TunnelKeyAttr
 from dpif.odp.lines.fields import Remembered, Writer
-from dpif.odp.lines.keys import MAX_ALIKE, Forms, Mode, Unusual, length_at, write_attribute
-from dpif.odp.lines.templates import Template
+from dpif.odp.lines.keys import Forms, Mode, Unusual, length_at, write_attribute
 from dpif.odp.model.attrs import Empty, Structure
 from dpif.odp.model.kinds import TUNNEL_FLAGS, sharp
 from dpif.odp.model.nest import Attr, Nested
@@ -19,8 +18,6 @@ from dpif.odp.model.nsh import NSH_M_TYPE1, Nsh
 from dpif.odp.model.tunnel import FLAGS, Tunnel
 from dpif.odp.model.tunnel_options import GeneveOption, GeneveType, VxlanOptions
 
-FREQUENT: Final = 32
-"""Keys that are set have a template when so many of their length had none."""
 _FLAG_BITS: Final = sum(1 << number for number in (TunnelKeyAttr.ID, *FLAGS))
 _MDTYPE: Final = NLA_HDRLEN + 2
 """Where the type of metadata stands in an NSH key."""
@@ -51,36 +48,19 @@ class TunnelWriter:
     def __init__(self, mode: Mode) -> None:
         self._mode = mode._replace(port_names=None)
         self.forms = Forms(Tunnel, self._make)
-        self._sets: dict[int, list[Template]] = {}
-        self._met: dict[int, int] = {}
         self._flags = Remembered(lambda bits: show_flags(bits[0], bits[1], self._mode))
 
     def write(self, data: bytes, at: int, mask: bytes, mask_at: int) -> str:
         """Write one, its length being that of the header before it."""
         end = at + length_at(data, at)
         if self._mode.exact:
-            for template in self._sets.get(end - at, ()):
-                text = template(data[at:end])
-                if text:
-                    return f"tunnel({text})"
             walked = self.forms.walk(data, at, end, data, at, end)
-            self._count(data[at:end])
         else:
             walked = self.forms.walk(data, at, end, mask, mask_at, mask_at + length_at(mask, mask_at))
         flags = self._flags[walked.present & _FLAG_BITS, walked.matched & _FLAG_BITS]
         if flags:
             walked.texts.append(flags)
         return f"tunnel({','.join(walked.texts)})"
-
-    def _count(self, key: bytes) -> None:
-        """Note a key to be set for which there is no template; when they are many, make one, as for whole flows."""
-        size = len(key)
-        met = self._met[size] = self._met.get(size, 0) + 1
-        known = self._sets.setdefault(size, [])
-        if met % FREQUENT == 0 and len(known) < MAX_ALIKE:
-            from dpif.odp.lines.tunnel_pieces import template_of
-
-            known.append(template_of(key, self._mode))
 
     def _make(self, attr: Attr[Any], size: int) -> Writer:
         type_, name = attr.type, attr.text_name
