@@ -50,14 +50,17 @@ def parse(argv: Sequence[str]) -> Invocation:
     if not words:
         raise UsageError("missing command name; use --help for help")
     command = find(words[0])
-    _check_count(command, len(words) - 1)
+    _check_count(command, words[1:])
     return Invocation(command, words[1:], options)
 
 
 def find(name: str) -> Command:
     """Return the command of a name; raise `CommandError`."""
     if name not in BY_NAME:
-        raise CommandError(f"unknown command '{name}'{_did_you_mean(_harmless(name))}; use --help for help")
+        from dpif.cli.strangers import owner_of_command
+
+        known = owner_of_command(name) or _did_you_mean(_harmless(name))
+        raise CommandError(f"unknown command '{name}'{known}; use --help for help")
     return BY_NAME[name]
 
 
@@ -131,9 +134,12 @@ def read(switches: Iterable[Switch], command: Command | None) -> tuple[SimpleNam
 
 def _unknown(flag: str, flags: Flags) -> str:
     """Return what is wrong with an option that is not one of the command's `flags`, and the closest of these."""
+    from dpif.cli import strangers  # for a mistake alone
+
     if not flag.startswith("--"):
-        return f"invalid option -- '{flag[1:]}'"
-    return f"unrecognized option '{flag}'{_owner(flag) or _did_you_mean(_misspelled(flag, flags))}"
+        return f"invalid option -- '{flag[1:]}'{strangers.owner_of_option(flag)}"
+    known = _owner(flag) or strangers.owner_of_option(flag)
+    return f"unrecognized option '{flag}'{known or _did_you_mean(_misspelled(flag, flags))}"
 
 
 def _harmless(name: str) -> str:
@@ -189,15 +195,26 @@ def see_help(command: Command | None) -> str:
     return f"; see 'dpif {command.name} --help'" if command else "; use --help for help"
 
 
-def _check_count(command: Command, count: int) -> None:
+def _check_count(command: Command, words: Sequence[str]) -> None:
     """Raise unless the command takes so many words."""
+    count = len(words)
     if count < command.least:
         problem = f"requires at least {command.least} arguments"
     elif count > command.most:
         problem = f"takes at most {command.most} arguments"
     else:
         return
-    raise UsageError(f"'{command.name}' command {problem}; {command.synopsis}")
+    raise UsageError(f"'{command.name}' command {problem}{_whose_words(words)}; {command.synopsis}")
+
+
+def _whose_words(words: Sequence[str]) -> str:
+    """Return what is said of a flow with its actions in one word, as ``ovs-ofctl`` takes it."""
+    if not any("actions=" in word for word in words):
+        return ""
+    from dpif.odp.openflow import openflow_mistake
+
+    mistake = openflow_mistake(words[-1], None)
+    return f"; {mistake.reason}; {mistake.hint}" if mistake else ""
 
 
 def _owner(flag: str) -> str:

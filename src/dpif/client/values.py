@@ -47,7 +47,7 @@ def encode_match(
             prefix, rest = split_ufid(key)
             ufid = prefix if ufid is None else ufid
             encoded = None if prefix is None else encode_match_text(rest)
-        key, bits = parse_match(rest, port_names) if encoded is None else encoded
+        key, bits = _parse_match(rest, port_names) if encoded is None else encoded
         mask = bits if mask is None else mask
     if isinstance(mask, str):
         mask = _parse_mask(mask)
@@ -56,6 +56,20 @@ def encode_match(
         mask if mask is None or isinstance(mask, bytes) else mask.without_packet_type().to_bytes(),
         None if ufid is None else Ufid(ufid),
     )
+
+
+def _parse_match(text: str, port_names: Mapping[str, int] | None) -> tuple[FlowKey, FlowMask]:
+    try:
+        return parse_match(text, port_names)
+    except ParseError as error:
+        raise _of_openflow(error, text, None) from None
+
+
+def _of_openflow(error: ParseError, flow: str | None, actions: str | None) -> ParseError:
+    """Return the error that says so where a text is OpenFlow's, else the one that there is."""
+    from dpif.odp.openflow import openflow_mistake  # for a mistake alone
+
+    return openflow_mistake(flow, actions) or error
 
 
 def _parse_mask(text: str) -> FlowMask:
@@ -82,7 +96,12 @@ def encode_actions(actions: ActionsLike) -> bytes:
 @functools.lru_cache(MAX_REMEMBERED)
 def _encode_actions_text(text: str) -> bytes:
     encoded = encode_actions_text(text)
-    return parse_actions(text).to_bytes() if encoded is None else encoded
+    if encoded is not None:
+        return encoded
+    try:
+        return parse_actions(text).to_bytes()
+    except ParseError as error:
+        raise _of_openflow(error, None, text) from None
 
 
 def decode_match(match: Match) -> tuple[FlowKey, FlowMask | None]:

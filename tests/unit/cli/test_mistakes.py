@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -27,7 +28,7 @@ ARP = "in_port(1),eth(),eth_type(0x0806),arp()"
         ("-t x show", "expected a number of seconds"),
         ("add-if netdev@br0 p9,type=dumy", "did you mean 'dummy'?"),
         ("add-if netdev@br0 p9,typ=dummy", "not configurable: typ; it takes type and port_no"),
-        ("add-flow netdev@br0 tcp,tp_dst=80 2", "a flow is written as in in_port(1)"),
+        ("add-flow netdev@br0 tcp,tp_dst=80,bogus 2", "a flow is written as in in_port(1)"),
         ("add-flow netdev@br0 in_port(1),eth(),ipv4(dst=10.0.0.1) 2", "ipv4(...) needs eth_type(0x0800)"),
         ("add-flow netdev@br0 in_port(1),eth(),arp(op=1) 2", "arp(...) needs eth_type(0x0806) or eth_type(0x8035)"),
         ("add-flow netdev@br0 in_port(1),eth(),eth_type(0x0800),ipv4(dts=1.2.3.4) 2", "did you mean 'dst'?"),
@@ -45,6 +46,69 @@ def test_the_next_step(br0: str, run: Run, words: str, advice: str) -> None:
     assert ran.status in (1, 2)
     assert (ran.stdout, ran.stderr.count("\n")) == ("", 1)
     assert advice in ran.stderr
+
+
+OFCTL = "it is one of ovs-ofctl, which speaks OpenFlow"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("dump-flows netdev@br0 -O OpenFlow13", f"invalid option -- 'O' ({OFCTL})"),
+        ("-O OpenFlow13 dump-flows", f"invalid option -- 'O' ({OFCTL})"),
+        ("dump-flows --protocols=OpenFlow13", OFCTL),
+        ("del-flows --strict netdev@br0", OFCTL),
+        ("dump-ports br0", OFCTL),
+        ("add-br br0", "it is one of ovs-vsctl"),
+        ("ofproto/trace br0", "it is one of ovs-appctl"),
+        ("dump-flows netdev@br0 tcp,tp_dst=80", "(to filter: filter='tcp,tp_dst=80')"),
+        ("dump-flows netdev@br0 --file x", "unrecognized option '--file'; see"),
+    ],
+)
+def test_what_is_another_tools_is_said_to_be(br0: str, run: Run, words: str, said: str) -> None:
+    ran = run(*words.split())
+    assert ran.status in (1, 2)
+    assert said in ran.stderr
+    assert "did you mean" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["add-flow", "mod-flow --may-create"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tcp,in_port=h1,tp_dst=80", "actions=output:h2"),
+        ("tcp,in_port=1,tp_dst=80", "2"),
+        ("priority=5,tcp,in_port=1,tp_dst=80,actions=output:2",),
+        ("in_port(1),eth(),eth_type(0x0800),ipv4(proto=6),tcp(dst=80),tcp_flags(0/0)", "output:2"),
+    ],
+)
+def test_openflow_is_told_what_to_type_and_that_works(
+    br0: str, run: Run, command: str, words: tuple[str, ...]
+) -> None:
+    if len(words) == 1 and command.startswith("mod"):
+        return  # without actions those that there are stay
+    refused = run(*command.split(), br0, *words)
+    assert refused.status == 1
+    assert "this is OpenFlow, which ovs-ofctl speaks" in refused.stderr
+    typed = shlex.split(refused.stderr.partition("type: ")[2].partition(") (Invalid")[0])
+    assert run(*command.split(), br0, *typed) == (0, "", "")
+    assert run("dump-flows", "--no-names", br0).stdout.endswith(
+        "tcp(dst=80), packets:0, bytes:0, used:never, actions:2\n"
+    )
+
+
+def test_openflow_in_files_and_alone(br0: str, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "flows"
+    file.write_text("priority=5, arp actions=output:2\narp,actions=2\narp output:2\n")
+    said = run("add-flows", br0, str(file)).stderr.splitlines()
+    for number, line in enumerate(said, 1):
+        assert line.startswith(f"dpif: {file}:{number}: parsing flow key (this is OpenFlow")
+        assert 'type: "eth(),eth_type(0x0806),arp()" 2)' in line
+    assert len(said) == 3
+    assert 'type: "eth(),eth_type(0x0806),arp()")' in run("del-flow", br0, "arp").stderr
+    assert 'type: "push_vlan(vid=5,pcp=0),2")' in run("parse-actions", "mod_vlan_vid:5,output:2").stderr
+    assert "this is OpenFlow" in run("add-flow", "arp,actions=2").stderr
+    assert "this is OpenFlow" in run("normalize-actions", "arp", "2").stderr
 
 
 def test_a_switch_on_a_port_that_is_not_there_changes_nothing(br0: str, run: Run) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from dpif._typing import Final
-from dpif.cli.commands.flows import FlowReader
+from dpif.cli.commands.flows import FlowReader, refuse_openflow
 from dpif.cli.errors import CommandError
 from dpif.client.operations import Delete, Put
 from dpif.odp.text.file_lines import Lines
@@ -73,6 +73,8 @@ class LineReader:
             return None
         verb, flow, actions = split_line(text, self._verb)
         if not flow or (verb == "delete") == bool(actions):
+            if mistake := _of_openflow(text.removeprefix(verb)):
+                return mistake
             expected = "a flow alone" if verb == "delete" else "a flow, a space, and actions"
             return f"Failed parsing line number {number}, skipped! (expected {expected})"
         try:
@@ -80,7 +82,7 @@ class LineReader:
                 return self._reader.delete(flow)
             put = self._reader.put(flow, actions, create=verb == "add", modify=verb == "modify")
         except CommandError as error:
-            return str(error)
+            return _of_openflow(text.removeprefix(verb)) or str(error)
         if put.actions is not None and flow == text.partition(" ")[0]:
             self._remember(line.strip().partition(b" ")[2], put.actions)
         return put
@@ -88,6 +90,15 @@ class LineReader:
     def _remember(self, text: bytes, actions: bytes) -> None:
         if len(self._actions) < MAX_REMEMBERED:
             self._actions[text] = actions
+
+
+def _of_openflow(text: str) -> str:
+    """Return what is wrong with a line as ``ovs-ofctl`` has it, with blanks where it likes; nothing for another."""
+    try:
+        refuse_openflow("parsing flow key", text, None)
+    except CommandError as error:
+        return str(error)
+    return ""
 
 
 def _text(line: bytes) -> str:

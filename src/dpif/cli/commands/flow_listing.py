@@ -67,12 +67,20 @@ def dump_flows(context: Context) -> None:
     datapath, rest = context.open_optional(request.words, most=1)
     with datapath:
         if rest:
-            raise UsageError(f"unexpected argument '{rest[0]}'; {context.command.synopsis}")
+            raise UsageError(f"unexpected argument '{rest[0]}'{_as_filter(rest)}; {context.command.synopsis}")
         with context.failing("Failed to dump flows from datapath"):
             try:
                 _print(context, datapath, request)
             except DumpInterrupted:
                 context.note("the flow table changed while it was read: flows may be missing, or be there twice")
+
+
+def _as_filter(words: list[str]) -> str:
+    """Return how to ask for flows, where words are what ``ovs-ofctl`` takes for that."""
+    from dpif.odp.filter.openflow import is_openflow
+
+    text = ",".join(words)
+    return f" (to filter: filter='{text}')" if is_openflow(text) else ""
 
 
 def _print(context: Context, datapath: Datapath, request: _Request) -> None:

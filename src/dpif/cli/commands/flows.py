@@ -60,8 +60,12 @@ class FlowReader:
 
     def put(self, text: str, actions: str | None, *, create: bool, modify: bool, clear: bool = False) -> Put:
         """Return the operation that adds or changes a flow, or without actions keeps them; raise `CommandError`."""
-        match = self._encoded(text, "parsing flow key ({})")
-        encoded = None if actions is None else self._encoded_actions(actions)
+        try:
+            match = self._encoded(text, "parsing flow key ({})")
+            encoded = None if actions is None else self._encoded_actions(actions)
+        except CommandError:
+            refuse_openflow("parsing flow key", text, actions)
+            raise
         try:
             return Put(match.key, encoded, match.mask, ufid=match.ufid, create=create, modify=modify, clear=clear)
         except EncodeError as error:  # actions that no message has room for
@@ -76,7 +80,11 @@ class FlowReader:
 
     def delete(self, text: str) -> Delete:
         """Return the operation that deletes a flow; raise `CommandError`."""
-        match = self._encoded(text, "{}")
+        try:
+            match = self._encoded(text, "{}")
+        except CommandError:
+            refuse_openflow("parsing flow key", text, None)
+            raise
         return Delete(match.key, ufid=match.ufid)
 
     def _encoded(self, text: str, failure: str) -> Match:
@@ -112,7 +120,17 @@ def read_actions(text: str, failure: str, port_names: Mapping[str, int] | None =
     try:
         return parse_actions(text, port_names)
     except ParseError as error:
+        refuse_openflow(failure, None, text)
         raise CommandError(describe(failure, error)) from None
+
+
+def refuse_openflow(failure: str, flow: str | None, actions: str | None) -> None:
+    """Raise `CommandError` that says so where a flow, actions or both are those of ``ovs-ofctl``."""
+    from dpif.odp.openflow import openflow_mistake
+
+    mistake = openflow_mistake(flow, actions)
+    if mistake is not None:
+        raise CommandError(describe(failure, mistake)) from None
 
 
 def add_flow(context: Context) -> None:
@@ -138,6 +156,8 @@ def _flow_and_actions(context: Context, words: list[str], create: bool) -> tuple
     """Return the words of a flow and its actions; one that must be there need not be given any."""
     if len(words) == 1 and not create:
         return words[0], None
+    if len(words) == 1:
+        refuse_openflow("parsing flow key", words[0], None)
     flow, actions = _exactly(context, words, 2, "a flow and actions")
     return flow, actions
 

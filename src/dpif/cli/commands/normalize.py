@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
-from dpif.cli.commands.flows import read_actions
+from dpif.cli.commands.flows import read_actions, refuse_openflow
 from dpif.cli.errors import CommandError, describe, syntax
 from dpif.cli.numbers import read_number
 from dpif.errors import ParseError, netlink_error
@@ -106,6 +106,7 @@ def _read_key(text: str, ports: Mapping[str, int]) -> FlowKey:
     try:
         return parse_key(text, ports)
     except ParseError as error:
+        refuse_openflow("odp_flow_key_from_string", text, None)
         failure = netlink_error(errno.EINVAL)
         raise CommandError(describe(f"odp_flow_key_from_string ({syntax(error)})", failure)) from None
 
