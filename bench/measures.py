@@ -11,7 +11,7 @@ import functools
 import operator
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from workloads import DATAPATH, FAMILY, Flow, Replay
 
@@ -19,12 +19,12 @@ from dpif._typing import Any, NamedTuple
 from dpif.client.flows import Flow as TypedFlow
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Request, RequestKind
-from dpif.odp.actions import Actions
 from dpif.odp.columns import WINDOW, to_table
 from dpif.odp.lines.compiled import FlowLines
 from dpif.odp.messages.flow_rows import FlowRows
 from dpif.odp.model.nest import Attributes
 from dpif.odp.model.structs import Record
+from dpif.odp.model.tunnel_options import GeneveOptions
 
 PORT_NAMES = {number: f"tap{number:x}-{number % 97:02x}" for number in range(0xFFFF)}
 
@@ -112,48 +112,63 @@ def _time(measure: Measure, batch: Batch) -> float:
 def read_all(flow: TypedFlow) -> None:
     """Read what a flow has, down to each field of each layer, of its key, its mask and its actions."""
     _ = flow.ufid, flow.packets, flow.bytes, flow.used, flow.tcp_flags
-    for part in (flow.key, flow.mask):
-        if part is not None:
-            _read(part)
-    for action in flow.actions or ():
-        _read(action)
+    key, mask = flow.key, flow.mask
+    if key is not None:
+        _read_attributes(key)
+    if mask is not None:
+        _read_attributes(mask)
+    if key is not None and mask is not None and key.tunnel is not None and mask.tunnel is not None:
+        _read_options(key.tunnel.geneve, mask.tunnel.geneve)
+    _read_each(flow.actions or ())
 
 
-def _read(value: Any) -> None:
-    """Read all fields of a structure, or all attributes and what is in them."""
-    cls = type(value)
-    if cls in _PLAIN:
-        return
-    if issubclass(cls, Attributes):
-        for _, inner in value.items():
-            _read(inner)
-    elif issubclass(cls, Record):
-        _fields(cls)(value)
-    elif issubclass(cls, (Actions, tuple)):
-        for inner in value:
-            _read(inner)
-    else:
-        for inner in _slots(cls)(value):
-            _read(inner)
+def _read_options(options: GeneveOptions | None, masks: GeneveOptions | None) -> None:
+    """Read each option of Geneve, and its mask, which only the option tells apart from others."""
+    if options is not None:
+        list(options)
+        if masks is not None:
+            list(masks.under(options))
 
 
-_PLAIN = frozenset({int, bytes, bool, str, type(None)})
+def _read_attributes(value: Attributes) -> None:
+    """Read all attributes, and what is in them."""
+    readers = _READERS
+    for _, inner in value.items():
+        read = readers[type(inner)]
+        if read is not None:
+            read(inner)
 
 
-@functools.cache
-def _fields(cls: type[Record]) -> Callable[[Any], object]:
-    return operator.attrgetter(*[field.name for field in cls.FIELDS])
+def _read_each(values: Iterable[Any]) -> None:
+    for inner in values:
+        read = _READERS[type(inner)]
+        if read is not None:
+            read(inner)
 
 
-@functools.cache
-def _slots(cls: type) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads the slots of an action; a value that has none of its own is read as a whole."""
-    names = list(_slots_of(cls))
-    return lambda value: tuple([getattr(value, name) for name in names])
+class _Readers(dict[type, Callable[[Any], object] | None]):
+    """What reads all that values of a type have, None where the value itself is all."""
+
+    def __missing__(self, cls: type) -> Callable[[Any], object] | None:
+        self[cls] = found = self._reader(cls)
+        return found
+
+    def _reader(self, cls: type) -> Callable[[Any], object] | None:
+        if issubclass(cls, Attributes):
+            return _read_attributes
+        if issubclass(cls, Record):
+            return operator.attrgetter(*[field.name for field in cls.FIELDS])
+        if issubclass(cls, tuple | list):
+            return _read_each
+        names = [name for base in cls.__mro__ if base.__module__.startswith("dpif.odp.") for name in _slots(base)]
+        if not names:
+            return None
+        return lambda value: _read_each([getattr(value, name) for name in names])
 
 
-def _slots_of(cls: type) -> Iterator[str]:
-    for base in cls.__mro__:
-        if base.__module__.startswith("dpif.odp."):
-            slots = vars(base).get("__slots__", ())
-            yield from [slots] if isinstance(slots, str) else slots
+def _slots(cls: type) -> Iterable[str]:
+    slots = vars(cls).get("__slots__", ())
+    return [slots] if isinstance(slots, str) else slots
+
+
+_READERS = _Readers()

@@ -31,6 +31,7 @@ from dpif.odp.model.structs import Record
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.source import Source
 
 MAX_ACTIONS_SIZE = 65535
 """Bytes of a list of actions that a text may make, as for the C tool; an attribute has room for four less."""
@@ -76,6 +77,11 @@ class Action:
     def from_payload(cls, data: bytes) -> Action:
         """Decode a payload; raise `DecodeError`."""
         raise NotImplementedError
+
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """Return the expression of what `from_payload` gives for the payload that stands there; see `layouts.py`."""
+        return source.call(cls.from_payload, source.octets(start, end))
 
     def show(self, style: Style) -> str:
         """Return the whole text of the action."""
@@ -307,6 +313,12 @@ class Actions(tuple[Action, ...]):
         """Decode attributes; raise `DecodeError` with path and offset."""
         return cls([_decode(number, bytes(data[start:end]), start) for number, start, end in walk(data)])
 
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """Return the expression of what `from_bytes` gives for the bytes that stand there; see `layouts.py`."""
+        actions = [_read_one(source, *place) for place in source.attributes(start, end)]
+        return source.call(tuple.__new__, source.name(cls), f"({''.join(f'{action}, ' for action in actions)})")
+
     def to_bytes(self) -> bytes:
         """Encode the actions, in order."""
         return b"".join([action.to_bytes() for action in self])
@@ -379,6 +391,13 @@ def _decode(number: int, data: bytes, start: int) -> Action:
         raise error.within(ActionAttr(number).name, start) from None
 
 
+def _read_one(source: Source, number: int, start: int, end: int) -> str:
+    cls = Action.by_number.get(number)
+    if cls is None:
+        return source.call(Unknown, number, source.octets(start, end))
+    return cls.read_in(source, start, end)
+
+
 def _scan_one(scanner: Scanner) -> Action:
     if scanner.at_digit() or scanner.known_port():
         return Action.by_number[ActionAttr.OUTPUT].scan(scanner)
@@ -446,6 +465,10 @@ class ActionList(AttrType[Actions]):
         """Decode every action."""
         with nested_decoding():
             return Actions.from_bytes(data)
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Read every action where it stands."""
+        return Actions.read_in(source, start, end)
 
     def encode(self, kept: Actions) -> bytes:
         """Encode every action."""

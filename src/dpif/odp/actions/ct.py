@@ -2,7 +2,7 @@
 
 import re
 
-from dpif._typing import Any, NamedTuple
+from dpif._typing import TYPE_CHECKING, Any, NamedTuple
 from dpif.errors import DecodeError, EncodeError, brief
 from dpif.odp.actions.base import Action, NestAction
 from dpif.odp.actions.nat import Nat, NatType
@@ -13,6 +13,11 @@ from dpif.odp.model.kinds import LABELS, U32X, Kind, Plain, UInt
 from dpif.odp.model.nest import Attr
 from dpif.odp.model.scanner import Scanner
 from dpif.odp.model.structs import scan_value_and_mask
+
+if TYPE_CHECKING:
+    from dpif.odp.model.source import Source
+else:
+    Source = Any
 
 _U16 = UInt(16, radix=10)
 _WORD = re.compile(r"[^,) \t\r\n]++")
@@ -39,6 +44,11 @@ class MaskedType(AttrType[Masked]):
         if len(data) != 2 * self._size:
             raise DecodeError(f"expected {2 * self._size} bytes, found {len(data)}")
         return self._scalar.decode(data[: self._size]), self._scalar.decode(data[self._size :])
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Take both."""
+        middle = start + self._size
+        return f"({self._scalar.read_in(source, start, middle)}, {self._scalar.read_in(source, middle, end)})"
 
     def encode(self, kept: tuple[Any, Any]) -> bytes:
         """Join."""

@@ -14,6 +14,8 @@ from dpif.odp.model.scanner import Scanner
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
+
+    from dpif.odp.model.source import Source
 else:
     IPv4Address = IPv6Address = Any  # see `dpif.odp.model.kinds`
 
@@ -29,6 +31,10 @@ class _Address(AttrType[IPv4Address | IPv6Address]):
         if len(data) not in (IPV4.size, IPV6.size):
             raise DecodeError(f"expected 4 or 16 bytes, found {len(data)}")
         return data
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Keep the bytes."""
+        return source.octets(start, end)
 
     def encode(self, kept: bytes) -> bytes:
         """Return the bytes."""
@@ -170,6 +176,10 @@ class NatType(AttrType[Nat]):
     def decode(self, data: bytes) -> Nat:
         """Decode the attributes."""
         return Nat.from_payload(data)
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Read every attribute in it where it stands."""
+        return Nat.read_in(source, start, end)
 
     def encode(self, kept: Nat) -> bytes:
         """Encode the attributes."""

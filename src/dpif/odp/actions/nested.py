@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from dpif._typing import Any, Self
+from dpif._typing import TYPE_CHECKING, Any, Self
 from dpif.errors import EncodeError, brief
 from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLA_F_NESTED
@@ -24,6 +24,9 @@ from dpif.odp.model.attrs import Opaque, Scalar, Style
 from dpif.odp.model.kinds import U16, U32, Kind, Plain, Raw
 from dpif.odp.model.nest import Attr
 from dpif.odp.model.scanner import Scanner
+
+if TYPE_CHECKING:
+    from dpif.odp.model.source import Source
 
 _PERCENTAGE = re.compile(r"[0-9]++(?:\.[0-9]*+)?|\.[0-9]++")
 _ALWAYS = 0xFFFFFFFF
@@ -125,6 +128,11 @@ class Clone(Action, number=ActionAttr.CLONE, word="clone"):
     def from_payload(cls, data: bytes) -> Action:
         """Decode the actions."""
         return cls(_LIST.decode(data))
+
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """Read every action where it stands."""
+        return source.make(cls, actions=_LIST.read_in(source, start, end))
 
     def plain(self) -> Plain:
         """A list of the actions."""

@@ -14,6 +14,7 @@ from dpif.odp.model.nest import Nest, Nested
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.source import Source
     from dpif.odp.model.tunnel import Tunnel
 
 N = TypeVar("N", bound=Nest)
@@ -43,6 +44,11 @@ class Set(Action, number=ActionAttr.SET, word="set"):
         if len(key) != 1:
             raise DecodeError(f"expected one key attribute, found {len(key)}")
         return cls(key)
+
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """Read the attribute where it stands."""
+        return source.make(cls, key=FlowKey.read_in(source, start, end))
 
     def plain(self) -> Plain:
         """The attribute by its name."""
@@ -104,6 +110,21 @@ class SetMasked(Action, number=ActionAttr.SET_MASKED):
         self.key = FlowKey.of_kept({number: value})
         self.mask = FlowMask.of_kept({number: mask})
         return self
+
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """Read both halves where they stand; those of a nest are mixed."""
+        ((number, first, last),) = source.attributes(start, end)
+        type_ = FlowKey.type_of(number)
+        if isinstance(type_, Nested):
+            return super().read_in(source, start, end)
+        middle = (first + last) // 2
+        key, mask = type_.read_in(source, first, middle), type_.read_in(source, middle, last)
+        return source.make(
+            cls,
+            key=source.make(FlowKey, _kept=f"{{{number}: {key}}}"),
+            mask=source.make(FlowMask, _kept=f"{{{number}: {mask}}}"),
+        )
 
     def plain(self) -> Plain:
         """The attribute by its name, in key and mask, with the fields that are set."""

@@ -13,6 +13,7 @@ from dpif.odp.model.kinds import Plain, sharp
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.source import Source
 
 _U32 = struct.Struct("=I")
 
@@ -40,6 +41,11 @@ class Number(Action):
         if len(data) != _U32.size:
             raise DecodeError(f"expected 4 bytes, found {len(data)}")
         return cls(_U32.unpack(data)[0])
+
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """Take the number."""
+        return source.make(cls, value=source.take("=", "I", start))
 
     def plain(self) -> Plain:
         """The number."""
@@ -201,6 +207,11 @@ class Bare(Action):
         if data:
             raise DecodeError(f"expected no payload, found {len(data)} bytes")
         return cls()
+
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """One does for all of them."""
+        return source.name(cls())
 
     def plain(self) -> Plain:
         """There is nothing to say but that it is there."""

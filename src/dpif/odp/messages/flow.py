@@ -14,11 +14,11 @@ from dpif.odp.actions import Actions
 from dpif.odp.constants.flow import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowAttr
 from dpif.odp.messages.base import Record
 from dpif.odp.model.key import FlowKey, FlowMask
-from dpif.odp.model.lazy import LazyDecoder
+from dpif.odp.model.layouts import LayoutDecoder
 from dpif.odp.model.ufid import Ufid
 
 MAX_REMEMBERED: Final = 512
-"""Masks, and lists of actions, that are remembered by their bytes: many flows share few."""
+"""Masks that are remembered by their bytes: many flows share few."""
 
 
 class FlowCounters(NamedTuple):
@@ -129,14 +129,6 @@ def encode_flow(
     return attributes
 
 
-_decode_key = LazyDecoder(FlowKey)
-
-
-@functools.lru_cache(MAX_REMEMBERED)
-def _decode_mask(data: bytes) -> FlowMask:
-    return FlowMask.from_bytes(data)
-
-
-@functools.lru_cache(MAX_REMEMBERED)
-def _decode_actions(data: bytes) -> Actions:
-    return Actions.from_bytes(data)
+_decode_key = LayoutDecoder(FlowKey.from_bytes, FlowKey.read_in)
+_decode_mask = functools.lru_cache(MAX_REMEMBERED)(LayoutDecoder(FlowMask.from_bytes, FlowMask.read_in))
+_decode_actions = LayoutDecoder(Actions.from_bytes, Actions.read_in)

@@ -18,8 +18,9 @@ from dpif.odp.model.structs import Struct, scan_value_and_mask
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.source import Source
 else:
-    Scanner = Any  # who prints never loads it
+    Scanner = Source = Any  # who prints never loads them
 
 V = TypeVar("V")
 F = TypeVar("F", bound=IntFlag)
@@ -65,6 +66,13 @@ class AttrType(Generic[V]):
         """Return the kept form of a payload; raise `DecodeError`."""
         raise NotImplementedError
 
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Return the expression of what `decode` gives for the payload that stands there; see `layouts.py`.
+
+        A class that has a `decode` of its own does without, or has its own of this, too.
+        """
+        return source.call(self.decode, source.octets(start, end))
+
     def encode(self, kept: Any) -> bytes:
         """Return the payload."""
         raise NotImplementedError
@@ -77,6 +85,11 @@ class AttrType(Generic[V]):
         """Return the natural value."""
         natural: V = kept
         return natural
+
+    @property
+    def is_natural(self) -> bool:
+        """Tell whether every kept form is the natural value itself."""
+        return type(self).natural is AttrType.natural
 
     def full(self, kept: Any) -> Any:
         """Return the mask that matches `kept` exactly."""
@@ -138,6 +151,10 @@ class Scalar(AttrType[V]):
             raise DecodeError(f"expected {self._packer.size} bytes, found {len(data)}")
         return self._packer.unpack(data)[0]
 
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Take the value as it is."""
+        return source.take(self.order, self.kind.code, start)
+
     def encode(self, kept: Raw) -> bytes:
         """Pack."""
         return self._packer.pack(kept)
@@ -149,6 +166,11 @@ class Scalar(AttrType[V]):
     def natural(self, kept: Raw) -> V:
         """Leave it to the kind."""
         return self.kind.value(kept)
+
+    @property
+    def is_natural(self) -> bool:
+        """Leave it to the kind."""
+        return self.kind.is_raw
 
     def full(self, kept: Raw) -> Raw:
         """Every bit that may be matched."""
@@ -255,6 +277,10 @@ class Structure(AttrType[S]):
         """Check the length and unpack."""
         return self.cls.from_bytes(data)
 
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Leave it to the structure."""
+        return self.cls.read_in(source, start, end)
+
     def encode(self, kept: S) -> bytes:
         """Pack."""
         return kept.to_bytes()
@@ -304,6 +330,10 @@ class Opaque(AttrType[bytes]):
     def decode(self, data: bytes) -> bytes:
         """Keep the bytes."""
         return bytes(data)
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Keep the bytes."""
+        return source.octets(start, end)
 
     def encode(self, kept: bytes) -> bytes:
         """Return the bytes."""
@@ -367,6 +397,10 @@ class Empty(AttrType[bool]):
         if data:
             raise DecodeError(f"expected no payload, found {len(data)} bytes")
         return True
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """It is there."""
+        return "True"
 
     def encode(self, kept: bool) -> bytes:
         """Nothing to say."""

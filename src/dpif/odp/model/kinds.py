@@ -15,6 +15,7 @@ import _socket as socket  # `socket` around it takes longer to load than all of 
 import functools
 import operator
 import sys
+from collections.abc import Callable
 from enum import IntFlag
 
 from dpif._lazy import pattern
@@ -41,7 +42,25 @@ _IPV4 = pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])")
 _IPV6 = pattern(r"(?=[0-9a-fA-F]{0,4}:)[0-9a-fA-F:.]{2,45}+(?![0-9a-fA-F.:])")
 _PREFIX_LENGTH = pattern(r"[0-9]{1,3}(?![0-9a-fA-F.:])")
 _HEXADECIMAL = pattern(r"0x[0-9a-fA-F]++|0")
+_MAX_REMEMBERED = 1024
+"""Sets of flags whose values are remembered: to find one in an enum takes a microsecond."""
 _FLAG = pattern(r"[a-z][a-z0-9_]*+|\[[0-9a-f]{1,8}\]")
+
+
+class _Addresses:
+    """The classes of the standard library's `ipaddress`: few commands need them, and every one would wait for it."""
+
+    def __getattr__(self, name: str) -> Any:
+        import ipaddress
+
+        value = getattr(ipaddress, name)
+        setattr(self, name, value)  # from now on nobody asks here
+        return value
+
+
+_CLASSES = _Addresses()
+_new: Callable[[type], Any] = object.__new__
+_new_bytes = bytes.__new__
 
 
 def sharp(number: int) -> str:
@@ -71,6 +90,11 @@ class Kind(Generic[V]):
     def value(self, raw: Raw) -> V:
         """Return the natural value of `raw`."""
         raise NotImplementedError
+
+    @property
+    def is_raw(self) -> bool:
+        """Tell whether every raw form is the natural value itself."""
+        return type(self).value is UInt.value
 
     def raw(self, value: object) -> Raw:
         """Return the raw form of a natural value, or of a plain one, or raise `EncodeError`."""
@@ -203,6 +227,7 @@ class OtherOrder(UInt):
 
 
 F = TypeVar("F", bound=IntFlag)
+_FRAGMENT_TYPES: dict[int, int] = {int(type_): type_ for type_ in FragType}
 
 
 class Port(UInt):
@@ -230,7 +255,7 @@ class Frag(UInt):
 
     def value(self, raw: Raw) -> int:
         """Return a `FragType`, or the plain number (masks, bad values)."""
-        return FragType(raw) if raw <= FragType.LATER else int(raw)
+        return _FRAGMENT_TYPES.get(raw, int(raw))
 
     def raw(self, value: object) -> Raw:
         """Accept its word too."""
@@ -276,7 +301,7 @@ class MacKind(Kind[Mac]):
 
     def value(self, raw: Raw) -> Mac:
         """Return a `Mac`."""
-        return Mac(raw)
+        return _new_bytes(Mac, raw)
 
     def raw(self, value: Any) -> Raw:
         """Accept a `Mac`, its text, 6 bytes or an int."""
@@ -305,10 +330,10 @@ class Ipv4Kind(Kind[IPv4Address]):
         super().__init__("I", 4, 0xFFFFFFFF, "an IPv4 address")
 
     def value(self, raw: Raw) -> IPv4Address:
-        """Return an `ipaddress.IPv4Address`."""
-        import ipaddress  # few values are read so, and every command would wait for it
-
-        return ipaddress.IPv4Address(raw)
+        """Return an `ipaddress.IPv4Address`, made without a look at what is given."""
+        address: Any = _new(_CLASSES.IPv4Address)
+        address._ip = raw
+        return address  # type: ignore[no-any-return]
 
     def raw(self, value: object) -> Raw:
         """Accept an `IPv4Address`, its text, 4 bytes or an int."""
@@ -347,10 +372,11 @@ class Ipv6Kind(Kind[IPv6Address]):
         super().__init__("16s", 16, b"\xff" * 16, "an IPv6 address")
 
     def value(self, raw: Raw) -> IPv6Address:
-        """Return an `ipaddress.IPv6Address`."""
-        import ipaddress
-
-        return ipaddress.IPv6Address(raw)
+        """Return an `ipaddress.IPv6Address`, made as those of IPv4."""
+        address: Any = _new(_CLASSES.IPv6Address)
+        address._ip = int.from_bytes(raw)
+        address._scope_id = None
+        return address  # type: ignore[no-any-return]
 
     def raw(self, value: object) -> Raw:
         """Accept an `IPv6Address`, its text, 16 bytes or an int."""
@@ -430,7 +456,7 @@ class Flags(Kind[F]):
     a value written without one, ``exact`` the mask for which none is written.
     """
 
-    __slots__ = ("allowed", "exact", "flag", "names")
+    __slots__ = ("_values", "allowed", "exact", "flag", "names")
 
     def __init__(self, width: int, flag: type[F], names: dict[str, int], full: int, exact: int) -> None:
         super().__init__(_CODES[width], width // 8, full, "flags")
@@ -438,10 +464,16 @@ class Flags(Kind[F]):
         self.names = names
         self.allowed = sum(names.values())
         self.exact = exact
+        self._values: dict[Raw, F] = {}
 
     def value(self, raw: Raw) -> F:
         """Return the `IntFlag`; unknown bits are kept in it."""
-        return self.flag(raw)
+        value = self._values.get(raw)
+        if value is None:
+            value = self.flag(raw)
+            if len(self._values) < _MAX_REMEMBERED:
+                self._values[raw] = value
+        return value
 
     def raw(self, value: object) -> Raw:
         """Accept an int or flag that fits the field, or a list of names."""

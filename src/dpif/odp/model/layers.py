@@ -29,6 +29,7 @@ from dpif.odp.model.structs import BitStruct, Field, Struct, scan_value_and_mask
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.source import Source
 
 
 class Ethernet(Struct):
@@ -197,6 +198,11 @@ class MplsStack(AttrType[tuple[Mpls, ...]]):
         if len(data) % Mpls.SIZE:
             raise DecodeError(f"expected a multiple of {Mpls.SIZE} bytes, found {len(data)}")
         return tuple([Mpls.from_bytes(data[at : at + Mpls.SIZE]) for at in range(0, len(data), Mpls.SIZE)])
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Read each entry."""
+        entries = [Mpls.read_in(source, at, at + Mpls.SIZE) for at in range(start, end, Mpls.SIZE)]
+        return f"({''.join(f'{entry}, ' for entry in entries)})"
 
     def encode(self, kept: tuple[Mpls, ...]) -> bytes:
         """Join the entries."""

@@ -20,9 +20,11 @@ from dpif.errors import DecodeError, EncodeError, ParseError, brief
 from dpif.netlink.attributes import RawAttr, attribute, walk
 from dpif.odp.model.attrs import EXACT, PLAIN, AttrType, Empty, Opaque, Style, scan_bytes
 from dpif.odp.model.kinds import Plain
+from dpif.odp.model.structs import Property
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.source import Source
 
 V = TypeVar("V")
 
@@ -53,13 +55,11 @@ def nested_decoding() -> Iterator[None]:
         _depth.now -= 1
 
 
-class Attr(Generic[V]):
+class Attr(Property, Generic[V]):
     """An attribute of a nest: its number, payload, and the name that it has in text.
 
-    That is by default Python's; None says that there is no text for it.
+    That is by default Python's; None says that there is no text for it. It is a property, as a field of a structure.
     """
-
-    __slots__ = ("name", "number", "text_name", "told", "type")
 
     def __init__(self, number: IntEnum, type: AttrType[V], text_name: str | None = "") -> None:
         self.number = number
@@ -67,20 +67,23 @@ class Attr(Generic[V]):
         self.text_name = text_name or ""
         self.name = ""
         self.told = text_name is not None
+        key, natural = int(number), type.natural
+        if type.is_natural:
+            Property.__init__(self, lambda nest: nest._kept.get(key))
+        else:
+            Property.__init__(self, lambda nest: None if (kept := nest._kept.get(key)) is None else natural(kept))
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
         self.text_name = self.text_name or name
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> Attr[V]: ...
-    @overload
-    def __get__(self, instance: Attributes, owner: type) -> V | None: ...
-    def __get__(self, instance: Attributes | None, owner: type) -> Attr[V] | V | None:
-        if instance is None:
-            return self
-        kept = instance.get_kept(self.number)
-        return None if kept is None else self.type.natural(kept)
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> Attr[V]: ...
+        @overload
+        def __get__(self, instance: Attributes, owner: type) -> V | None: ...
+        def __get__(self, instance: Attributes | None, owner: type) -> Attr[V] | V | None: ...
 
 
 _OPAQUE = Opaque()
@@ -104,6 +107,8 @@ class Attributes:
     ATTRS: ClassVar[dict[int, Attr[Any]]] = {}
     _by_name: ClassVar[dict[str, Attr[Any]]] = {}
     _by_text_name: ClassVar[dict[str, Attr[Any]]] = {}
+    _naturals: ClassVar[dict[int, tuple[str, Callable[[Any], Any] | None]]] = {}
+    """The names of attributes, and what makes their natural values where these are not what is kept."""
     _kept: Mapping[int, Any]
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -112,6 +117,10 @@ class Attributes:
         if own:
             cls.ATTRS = {int(attr.number): attr for attr in own}
             cls._by_name = {attr.name: attr for attr in own}
+            cls._naturals = {
+                number: (attr.name, None if attr.type.is_natural else attr.type.natural)
+                for number, attr in cls.ATTRS.items()
+            }
             cls._by_text_name = {attr.text_name: attr for attr in own if attr.told}
 
     def __init__(self, **values: object) -> None:
@@ -178,6 +187,15 @@ class Attributes:
                 raise error.within(cls._label(number), start) from None
         return cls.of_kept(kept)
 
+    @classmethod
+    def read_in(cls, source: Source, start: int, end: int) -> str:
+        """Return the expression of what `from_payload` gives for the bytes that stand there; see `layouts.py`."""
+        kept = [
+            f"{number}: {cls.type_of(number).read_in(source, first, last)}"
+            for number, first, last in source.attributes(start, end)
+        ]
+        return source.make(cls, _kept=f"{{{', '.join(kept)}}}")
+
     def payload(self) -> bytes:
         """Encode the attributes in their order."""
         return b"".join([attribute(number, self.type_of(number).encode(kept)) for number, kept in self.kept()])
@@ -210,10 +228,14 @@ class Attributes:
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Iterate over names and natural values of the known attributes, in order."""
-        for number, kept in self._kept.items():
-            attr = self.ATTRS.get(number)
-            if attr:
-                yield attr.name, attr.type.natural(kept)
+        known = self._naturals
+        return iter(
+            [
+                (found[0], kept if found[1] is None else found[1](kept))
+                for number, kept in self._kept.items()
+                if (found := known.get(number))
+            ]
+        )
 
     def plain(self) -> Plain:
         """Return the attributes by name, in the form that JSON has."""
@@ -483,6 +505,10 @@ class Nested(AttrType[N]):
         """Decode every attribute in it."""
         with nested_decoding():
             return self.nest.from_bytes(data)
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Read every attribute in it where it stands."""
+        return self.nest.read_in(source, start, end)
 
     def encode(self, kept: N) -> bytes:
         """Encode every attribute in it."""

@@ -15,8 +15,9 @@ from dpif.odp.model.structs import BitStruct, Field, Struct, scan_value_and_mask
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
+    from dpif.odp.model.source import Source
 else:
-    Scanner = Any  # who prints never loads it
+    Scanner = Source = Any  # who prints never loads them
 
 
 class Gbp(BitStruct, size=4, order="=", text=("id", "flags")):
@@ -292,6 +293,10 @@ class GeneveType(AttrType[GeneveOptions]):
         if len(data) % 4:
             raise DecodeError(f"{len(data)} bytes are not a multiple of 4")
         return GeneveOptions.of_raw(bytes(data))
+
+    def read_in(self, source: Source, start: int, end: int) -> str:
+        """Keep the bytes."""
+        return source.make(GeneveOptions, raw=source.octets(start, end))
 
     def encode(self, kept: GeneveOptions) -> bytes:
         """Return the bytes."""

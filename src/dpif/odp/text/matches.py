@@ -14,7 +14,7 @@ from dpif.errors import ParseError
 from dpif.odp.actions.base import Actions, parse_actions
 from dpif.odp.constants import KeyAttr
 from dpif.odp.model.key import FlowKey, FlowMask, parse_match
-from dpif.odp.model.lazy import LazyDecoder
+from dpif.odp.model.layouts import LayoutDecoder
 from dpif.odp.text.actions import action, actions
 from dpif.odp.text.form import Element
 from dpif.odp.text.keys import element, elements
@@ -60,10 +60,7 @@ def encode_actions_text(text: str | bytes) -> bytes | None:
 
 
 def read_match(text: str) -> tuple[FlowKey, FlowMask]:
-    """Return key and mask of a flow's text as `parse_match` does, faster where most of it was there before.
-
-    Attributes are decoded when they are read, so a text that is only looked at here and there costs little.
-    """
+    """Return key and mask of a flow's text as `parse_match` does, faster where most of it was there before."""
     encoded = encode_match_text(text)
     if encoded is None:
         return parse_match(text)
@@ -76,8 +73,8 @@ def read_actions(text: str) -> Actions:
     return parse_actions(text) if encoded is None else Actions.from_bytes(encoded)
 
 
-_decode_key = LazyDecoder(FlowKey, is_right=True)
-_decode_mask = functools.lru_cache(MAX_REMEMBERED)(LazyDecoder(FlowMask, is_right=True))
+_decode_key = LayoutDecoder(FlowKey.from_bytes, FlowKey.read_in)
+_decode_mask = functools.lru_cache(MAX_REMEMBERED)(LayoutDecoder(FlowMask.from_bytes, FlowMask.read_in))
 
 
 def _read(texts: Texts, text: str | bytes) -> list[Element] | None:

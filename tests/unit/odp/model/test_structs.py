@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import ipaddress
+import pickle
 import sys
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
 from dpif.errors import DecodeError, EncodeError
 from dpif.odp.actions import AddMpls, PushVlan
 from dpif.odp.constants import CtState
-from dpif.odp.model.kinds import CT_STATE, ETHERTYPE, FRAG, LABELS, MAC, TCP_FLAGS, U8, U8X, OtherOrder, sharp
+from dpif.odp.model.kinds import (
+    CT_STATE,
+    ETHERTYPE,
+    FRAG,
+    IPV4,
+    IPV6,
+    LABELS,
+    MAC,
+    TCP_FLAGS,
+    U8,
+    U8X,
+    OtherOrder,
+    sharp,
+)
 from dpif.odp.model.layers import Arp, CtTuple6, Icmp, Ipv4, Ipv6, Mpls, PacketType, Vlan
 from dpif.odp.model.structs import Struct
 from dpif.packet.addresses import Mac
@@ -103,3 +118,16 @@ def test_sets_of_flags_show_what_has_no_name() -> None:
 def test_macs_are_taken_in_every_form() -> None:
     mac = Mac("02:00:00:00:00:01")
     assert MAC.raw(mac) == MAC.raw("02:00:00:00:00:01") == MAC.raw(bytes(mac)) == MAC.raw(0x020000000001)
+
+
+@pytest.mark.parametrize(
+    "address", [IPv4Address(0), IPv4Address("10.0.0.1"), IPv6Address("fe80::1"), IPv6Address((1 << 128) - 1)], ids=str
+)
+def test_addresses_are_those_that_the_standard_library_makes(address: IPv4Address | IPv6Address) -> None:
+    made = IPV4.value(int(address)) if address.version == 4 else IPV6.value(address.packed)
+    assert made == address
+    assert hash(made) == hash(address)
+    assert (str(made), repr(made), made.packed) == (str(address), repr(address), address.packed)
+    assert pickle.loads(pickle.dumps(made)) == address
+    assert made in ipaddress.ip_network(address)
+    assert not made < address < made
