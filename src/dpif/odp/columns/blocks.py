@@ -12,15 +12,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dpif._typing import Final, NamedTuple
+from dpif.netlink.constants import NLA_HDRLEN
 from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names
 from dpif.odp.columns.layouts import Group, Layout, Layouts, read
-from dpif.odp.columns.places import Array, Messages
+from dpif.odp.columns.places import WORD, Array, Messages
 from dpif.odp.columns.window import Source, Window
 from dpif.odp.constants import FlowAttr
+from dpif.odp.lines.actions import ActionWriter
+from dpif.odp.lines.keys import Mode, Unusual
+from dpif.odp.lines.learned import ActionLists
 from dpif.odp.messages.flow import FlowRecord
 
-_MAX_ALIKE: Final = 8
-"""Lists of actions of one length that are looked for in all flows at once; flows with others are asked one by one."""
+_MANY: Final = 1 / 8
+"""A list of actions that so many flows of a part have is looked for in all of them at once."""
+_MAX_REMEMBERED: Final = 8192
+"""Lists of actions whose codes are remembered by their bytes."""
 _UNTOLD: Final = -1
 _GONE: Final = -2
 
@@ -107,14 +113,14 @@ class Collector:
         """Return the codes of the actions; for flows without them ask, and say `_UNTOLD`, or `_GONE`."""
         codes = np.zeros(len(messages), np.int32)
         for rows, matrix in messages.matrices([FlowAttr.ACTIONS]):
-            for _ in range(_MAX_ALIKE):
+            size = int(messages.sizes[FlowAttr.ACTIONS, rows[0]])
+            share = 1.0
+            while len(rows) and share >= _MANY:
                 like = _like_the_first(matrix)
-                codes[rows[like]] = self._codes[messages.payload(FlowAttr.ACTIONS, rows[0])]
+                share = like.sum() / len(rows)
+                codes[rows[like]] = self._codes[_payloads(matrix[:1], size)[0]]
                 rows, matrix = rows[~like], matrix[~like]
-                if not len(rows):
-                    break
-            for row in rows.tolist():
-                codes[row] = self._codes[messages.payload(FlowAttr.ACTIONS, row)]
+            codes[rows] = list(map(self._codes.__getitem__, _payloads(matrix, size)))
         for row in np.flatnonzero(messages.at[FlowAttr.ACTIONS] == 0).tolist():
             record = self._complete(messages.record(row))
             if record is None:
@@ -132,17 +138,42 @@ def _like_the_first(matrix: Array) -> Array:
     return like
 
 
+def _payloads(matrix: Array, size: int) -> list[bytes]:
+    """Return the payloads of attributes of one size, each of whom has its header and itself in a row of a matrix."""
+    if not size:
+        return [b""] * len(matrix)
+    words, width = matrix.tobytes(), matrix.shape[1] * WORD
+    return [words[start : start + size] for start in range(NLA_HDRLEN, len(words), width)]
+
+
 class _Codes(dict[bytes, int]):
-    """Numbers lists of actions by their bytes as they come, and keeps their texts."""
+    """The codes of lists of actions by their bytes: each text has a number, as it comes.
+
+    Flows may have few lists in common; so codes are remembered for a part of them, and texts are for all.
+    """
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
+        self._lists = ActionLists(ActionWriter(Mode()))
+        self._by_text: dict[str, int] = {}
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts, by their codes."""
+        return list(self._by_text)
 
     def __missing__(self, data: bytes) -> int:
-        actions = FlowRecord(actions=data).flow_actions()
-        self.texts.append("" if actions is None else actions.format())
-        self[data] = len(self.texts) - 1
-        return self[data]
+        if len(self) >= _MAX_REMEMBERED:
+            self.clear()
+        by_text = self._by_text
+        code = self[data] = by_text.setdefault(self._text(data), len(by_text))
+        return code
+
+    def _text(self, data: bytes) -> str:
+        try:
+            return self._lists.write(data)
+        except Unusual:
+            actions = FlowRecord(actions=data).flow_actions()
+            return "" if actions is None else actions.format()
 
 
 class _Pile:
