@@ -8,10 +8,11 @@ MINUTES := 5
 # What the tests on this host compare with, look at or build with.
 HOST_PACKAGES := gcc libc6-dev linux-libc-dev \
     iproute2 iputils-ping strace tcpdump \
-    fish man-db zsh
+    fish man-db zsh \
+    mmdebstrap systemd
 
 .NOTPARALLEL:
-.PHONY: help demo docs generated picture test test-host test-kernel test-qemu stress lint bench setup
+.PHONY: help demo docs deb generated picture test test-host test-kernel test-qemu stress lint bench setup
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r target text; do \
@@ -58,6 +59,9 @@ docs: $(READY)  ## build the manual: build/man/dpif.8 and build/html/index.html
 	@mkdir -p build/man
 	@$(PYTHON) docs/_extensions/man_page.py >build/man/dpif.8
 	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b html docs build/html
+
+deb: $(READY)  ## build a Debian package: dist/dpif_VERSION_all.deb
+	@$(PYTHON) tools/deb.py dist
 
 generated: $(READY)  ## make anew the files that follow from tables of the code
 	@$(PYTHON) tools/json_schema.py

@@ -17,7 +17,7 @@ from dpif.lab import cache
 from dpif.lab.errors import LabUnavailable
 from dpif.lab.host import find
 
-__all__ = ["PROGRAMS", "Suite"]
+__all__ = ["PROGRAMS", "Suite", "mirror"]
 
 #: What this module runs, and the Debian package that has it.
 PROGRAMS = {"apt-get": "apt", "dpkg": "dpkg"}
@@ -81,11 +81,11 @@ def _update(home: Path, suite: str, options: Sequence[str]) -> None:
     for part in ("state/lists/partial", "cache/archives/partial"):
         (home / part).mkdir(parents=True, exist_ok=True)
     (home / "apt.conf").write_text(_SETTINGS.format(home=home))
-    (home / "sources.list").write_text(f"deb{_signed_by()} {_mirror()} {suite} main\n")
+    (home / "sources.list").write_text(f"deb{_signed_by()} {mirror()} {suite} main\n")
     run("apt-get", *options, "update", "-q", "--error-on=any")
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Return the address of the archive that this machine uses for Debian itself."""
     fields = "$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)"
     for line in run("apt-get", "indextargets", "--format", fields, "Identifier: Packages").splitlines():
