@@ -8,7 +8,7 @@ MINUTES := 5
 # What the tests on this host compare with, look at or build with.
 HOST_PACKAGES := gcc libc6-dev linux-libc-dev \
     iproute2 iputils-ping strace tcpdump \
-    fish man-db zsh \
+    fish jq man-db zsh \
     mmdebstrap systemd
 
 .NOTPARALLEL:

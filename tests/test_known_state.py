@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "XDG_RUNTIME_DIR": "/nonexistent",
 }
 TESTS = [
-    "tests/test_readme.py::test_the_command_line_tour",
+    "tests/test_readme.py::test_a_page[README.md]",
     "tests/unit/cli/test_entry.py",
     "tests/unit/cli/test_on_a_terminal.py::test_colour_and_names",
     "tests/unit/cli/test_on_a_terminal.py::test_ctrl_c_in_a_file_of_flows",

@@ -247,7 +247,7 @@ def action_list() -> Schema:
 MATCH = {"match": TEXT, "key": ref("key"), "mask": maybe(ref("mask"))}
 ACTIONS = {"actions": TEXT, "action_list": ref("action_list")}
 COUNTERS = {"packets": COUNT, "bytes": COUNT, "used": maybe(SECONDS), "tcp_flags": field(TCP_FLAGS)}
-FLOW = {"ufid": maybe({"type": "string", "pattern": "^ufid:"}), **MATCH, **ACTIONS, **COUNTERS}
+FLOW = {"ufid": maybe({"type": "string", "pattern": "^ufid:"}), "flow": TEXT, **MATCH, **ACTIONS, **COUNTERS}
 CACHES = array(all_of({"name": TEXT, "size": COUNT}))
 PORT_STATISTICS = {
     f"{way}_{what}": COUNT for what in ("packets", "bytes", "errors", "dropped") for way in ("rx", "tx")
@@ -418,6 +418,9 @@ TREE = {
 }
 """What ``dump-flows --tree`` tells in place of the array."""
 
+DELETION = {"datapath": TEXT, "flows": COUNT, "deleted": COUNT, "failed": COUNT}
+"""What ``del-flows`` tells in place of the array when it has a filter."""
+
 
 def schema() -> Schema:
     """Return the whole schema."""
@@ -433,6 +436,8 @@ def schema() -> Schema:
         lines[f"{name}.line"] = all_of({**version, **item})
     tree = all_of({**version, "command": {"const": "dump-flows"}, **TREE})
     documents["dump-flows"] = {"anyOf": [documents["dump-flows"], tree]}
+    deletion = all_of({**version, "command": {"const": "del-flows"}, **DELETION})
+    documents["del-flows"] = {"anyOf": [documents["del-flows"], deletion]}
     lines["dump-flows.node"] = all_of({**FLOW, "branches": array(all_of(BRANCH))})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -134,3 +134,38 @@ def test_the_flows_of_the_golden_data(dp: Datapath, run: Run, check_json: Any, t
     rebuilt = {(FlowKey(**flow["key"]), FlowMask(**flow["mask"])) for flow in told}
     assert len(rebuilt) == len(told)
     assert rebuilt <= {(flow.key, flow.mask) for flow in flows}
+
+
+def test_flows_are_known_again_by_their_text(run: Run, tmp_path: Path) -> None:
+    """Those with a UFID, whose key the kernel tells masked, and those without; of any kind that the datapath has."""
+    run("del-flows", "json0")
+    flows = [
+        "in_port({}),eth(src=02:00:00:00:00:01/ff:ff:ff:00:00:00),eth_type(0x0800),ipv4(src=10.1.2.3/255.0.0.0,proto=6),"
+        "tcp(dst=80),tcp_flags(0/0)",
+        "recirc_id(5),in_port({}),ct_state(+trk),eth(),eth_type(0x86dd),ipv6(proto=58),icmpv6(type=135),nd()",
+        "tunnel(tun_id=5,dst=1.2.3.4,ttl=0/0,flags(-df-csum+key)),in_port({}),eth(),eth_type(0x0806),arp(sip=10.0.0.7)",
+        "in_port({}),eth(),eth_type(0x8100),vlan(vid=5,pcp=0),encap(eth_type(0x0800),ipv4(proto=17),udp(src=8/8))",
+    ]
+    lines = tmp_path / "flows"
+    named = [f"{UFID[:-1]}{port},{flow.format(port)}" for port, flow in enumerate(flows)]
+    lines.write_text("".join(f"{flow} 1\n" for flow in [*named, *(flow.format(9) for flow in flows)]))
+    assert main(["add-flows", "json0", str(lines)]) == 0
+    told = [json.loads(line) for line in run("dump-flows", "--json-lines", "json0").splitlines()]
+    assert sorted(flow["ufid"] is None for flow in told) == [False] * len(flows) + [True] * len(flows)
+    for verb, rest, left in (("mod-flow", " drop", ["drop"] * len(told)), ("del-flow", "", [])):
+        lines = tmp_path / verb
+        lines.write_text("".join(f"{verb} json0 {flow['flow']}{rest}\n" for flow in told))
+        assert main(["batch", str(lines)]) == 0
+        shown = run("dump-flows", "--json-lines", "json0").splitlines()
+        assert [json.loads(line)["actions"] for line in shown] == left
+
+
+def test_flows_are_deleted_by_a_filter(run: Run) -> None:
+    run("del-flows", "json0")
+    for port in range(1, 9):
+        run("add-flow", "json0", f"in_port({port}),eth(),eth_type(0x0806),arp()", "1")
+    assert (
+        run("del-flows", "json0", "filter=in_port <= 3 and packets == 0") == "deleted 3 of 8 flows of system@json0\n"
+    )
+    assert run("del-flows", "filter=in_port==99", "json0") == "deleted 0 of 5 flows of system@json0\n"
+    assert len(run("dump-flows", "json0").splitlines()) == 5

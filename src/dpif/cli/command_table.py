@@ -361,14 +361,16 @@ Without actions the flow keeps those that it has; one with an identifier may the
     ),
     Command(
         "del-flows",
-        "[dp] [file]",
+        "[dp] [file] [filter=..]",
         0,
         2,
-        "delete all flows, or those in a file",
+        "delete all flows, those that a filter picks, or those in a file",
         "flow_files:del_flows",
-        ("dpif del-flows dp0", "dpif del-flows dp0 flows.txt"),
+        ("dpif del-flows dp0", "dpif del-flows dp0 filter='packets == 0'", "dpif del-flows dp0 flows.txt"),
         _FLOWS,
-        "Each line of the file has a flow without actions, else it is as those of add-flows.",
+        """\
+Each line of the file has a flow without actions, else it is as those of add-flows. With filter= those flows go that
+dump-flows lists with it ('dpif dump-flows --help' says how one is written), and it is said how many.""",
         writes=True,
         options=("statistics",),
     ),

@@ -161,7 +161,7 @@ class Flows:
         from dpif.client.operations import Delete
 
         if isinstance(key, Flow):
-            return self._flow(Delete(None if key.record.ufid else key.record.key, ufid=key.record.ufid))
+            return self._flow(Delete.of(key.record))
         return self._flow(Delete(key, ufid=ufid))
 
     def flush(self) -> None:

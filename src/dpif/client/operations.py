@@ -149,6 +149,11 @@ class Delete(_ByIdentity):
     __slots__ = ()
 
     @classmethod
+    def of(cls, flow: FlowRecord) -> Delete:
+        """Return what removes a flow that a datapath told of: by its UFID, where it has one."""
+        return cls(None if flow.ufid else flow.key, ufid=flow.ufid)
+
+    @classmethod
     def encoded(cls, attributes: Iterable[bytes]) -> Iterator[Delete]:
         """Yield the operations whose requests have these attributes, a key each."""
         make = cls.__new__

@@ -108,3 +108,39 @@ def test_a_tree_as_json(paths: str, run: Run, check_json: Any) -> None:
     assert (first["in_port"], second["in_port"], unreached["recirc_id"]) == (1, 2, 7)
     (branch,) = first["flows"][0]["branches"]
     assert [flow["branches"] for flow in branch["flows"]] == [[{"recirc_id": 2, "flows": [], "elsewhere": False}], []]
+
+
+def test_flows_that_a_filter_picks_are_deleted(many: str, run: Run, check_json: Any) -> None:
+    assert run("del-flows", many, "filter=ipv4.dst in 10.0.1.0/24") == (
+        0,
+        f"deleted 144 of 400 flows of {many}\n",
+        "",
+    )
+    assert set(addresses_of(run("dump-flows", many).stdout)) == {f"10.0.0.{number}" for number in range(256)}
+    document = check_json.document(run("--json", "del-flows", "filter=ip,nw_dst=10.0.0.5", many).stdout)
+    assert document == {
+        "version": 1,
+        "command": "del-flows",
+        "datapath": many,
+        "flows": 256,
+        "deleted": 1,
+        "failed": 0,
+    }
+    assert run("del-flows", "filter=udp.dst == 7") == (0, f"deleted 0 of 255 flows of {many}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("filter=",), "filter= is empty; all flows are deleted by: dpif del-flows netdev@br0"),
+        (("filter=udp", "filter=udp"), "more than one filter; usage: dpif del-flows [dp] [file] [filter=..]"),
+        (("file", "filter=udp"), "there is no datapath file, but there is netdev@br0"),
+        (("filter=nonsense",), "parsing filter (syntax error at nonsense"),
+        (("filter=packets == x",), "parsing filter"),
+    ],
+)
+def test_what_is_no_filter_deletes_nothing(many: str, run: Run, words: tuple[str, ...], complaint: str) -> None:
+    ran = run("del-flows", *words)
+    assert (ran.status != 0, ran.stdout) == (True, "")
+    assert complaint in ran.stderr
+    assert run("dump-flows", many).stdout.count("\n") == 400

@@ -14,7 +14,7 @@ from itertools import count
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.commands.flow_file_lines import LineReader
 from dpif.cli.commands.flows import ASK_FOR_UFID, MEANING, FlowReader
-from dpif.cli.errors import describe
+from dpif.cli.errors import UsageError, describe
 from dpif.cli.files import LONGEST_LINE, open_input, too_long
 from dpif.cli.output.flow_views import CounterLine
 from dpif.client.operations import Delete, Operation, Result
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
 
+_FILTER = "filter="
 _CHUNK = 1 << 18
 """Bytes of one read; a thousand lines, of which many are alike."""
 _FAILURES = {"add": "updating flow table", "modify": "updating flow table", "delete": "deleting flow"}
@@ -42,14 +43,28 @@ def mod_flows(context: "Context") -> None:
 
 
 def del_flows(context: "Context") -> None:
-    """Delete all flows; or those of a file, unless its lines say otherwise."""
+    """Delete all flows; or those that a filter picks; or those of a file, unless its lines say otherwise."""
     words = context.words
+    if any(word.startswith(_FILTER) for word in words):
+        _delete_by_filter(context)
+        return
     if len(words) == 2 or (words and not context.names_datapath(words[0])):
         _process(context, "delete")
         return
     datapath, _ = context.open_optional(words, most=1)
     with datapath, context.failing("deleting all flows"):
         datapath.flows.flush()
+
+
+def _delete_by_filter(context: "Context") -> None:
+    from dpif.cli.commands.flow_deletion import delete_chosen
+
+    filters = [word.removeprefix(_FILTER) for word in context.words if word.startswith(_FILTER)]
+    if len(filters) > 1:
+        raise UsageError(f"more than one filter; {context.command.synopsis}")
+    datapath, _ = context.open_optional([word for word in context.words if not word.startswith(_FILTER)], most=1)
+    with datapath:
+        delete_chosen(context, datapath, filters[0])
 
 
 def _process(context: "Context", default: str) -> None:

@@ -103,7 +103,7 @@ def _chosen(context: Context, datapath: Datapath, request: _Request) -> Iterator
     """Return the flows that are asked for, in order."""
     flows = iter(datapath.flows)
     if request.filter_text:
-        flows = filter(_read_filter(request.filter_text, datapath).matches, flows)
+        flows = filter(read_filter(request.filter_text, datapath).matches, flows)
     order = _read_order(context.options.sort) if context.options.sort else None
     return _first(request.limit, flows) if order is None else _sorted(context, order, flows, request.limit)
 
@@ -113,7 +113,7 @@ def _tree(context: Context, datapath: Datapath, request: _Request) -> FlowTreeVi
     from dpif.cli.output.flow_tree import FlowTreeView
     from dpif.odp.tree.tree import grow
 
-    wanted = _read_filter(request.filter_text, datapath).matches if request.filter_text else None
+    wanted = read_filter(request.filter_text, datapath).matches if request.filter_text else None
     order = _read_order(context.options.sort or "-packets")
     tree = grow(_sorted(context, order, datapath.flows, None))
     if wanted is not None:
@@ -122,7 +122,7 @@ def _tree(context: Context, datapath: Datapath, request: _Request) -> FlowTreeVi
     return FlowTreeView(str(datapath), tree, port_names(context, datapath), hidden)
 
 
-def _read_filter(text: str, datapath: Datapath) -> Filter:
+def read_filter(text: str, datapath: Datapath) -> Filter:
     """Return the filter of a text; raise `CommandError`."""
     from dpif.odp.filter.language import parse_filter  # only who filters pays for loading it
 

@@ -18,7 +18,15 @@ def flow_data(flow: FlowRecord, now: int, *, verbose: bool, port_names: Names) -
     actions = flow.flow_actions()
     match = match_data(flow.flow_key(), flow.flow_mask(), verbose=verbose, port_names=port_names)
     told = actions_data(Actions() if actions is None else actions, verbose=verbose, port_names=port_names)
-    return {"ufid": None if flow.ufid is None else str(flow.flow_ufid()), **match, **told, **counter_data(flow, now)}
+    ufid = None if flow.ufid is None else str(flow.flow_ufid())
+    return {"ufid": ufid, "flow": _whole(flow, ufid), **match, **told, **counter_data(flow, now)}
+
+
+def _whole(flow: FlowRecord, ufid: str | None) -> str:
+    """Return the text by which commands know a flow again, or make it anew: nothing is left out, it is one word."""
+    key = flow.flow_key()
+    parts = [ufid, None if key is None else format_key(key, flow.flow_mask(), verbose=True)]
+    return ",".join(part for part in parts if part).replace(" ", "")  # bytes are read with spaces or without
 
 
 def match_data(key: FlowKey | None, mask: FlowMask | None, *, verbose: bool, port_names: Names = None) -> Data:
