@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from re import Pattern
     from types import ModuleType
 
-__all__ = ["lazy", "load", "pattern"]
+__all__ = ["later", "lazy", "load", "pattern"]
 
 
 def load(module: str) -> ModuleType:
@@ -44,6 +44,23 @@ def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any]
         return sorted({*vars(sys.modules[package]), *modules})
 
     return getattr_, dir_
+
+
+def later(module: str) -> Any:
+    """Return what stands for a module, by its whole name, that is imported when something of it is first used."""
+    return _Later(module)
+
+
+class _Later:
+    """Becomes, attribute by attribute, the module."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(load(self._module), name)
+        setattr(self, name, value)  # from now on nobody asks here
+        return value
 
 
 def pattern(text: str) -> Pattern[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -30,3 +32,12 @@ def test_load() -> None:
     assert load("os.path").join("a", "b") == "a/b"
     with pytest.raises(ModuleNotFoundError):
         load("dpif.nothing")
+
+
+def test_a_module_that_is_imported_later() -> None:
+    run = (
+        "import sys; from dpif._lazy import later; m = later('colorsys'); before = 'colorsys' in sys.modules; "
+        "print(before, m.rgb_to_hsv is m.rgb_to_hsv, 'colorsys' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", run], capture_output=True, text=True, check=True)
+    assert done.stdout == "False True True\n"

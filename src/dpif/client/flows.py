@@ -9,11 +9,8 @@ from itertools import chain
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
-from dpif.odp.actions import Actions
 from dpif.odp.constants.flow import FlowCmd, UfidFlag
 from dpif.odp.messages.flow import FlowRecord
-from dpif.odp.model.key import FlowKey, FlowMask, format_key
-from dpif.odp.model.ufid import Ufid
 
 if TYPE_CHECKING:
     import pyarrow
@@ -21,7 +18,11 @@ if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
     from dpif.client.operations import Delete, Get, Put
     from dpif.client.values import ActionsLike, KeyLike, MaskLike
+    from dpif.odp.actions import Actions
     from dpif.odp.columns.arrays import Values
+    from dpif.odp.lines.compiled import FlowLines
+    from dpif.odp.model.key import FlowKey, FlowMask
+    from dpif.odp.model.ufid import Ufid
 
 T = TypeVar("T")
 
@@ -82,6 +83,8 @@ class Flow:
         return self.record.used / 1000 if self.record.used else None
 
     def __repr__(self) -> str:
+        from dpif.odp.model.key import format_key
+
         key = self.key
         name = self.ufid if key is None else format_key(key, self.mask)
         return f"<Flow {name}, packets:{self.packets}, actions:{self.actions}>"
@@ -209,17 +212,23 @@ class Flows:
 
         `verbose` is its ``-m``; `port_names` (see `Ports.names`) are shown in place of numbers.
         """
-        from dpif.odp.lines.compiled import FlowLines  # only who prints pays for loading what prints
-
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
         request = record.request(f"dumping the flows of {self._dp.name}")
-        renderer = FlowLines(verbose=verbose, port_names=port_names, complete=self._complete)
+
+        def renderer() -> FlowLines:
+            from dpif.odp.lines.compiled import FlowLines  # only who has flows to print pays for loading what prints
+
+            return FlowLines(verbose=verbose, port_names=port_names, complete=self._complete)
 
         def lines_of_datagrams() -> Iterator[list[str]]:
             datagrams: list[bytes] = []
+            made: FlowLines | None = None
             for exchange in self._dp.connection.dump_datagrams(request, _TOGETHER, datagrams.append):
                 for datagram in datagrams:
-                    yield renderer.lines(exchange.payloads(datagram))
+                    payloads = exchange.payloads(datagram)
+                    if payloads:
+                        made = made or renderer()
+                        yield made.lines(payloads)
                 datagrams.clear()
 
         return chain.from_iterable(lines_of_datagrams())  # a generator's step for each line would be a tenth of it

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import Run
+
 BENCH = Path(__file__).parents[3] / "bench" / "start_up.py"
 RUN = """
 import gc, sys
@@ -96,6 +98,8 @@ COSTLY = {
     "warnings",
 }
 """Modules of the standard library that have each been on this path, and cost more than they gave."""
+NEEDED_FOR_FLOWS = ("dpif.odp.actions", "dpif.odp.lines", "dpif.odp.model", "dpif.odp.constants.key", "dpif.packet")
+"""Where the values and the texts of flows are made."""
 UNUSED_BY_DUMP = {
     "dpif.cli.commands.flows",
     "dpif.client.operations",
@@ -117,17 +121,16 @@ UNUSED_BY_DUMP = {
 """What reads texts, encodes flows or makes values of them, and the keys and actions of which there are none here."""
 
 
-def loaded_by(*words: str, may_compile: bool = False) -> tuple[str, set[str]]:
+def loaded_by(*words: str) -> tuple[str, set[str]]:
     """Return what a command line printed, and the modules that it loaded.
 
     Of annotations that are text it may make nothing: a NamedTuple has each of them compiled, and to start the
-    compiler takes a millisecond. So those of these modules that have NamedTuples do without `__future__`. A list of
-    flows compiles its templates anyway.
+    compiler takes a millisecond. So those of these modules that have NamedTuples do without `__future__`.
     """
     done = subprocess.run([sys.executable, "-I", "-c", RUN, *words], capture_output=True, text=True, check=True)
     modules, compiled, *rest = done.stderr.split("\n")
     assert rest == [""]
-    assert not compiled or may_compile
+    assert not compiled
     return done.stdout, set(modules.split())
 
 
@@ -146,9 +149,17 @@ def test_show(br0: str) -> None:
 
 
 def test_dump_flows(br0: str) -> None:
-    _, modules = loaded_by("dump-flows", br0, may_compile=True)
-    assert "dpif.odp.lines.compiled" in modules
+    """Of a table without flows, what shows flows stays where it is; of one that has some, what reads texts."""
+    _, modules = loaded_by("dump-flows", br0)
+    assert {name for name in modules if name.startswith(NEEDED_FOR_FLOWS)} == set()
     assert modules & (COSTLY | UNUSED_BY_DUMP) == set()
+
+
+def test_dump_flows_of_a_table_that_has_some(br0: str, run: Run) -> None:
+    assert run("add-flow", br0, "in_port(1),eth(),eth_type(0x1234)", "2") == (0, "", "")
+    _, modules = loaded_by("dump-flows", br0)
+    assert "dpif.odp.lines.compiled" in modules
+    assert modules & (COSTLY | {"dpif.client.operations", "dpif.odp.model.scanner", "dpif.odp.text"}) == set()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, Self
-from dpif.odp.lines.text import format_counters, format_flow_line, milliseconds
 from dpif.odp.messages.flow import FlowRecord
 
 if TYPE_CHECKING:
@@ -26,11 +25,14 @@ class FlowLine(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """Return its line."""
+        from dpif.odp.lines.text import format_flow_line, milliseconds  # an empty list has none
+
         yield format_flow_line(self.record, milliseconds(), verbose=self.verbose, port_names=self.port_names)
 
     def data(self) -> dict[str, object]:
         """Return its parts, and its text."""
         from dpif.cli.output.flow_data import flow_data
+        from dpif.odp.lines.text import milliseconds
 
         return flow_data(self.record, milliseconds(), verbose=self.verbose, port_names=self.port_names)
 
@@ -42,11 +44,14 @@ class CounterLine(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """Return their line."""
+        from dpif.odp.lines.text import format_counters, milliseconds
+
         yield format_counters(self.record, milliseconds())
 
     def data(self) -> dict[str, object]:
         """Return them."""
         from dpif.cli.output.flow_data import counter_data
+        from dpif.odp.lines.text import milliseconds
 
         return counter_data(self.record, milliseconds())
 

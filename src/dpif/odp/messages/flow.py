@@ -4,21 +4,21 @@ A dump has many of them, so a record keeps key, mask and actions as the bytes th
 when it is read.
 """
 
-import functools
-
-from dpif._typing import Final, NamedTuple, Self
+from dpif._lazy import later
+from dpif._typing import TYPE_CHECKING, NamedTuple, Self
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import Buffer, attribute
 from dpif.netlink.policy import BYTES, FLAG, PAD, U8, U32, U64, AttributeSet, Structure
-from dpif.odp.actions import Actions
 from dpif.odp.constants.flow import OVS_FLOW_FAMILY, OVS_FLOW_VERSION, FlowAttr
 from dpif.odp.messages.base import Record
-from dpif.odp.model.key import FlowKey, FlowMask
-from dpif.odp.model.layouts import LayoutDecoder
-from dpif.odp.model.ufid import Ufid
 
-MAX_REMEMBERED: Final = 512
-"""Masks that are remembered by their bytes: many flows share few."""
+if TYPE_CHECKING:
+    from dpif.odp.actions import Actions
+    from dpif.odp.messages import flow_values as _values
+    from dpif.odp.model.key import FlowKey, FlowMask
+    from dpif.odp.model.ufid import Ufid
+else:
+    _values = later("dpif.odp.messages.flow_values")  # who has no flow does without what makes values of them
 
 
 class FlowCounters(NamedTuple):
@@ -76,30 +76,30 @@ class FlowRecord(Record):
             raise DecodeError("the reply has neither KEY nor UFID", "FLOW")
         return record
 
-    def flow_key(self) -> FlowKey | None:
+    def flow_key(self) -> "FlowKey | None":
         """Return the key, or None where it was left out."""
         try:
-            return None if self.key is None else _decode_key(self.key)
+            return None if self.key is None else _values.decode_key(self.key)
         except DecodeError as error:
             raise error.within("FLOW.KEY") from None
 
-    def flow_mask(self) -> FlowMask | None:
+    def flow_mask(self) -> "FlowMask | None":
         """Return the mask, or None where it was left out."""
         try:
-            return None if self.mask is None else _decode_mask(self.mask)
+            return None if self.mask is None else _values.decode_mask(self.mask)
         except DecodeError as error:
             raise error.within("FLOW.MASK") from None
 
-    def flow_actions(self) -> Actions | None:
+    def flow_actions(self) -> "Actions | None":
         """Return the actions, or None where they were left out."""
         try:
-            return None if self.actions is None else _decode_actions(self.actions)
+            return None if self.actions is None else _values.decode_actions(self.actions)
         except DecodeError as error:
             raise error.within("FLOW.ACTIONS") from None
 
-    def flow_ufid(self) -> Ufid | None:
+    def flow_ufid(self) -> "Ufid | None":
         """Return the unique identifier, or None."""
-        return None if self.ufid is None else Ufid(self.ufid)
+        return None if self.ufid is None else _values.Ufid(self.ufid)
 
 
 _KEY, _ACTIONS, _MASK = FlowAttr.KEY, FlowAttr.ACTIONS, FlowAttr.MASK  # to find a member takes 0.1 us
@@ -127,8 +127,3 @@ def encode_flow(
     if ufid is not None:
         attributes += attribute(FlowAttr.UFID, ufid)
     return attributes
-
-
-_decode_key = LayoutDecoder(FlowKey.from_bytes, FlowKey.read_in)
-_decode_mask = functools.lru_cache(MAX_REMEMBERED)(LayoutDecoder(FlowMask.from_bytes, FlowMask.read_in))
-_decode_actions = LayoutDecoder(Actions.from_bytes, Actions.read_in)
