@@ -30,12 +30,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dpif._typing import Any, NamedTuple, Self, TypeAlias
-from dpif.apps.loop import Bell, on_signals
 from dpif.apps.mac_table import Learned, MacTable
 from dpif.apps.megaflow import Identity, Megaflow, MegaflowTable, encode_outputs, identify
 from dpif.client import Datapath, Delete, Execute, Operation, Port, PortAdded, Put, Upcall
 from dpif.client.dispatch import PER_VPORT
 from dpif.errors import DecodeError, DumpInterrupted, NoSuchObject
+from dpif.program.loop import Bell, on_signals
 
 __all__ = ["Counters", "Switch", "SwitchOptions", "run_switch"]
 

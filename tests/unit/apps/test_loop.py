@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from dpif.apps.loop import Bell, on_signals
+from dpif.program.loop import Bell, on_signals
 
 
 def is_readable(bell: Bell) -> bool:
@@ -63,7 +63,7 @@ def test_two_signals_at_once_both_act() -> None:
 def test_a_second_signal_does_what_the_system_does(handler: str, status: int) -> None:
     code = f"""
 import signal
-from dpif.apps.loop import on_signals
+from dpif.program.loop import on_signals
 signal.signal(signal.SIGTERM, signal.{handler})
 with on_signals(lambda: None):
     signal.raise_signal(signal.SIGTERM)

@@ -7,9 +7,9 @@ import select
 from collections.abc import Iterator
 
 from dpif._typing import TYPE_CHECKING, TypeVar
-from dpif.apps.loop import Bell, on_signals
 from dpif.cli.errors import UsageError
 from dpif.cli.numbers import read_number
+from dpif.program.loop import Bell, on_signals
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context

@@ -18,7 +18,7 @@ __all__ = ["Bell", "on_signals"]
 
 
 class Bell:
-    """Something to wait on beside other descriptors; once it has been rung it stays so.
+    """Something to wait on beside other descriptors: rung once it stays so, `wake` is heard once.
 
     A context manager.
     """
@@ -26,17 +26,30 @@ class Bell:
     def __init__(self) -> None:
         self.rung = False
         self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable from the first ring on."""
+        """Return a descriptor that is readable from the first ring on, and after a `wake` until it was heard."""
         return self._reader.fileno()
+
+    def wake(self) -> None:
+        """End one wait; from other threads too."""
+        with contextlib.suppress(OSError):  # closed, or so many calls wait that one more says nothing
+            self._writer.send(b"\0")
+
+    def hear(self) -> None:
+        """Take note of all calls to wake up."""
+        if self.rung:
+            return
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(4096)
 
     def ring(self) -> None:
         """Ring; from a signal handler and from other threads too. After `close` nobody hears it."""
         if not self.rung:
             self.rung = True
-            with contextlib.suppress(OSError):
-                self._writer.send(b"\0")
+            self.wake()
 
     def close(self) -> None:
         """Give up the descriptors."""

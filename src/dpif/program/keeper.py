@@ -1,0 +1,232 @@
+"""The flows of a program, kept in line with what it decides: new ones, stale ones, idle ones.
+
+When a table changes, the flows that hang on what changed are decided again, from the key of the packet that they were
+made for. A flow whose mask stays the same is kept or given other actions; any other is deleted, and its next packet
+makes a new one. That is done in slices, so that packets do not wait; busy flows come first.
+
+The `Keeper` only notes what is to be written; the runner writes it, what is stale before what is new.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from dpif._typing import TYPE_CHECKING
+from dpif.client import Delete, Operation, Put
+from dpif.errors import DumpInterrupted
+from dpif.program.decide import Decider, Outcome, Stranger
+from dpif.program.flow import Megaflow, MegaflowTable, identify
+from dpif.program.options import Counts, Deleted, Options
+from dpif.program.trace import WouldChange
+
+if TYPE_CHECKING:
+    from dpif.client import Datapath, Flow
+
+__all__ = ["Keeper"]
+
+_SLICE = 0.005
+"""Seconds of deciding again between two batches of packets."""
+_MANY = 2000
+"""Of more stale flows than this the others are deleted: to have their packets come up is cheaper than to decide."""
+_DELETED_KEPT = 1000
+_SHARE_AT_LEAST = 1000
+"""Flows that a port may have in any case."""
+_CROWDED_IDLE = 0.1
+"""Seconds that a flow may be idle while there are more of them than the limit."""
+
+
+class Keeper:
+    """The flows of one program on one datapath. ``deleted`` are those that were taken back last, with the reasons."""
+
+    def __init__(
+        self, decider: Decider, options: Options, counts: Counts, report: Callable[[Exception], None]
+    ) -> None:
+        self.flows = MegaflowTable()
+        self.deleted: deque[Deleted] = deque(maxlen=_DELETED_KEPT)
+        self._decider = decider
+        self._site = decider.program.site
+        self._options = options
+        self._counts = counts
+        self._report = report
+        self._limit = options.max_flows
+        self._unwritten: dict[bytes, Megaflow] = {}
+        self._removals: list[Operation] = []
+        self._waiting: deque[Megaflow] = deque()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something is to be written or decided again."""
+        return bool(self._waiting or self._removals or self._unwritten or self._site.stale)
+
+    # -- new flows ---------------------------------------------------------------------------------------------
+
+    def remember(self, outcome: Outcome, key: bytes, number: int) -> None:
+        """Make a decision a flow, if there is room.
+
+        One that is there already is written again, once per batch: a packet that came up all the same did so before
+        the flow was installed, and then this does no harm, or finds out that somebody removed it.
+        """
+        trace = outcome.trace
+        ufid = identify(trace.layout, number, trace.mask)
+        flow = self.flows.get(ufid)
+        if flow is None:
+            flow = Megaflow(ufid, key, number, trace.layout, trace.mask, self._site.clock())
+            if not self._has_room(flow):
+                self._counts.uncached += 1
+                return
+            self.flows.add(flow)
+            self._counts.installed += 1
+            if self._options.on_flow:
+                self._options.on_flow(flow, outcome)
+        self.flows.reshape(flow, outcome.shape)
+        self._unwritten[ufid] = flow
+
+    def _has_room(self, flow: Megaflow) -> bool:
+        """Tell whether there is room for a flow; a port may have half of what others leave."""
+        free = self._limit - len(self.flows)
+        if free <= 0 or self.flows.of_port.get(flow.port, 0) > max(free, _SHARE_AT_LEAST):
+            return False
+        masks = self.flows.masks
+        return len(masks) < 2 * self._options.max_masks or flow.layout.encode(flow.mask) in masks
+
+    # -- what is to be written ---------------------------------------------------------------------------------
+
+    def changes(self) -> tuple[list[Operation], list[Megaflow]]:
+        """Return what removes flows, and the flows that are to be put behind that; `written` takes the results."""
+        removals, self._removals = self._removals, []
+        unwritten, self._unwritten = self._unwritten, {}
+        return removals, [flow for flow in unwritten.values() if flow in self.flows]
+
+    @staticmethod
+    def put(flow: Megaflow) -> Put:
+        """Return what writes a flow: anew, or by a change of the one that is there; never the one for the other."""
+        create = not flow.installed
+        mask = flow.layout.encode(flow.mask)
+        return Put(flow.key, flow.shape.actions, mask, ufid=flow.ufid, create=create, modify=not create)
+
+    def written(self, flow: Megaflow, ok: bool) -> None:
+        """Note what became of a flow; one that was refused is forgotten, so that its next packet tries again."""
+        if not ok:
+            self._counts.refused += not flow.installed
+            self.flows.remove(flow)
+        flow.installed = True
+
+    def remove(self, flow: Megaflow, reason: str) -> None:
+        """Take a flow back with the next batch."""
+        if self.flows.remove(flow):
+            self._counts.deleted += 1
+            self.deleted.append(Deleted(flow, reason))
+            self._unwritten.pop(flow.ufid, None)
+            self._removals.append(Delete(ufid=flow.ufid))
+
+    def remove_port(self, number: int) -> None:
+        """Take the flows back whose packets came in through a port that is gone."""
+        for flow in [flow for flow in self.flows if flow.port == number]:
+            self.remove(flow, "its input port is gone")
+
+    # -- deciding again ----------------------------------------------------------------------------------------
+
+    def revise(self) -> None:
+        """Decide again on flows that are stale, as long as a slice lasts; remove those that may not stay."""
+        with self._site.lock:
+            stale, self._site.stale = self._site.stale, set()
+        if stale:
+            self._put_in_order(stale)
+        end = time.monotonic() + _SLICE
+        while self._waiting:
+            flow = self._waiting.popleft()
+            reason = self._reason_to_remove(flow) if flow in self.flows else ""
+            if reason:
+                self.remove(flow, reason)
+            if time.monotonic() >= end:
+                break
+
+    def _put_in_order(self, stale: set[Megaflow]) -> None:
+        """Let what is to be decided again wait, busy flows first; of too many, those are deleted that are not."""
+        stale.update(self._waiting)
+        ordered = sorted(stale, key=lambda flow: -flow.hit_at)
+        for flow in ordered[_MANY:]:
+            self.remove(flow, "too many were to be decided again")
+        self._waiting = deque(ordered[:_MANY])
+
+    def _reason_to_remove(self, flow: Megaflow) -> str:
+        """Decide again on a flow; return why it may not stay, empty when it may, with other actions perhaps."""
+        self._counts.revalidated += 1
+        try:
+            outcome = self._decider.decide(flow.layout, flow.number)
+        except WouldChange:
+            return "its packets would change a table"
+        except Stranger:
+            return "what its packets went on with is gone"
+        except Exception as error:
+            self._report(error)
+            return "the function failed"
+        if not outcome.cached:
+            return outcome.trace.uncached or "the decision is for each packet"
+        if outcome.trace.mask != flow.mask:
+            return "the function reads other bits"
+        if outcome.shape.actions != flow.shape.actions:
+            self._unwritten[flow.ufid] = flow
+            self._counts.changed += 1
+        self.flows.reshape(flow, outcome.shape)
+        return ""
+
+    # -- growing old -------------------------------------------------------------------------------------------
+
+    def sweep(self, datapath: Datapath, now: float) -> float:
+        """Look which flows were hit, remove those whose time is over; return the seconds that it took."""
+        start = time.monotonic()
+        for flow in self._note_hits(datapath, now):
+            self.remove(flow, "it is not in the datapath any more")
+        for flow, reason in self._over(now):
+            self.remove(flow, reason)
+        self._decider.contexts.collect(self.flows.contexts, now)
+        self._decider.coarse = len(self.flows.masks) >= self._options.max_masks
+        took = time.monotonic() - start
+        self._adapt(took)
+        return took
+
+    def _note_hits(self, datapath: Datapath, now: float) -> set[Megaflow]:
+        """Update flows and entries from the datapath's counters; return the flows that it does not have."""
+        unseen = {flow for flow in self.flows if flow.installed and flow.ufid not in self._unwritten}
+        try:
+            for shown in datapath.flows.dump(terse=True):
+                flow = self.flows.get(shown.record.ufid or b"")
+                if flow is not None:
+                    unseen.discard(flow)
+                    self._note_hit(flow, shown, now)
+        except DumpInterrupted:
+            return set()
+        return unseen
+
+    def _note_hit(self, flow: Megaflow, shown: Flow, now: float) -> None:
+        if shown.packets > flow.packets:
+            flow.hit_at = now
+            for table, key, entry in flow.shape.touched:
+                table.refresh(key, entry, now)
+        flow.packets = shown.packets
+
+    def _over(self, now: float) -> list[tuple[Megaflow, str]]:
+        """Return the flows whose time is over, and why."""
+        at_most = self._options.idle if len(self.flows) <= self._limit else _CROWDED_IDLE
+        over = []
+        for flow in self.flows:
+            idle, hard = flow.shape.idle, flow.shape.hard
+            if idle is None or at_most < self._options.idle:
+                idle = at_most
+            if now - flow.hit_at >= idle:
+                over.append((flow, "idle"))
+            elif hard is not None and now - flow.born_at >= hard:
+                over.append((flow, "its time is over"))
+        return over
+
+    def _adapt(self, took: float) -> None:
+        """Bound the flows by what a look at them costs, as ovs-vswitchd does: 1.3 s is too long, 1 s is enough."""
+        if took > 2.0:
+            self._limit = max(1000, int(self._limit / took))
+        elif took > 1.3:
+            self._limit = max(1000, self._limit * 3 // 4)
+        elif took < 1.0 and len(self.flows) >= self._limit * 3 // 4:
+            self._limit = min(self._options.max_flows, self._limit + 1000)

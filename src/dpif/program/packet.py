@@ -1,0 +1,343 @@
+"""The packet that a program is given."""
+
+from __future__ import annotations
+
+from dpif._typing import TYPE_CHECKING, Any, TypeVar
+from dpif.errors import EncodeError
+from dpif.odp.actions import Action, PopVlan, PushVlan, Set, SetMasked
+from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.structs import Struct
+from dpif.odp.model.tunnel import Tunnel as TunnelKey
+from dpif.packet.constants import ETH_P_8021Q
+from dpif.program import headers
+from dpif.program.errors import ProgramError
+from dpif.program.trace import Trace, WouldChange
+from dpif.program.values import Number, Value
+
+if TYPE_CHECKING:
+    from dpif.program.layout import Place
+
+__all__ = ["Packet", "VlanTag"]
+
+V = TypeVar("V", bound=Value)
+
+
+class Packet:
+    """A packet as a function of a program sees it.
+
+    Headers are None where the packet has none: ``packet.tcp is None``. What is read of it becomes the flow's mask,
+    what is not read stays wildcarded; see `dpif.program`.
+    """
+
+    __slots__ = ("_data", "_ops", "_sets", "_tags", "_written", "trace")
+
+    def __init__(self, trace: Trace, data: bytes | None = None) -> None:
+        self.trace = trace
+        self._data = data
+        self._ops: list[Action] = []
+        self._sets: dict[str, dict[str, Any]] = {}
+        self._written: dict[str, Any] = {}
+        self._tags: list[str | tuple[int, int, int]] | None = None
+
+    # -- metadata ----------------------------------------------------------------------------------------------
+
+    @property
+    def in_port(self) -> Number:
+        """The number of the port that the packet came in through; every flow matches it in any case."""
+        return Number(self.trace, self.trace.layout.places["in_port"])
+
+    @property
+    def recirc_id(self) -> Number:
+        """The recirculation id; every flow matches it in any case."""
+        return self.field("recirc_id", Number)
+
+    @property
+    def skb_mark(self) -> Number:
+        """The mark of the packet's buffer; may be set."""
+        return self.field("skb_mark", Number)
+
+    @skb_mark.setter
+    def skb_mark(self, value: int) -> None:
+        self.write("skb_mark", value)
+
+    @property
+    def skb_priority(self) -> Number:
+        """The priority of the packet's buffer, its queue; may be set."""
+        return self.field("skb_priority", Number)
+
+    @skb_priority.setter
+    def skb_priority(self, value: int) -> None:
+        self.write("skb_priority", value)
+
+    @property
+    def dp_hash(self) -> Number:
+        """The hash that a ``hash(…)`` action computed, 0 before; see `select`."""
+        return self.field("dp_hash", Number)
+
+    @property
+    def ct(self) -> headers.Ct:
+        """What connection tracking says of the packet."""
+        return headers.Ct(self, "")
+
+    @property
+    def tunnel(self) -> headers.Tunnel | None:
+        """The outer header that the packet came in, None when it came in none."""
+        return headers.Tunnel(self, "tunnel") if self.trace.ask("tunnel") else None
+
+    # -- headers -----------------------------------------------------------------------------------------------
+
+    @property
+    def eth(self) -> headers.Ethernet | None:
+        """The Ethernet header; a packet of a layer 3 port has none."""
+        return headers.Ethernet(self, "eth") if "eth" in self.trace.layout.headers else None
+
+    @property
+    def eth_type(self) -> int | None:
+        """The EtherType of what the Ethernet header and its tags carry, None of an 802.2 frame; it is read whole."""
+        layout = self.trace.layout
+        bits = layout.eth_type()
+        self.trace.mask |= bits
+        if bits == layout.extra("eth_type"):
+            return None
+        return (self.trace.key & bits) >> (bits & -bits).bit_length() - 1
+
+    @property
+    def arp(self) -> headers.Arp | None:
+        """An ARP or RARP message."""
+        return headers.Arp(self, "arp") if self.trace.ask("arp") else None
+
+    @property
+    def ipv4(self) -> headers.Ipv4 | None:
+        """The IPv4 header."""
+        return headers.Ipv4(self, "ipv4") if self.trace.ask("ipv4") else None
+
+    @property
+    def ipv6(self) -> headers.Ipv6 | None:
+        """The IPv6 header."""
+        return headers.Ipv6(self, "ipv6") if self.trace.ask("ipv6") else None
+
+    @property
+    def ip(self) -> headers.Ip | None:
+        """The IPv4 or the IPv6 header."""
+        return self.ipv4 or self.ipv6
+
+    @property
+    def tcp(self) -> headers.Tcp | None:
+        """Ports and flags of TCP; a later fragment has none."""
+        return headers.Tcp(self, "tcp") if self.trace.ask("tcp") else None
+
+    @property
+    def udp(self) -> headers.Ports | None:
+        """Ports of UDP; a later fragment has none."""
+        return headers.Ports(self, "udp") if self.trace.ask("udp") else None
+
+    @property
+    def sctp(self) -> headers.Ports | None:
+        """Ports of SCTP; a later fragment has none."""
+        return headers.Ports(self, "sctp") if self.trace.ask("sctp") else None
+
+    @property
+    def icmp(self) -> headers.Icmp | None:
+        """Type and code of ICMP for IPv4."""
+        return headers.Icmp(self, "icmp") if self.trace.ask("icmp") else None
+
+    @property
+    def icmpv6(self) -> headers.Icmp | None:
+        """Type and code of ICMPv6."""
+        return headers.Icmp(self, "icmpv6") if self.trace.ask("icmpv6") else None
+
+    @property
+    def nd(self) -> headers.Nd | None:
+        """A neighbour solicitation or advertisement."""
+        return headers.Nd(self, "nd") if self.trace.ask("nd") else None
+
+    @property
+    def mpls(self) -> headers.Mpls | None:
+        """The outermost MPLS label."""
+        return headers.Mpls(self, "mpls") if self.trace.ask("mpls") else None
+
+    @property
+    def nsh(self) -> headers.Nsh | None:
+        """The network service header."""
+        return headers.Nsh(self, "nsh") if self.trace.ask("nsh") else None
+
+    # -- VLAN tags ---------------------------------------------------------------------------------------------
+
+    @property
+    def vlan(self) -> VlanTag | None:
+        """The outermost VLAN tag, None without one. Whether there is one every flow matches in any case."""
+        tags = self._all_tags()
+        return VlanTag(self, 0) if tags else None
+
+    @property
+    def cvlan(self) -> VlanTag | None:
+        """The tag behind the outermost one."""
+        return VlanTag(self, 1) if len(self._all_tags()) > 1 else None
+
+    def _all_tags(self) -> list[str | tuple[int, int, int]]:
+        if self._tags is None:
+            layout, key = self.trace.layout, self.trace.key
+            self._tags = [
+                name
+                for name in ("vlan", "cvlan")
+                if name in layout.headers and layout.places[f"{name}.cfi"].number(key)
+            ]
+        return self._tags
+
+    def push_vlan(self, vid: int, pcp: int = 0, tpid: int = ETH_P_8021Q) -> None:
+        """Put a VLAN tag in front of those that are there."""
+        vid, pcp, tpid = int(vid), int(pcp), int(tpid)
+        if not 0 <= vid < 4096 or not 0 <= pcp < 8:
+            raise ProgramError(f"a VLAN id is below 4096 and a priority below 8, not {vid} and {pcp}")
+        self._do(PushVlan(vid=vid, pcp=pcp, tpid=tpid))
+        self._all_tags().insert(0, (vid, pcp, tpid))
+
+    def pop_vlan(self) -> None:
+        """Take the outermost VLAN tag off."""
+        tags = self._all_tags()
+        if not tags:
+            raise ProgramError("the packet has no VLAN tag to take off")
+        self._do(PopVlan())
+        del tags[0]
+
+    # -- where it is to go -------------------------------------------------------------------------------------
+
+    def set_tunnel(
+        self, dst: str, id: int | None = None, *, src: str | None = None, ttl: int = 64, **more: Any
+    ) -> None:
+        """Say with what outer header a tunnel port is to send the packet; `more` are fields of `TunnelKey`.
+
+        A `dst` that is an IPv6 address makes it an IPv6 tunnel.
+        """
+        version = 6 if ":" in str(dst) else 4
+        names = {4: ("src", "dst"), 6: ("ipv6_src", "ipv6_dst")}[version]
+        values = dict(zip(names, (src, str(dst)), strict=True))
+        tunnel = TunnelKey(**{name: value for name, value in values.items() if value is not None}, ttl=ttl, **more)
+        self._do(Set(FlowKey(tunnel=tunnel if id is None else tunnel.replace(tun_id=int(id)))))
+
+    # -- the packet itself -------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> bytes:
+        """The packet's bytes as it came up. No flow matches them: who reads them decides on this packet alone."""
+        self.trace.uncache("it read the packet's bytes, which no flow matches")
+        if self._data is None:
+            raise WouldChange
+        return self._data
+
+    def __repr__(self) -> str:
+        layout, key = self.trace.layout, self.trace.key
+        shown = str(FlowKey.from_bytes((key & (1 << 8 * layout.size) - 1).to_bytes(layout.size, "big")))
+        return f"<Packet {shown}>"
+
+    # -- for the views -----------------------------------------------------------------------------------------
+
+    def field(self, name: str, kind: type[V]) -> V:
+        """Return a field: the value that was written, else one that notes its use."""
+        if self._written and name in self._written:
+            return _as(kind, self._written[name])
+        place = self.trace.layout.places.get(name)
+        if place is None:
+            return _as(kind, 0)  # a datapath without this feature: no connection has a zone, and so on
+        return kind(self.trace, place)
+
+    def extra(self, name: str) -> bool:
+        """Return a flag that has no bit in the key, and note that it was read."""
+        self.trace.mask |= self.trace.layout.extra(name) | self.trace.layout.extra("tunnel")
+        return name in self.trace.layout.headers
+
+    def write(self, name: str, value: Any) -> None:
+        """Set a field of the packet on its way out; raise `ProgramError` for a value that does not fit it."""
+        place = self.trace.layout.places.get(name)
+        if place is None:
+            raise ProgramError(f"the packet has no {name}")
+        plain = value.value if isinstance(value, Value) else value
+        try:
+            number = place.number_of(plain)
+        except EncodeError as error:
+            raise ProgramError(f"{name}: {error.reason}") from None
+        self.trace.mask |= place.needs
+        self._written[name] = place.value(number)
+        attr, _, field = name.partition(".")
+        self._sets.setdefault(attr, {})[field] = self._written[name]
+
+    def _do(self, action: Action) -> None:
+        self._flush()
+        self._ops.append(action)
+
+    def _flush(self) -> None:
+        self._ops += [_set(attr, values) for attr, values in self._sets.items()]
+        self._sets = {}
+
+    def rewrites(self) -> list[Action]:
+        """Return the actions that change the packet as the program did."""
+        self._flush()
+        return self._ops
+
+
+def _as(kind: type[V], value: Any) -> V:
+    """Let a plain value stand for one that notes its use."""
+    same: V = value
+    return same
+
+
+def _set(attr: str, values: dict[str, Any]) -> Action:
+    """Return what sets some fields of an attribute, or all of a scalar one."""
+    if "" in values:
+        return Set(FlowKey(**{attr: values[""]}))
+    cls: type[Struct] = FlowKey.attr(attr).type.cls  # type: ignore[attr-defined]  # those with fields are structures
+    mask = cls.of_raw(tuple([field.kind.full if field.name in values else field.kind.zero for field in cls.FIELDS]))
+    return SetMasked(FlowKey(**{attr: cls(**values)}), FlowMask(**{attr: mask}))
+
+
+class VlanTag:
+    """A VLAN tag: ``vid``, ``pcp``, ``tpid``; setting one replaces the outermost tag."""
+
+    __slots__ = ("_at", "_packet")
+
+    def __init__(self, packet: Packet, at: int) -> None:
+        self._packet = packet
+        self._at = at
+
+    def _get(self, name: str, index: int) -> Any:
+        tag = self._packet._all_tags()[self._at]
+        if isinstance(tag, tuple):
+            return tag[index]
+        return Number(self._packet.trace, self._packet.trace.layout.places[f"{tag}.{name}"])
+
+    @property
+    def vid(self) -> Any:
+        """The VLAN id."""
+        return self._get("vid", 0)
+
+    @vid.setter
+    def vid(self, value: int) -> None:
+        self._replace(int(value), int(self.pcp))
+
+    @property
+    def pcp(self) -> Any:
+        """The priority."""
+        return self._get("pcp", 1)
+
+    @pcp.setter
+    def pcp(self, value: int) -> None:
+        self._replace(int(self.vid), int(value))
+
+    @property
+    def tpid(self) -> int:
+        """The EtherType that announces the tag; every flow matches it in any case."""
+        tag = self._packet._all_tags()[self._at]
+        if isinstance(tag, tuple):
+            return tag[2]
+        place: Place = self._packet.trace.layout.places["eth_type" if tag == "vlan" else "inner_eth_type"]
+        return place.number(self._packet.trace.key)
+
+    def _replace(self, vid: int, pcp: int) -> None:
+        if self._at:
+            raise ProgramError("only the outermost VLAN tag can be set; take it off first")
+        tpid = self.tpid
+        self._packet.pop_vlan()
+        self._packet.push_vlan(vid, pcp, tpid)
+
+    def __repr__(self) -> str:
+        return f"<VlanTag {self._at} of {self._packet!r}>"

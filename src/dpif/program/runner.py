@@ -1,0 +1,329 @@
+"""The loop of a program: packets come up, are decided on, become flows, and are sent on.
+
+What came of a batch of packets is written in one go: first what is stale goes, then come the new flows, then the
+packets (`keeper` has the flows). Timers and ports have their turn between batches. Once per sweep it is looked which
+flows were hit, by UFID and counters alone.
+
+Bounded are the flows (`Options.max_flows`, less while a look at them takes long), the share of a port (half of
+what others leave), and the masks: from ``max_masks`` on the function is noted coarsely, by whole fields.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import traceback
+from collections.abc import Callable, Iterable
+
+from dpif._typing import TYPE_CHECKING, Any, Self
+from dpif.client import Datapath, Execute, Operation, PortAdded, PortRemoved, Upcall
+from dpif.client.dispatch import PER_VPORT
+from dpif.errors import DecodeError, NoSuchObject
+from dpif.odp.actions import Output
+from dpif.program.checks import Checker
+from dpif.program.decide import Decider, Outcome, Stranger, encode
+from dpif.program.flow import NOTHING
+from dpif.program.keeper import Keeper
+from dpif.program.layout import layout_of
+from dpif.program.loop import Bell, on_signals
+from dpif.program.options import Counters, Counts, Options
+from dpif.program.program import Program
+from dpif.program.trace import WouldChange
+
+if TYPE_CHECKING:
+    from dpif.program.layout import Layout
+
+__all__ = ["Runner", "run", "run_async"]
+
+_SWEEP_SHARE = 0.1
+"""The part of its time that a runner with many flows spends on looking at them."""
+_TICK = 0.25
+_ERROR_SECONDS = 1.0
+"""How long packets like one that made the function fail are dropped without asking it again."""
+
+
+class Runner:
+    """A program at work on a datapath, all of whose ports take part.
+
+    It takes over: misses come here, and the flows that somebody left are removed. `ports` are attached before. A
+    context manager; leaving it removes its flows and the ports that it attached. `step` or `run` do the work.
+    ``errors`` has what the function raised: one text for each line of source.
+    """
+
+    def __init__(
+        self, program: Program, datapath: Datapath, ports: Iterable[str] = (), options: Options | None = None
+    ) -> None:
+        self.program = program
+        self.datapath = datapath
+        self.options = options or Options()
+        self.decider = Decider(program)
+        self.errors: dict[tuple[str, int], str] = {}
+        self._site = program.site
+        self._counts = Counts()
+        self.keeper = Keeper(self.decider, self.options, self._counts, self._report)
+        self._checker = Checker(self.decider, self.options, self._counts)
+        self._sends: list[Operation] = []
+        self._added: list[str] = []
+        now = self._site.clock()
+        self._next_sweep = now + self.options.sweep_interval
+        self._timers = [(now + timer.seconds, timer) for timer in program.timers]
+        try:
+            self._attach(ports)
+            self._take_over()
+        except BaseException:
+            self._detach()
+            raise
+
+    def _attach(self, names: Iterable[str]) -> None:
+        present = {port.name for port in self.datapath.ports}
+        for name in names:
+            if name not in present:
+                self.datapath.ports.add(name)
+                self._added.append(name)
+
+    def _detach(self) -> None:
+        while self._added:
+            with contextlib.suppress(NoSuchObject):
+                self.datapath.ports.delete(self._added.pop())
+
+    def _take_over(self) -> None:
+        with contextlib.ExitStack() as stack:
+            self._watch = stack.enter_context(self.datapath.ports.watch())
+            self._upcalls = stack.enter_context(self.datapath.upcalls(action=False, dispatch=PER_VPORT))
+            self._bell = stack.enter_context(Bell())
+            self.datapath.flows.flush()
+            for number, port in self._watch.ports.items():
+                self._add_port(number, port.name)
+            self._resources = stack.pop_all()
+        self._site.bell = self._bell.wake
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self, *, keep: bool = False) -> None:
+        """Stop listening, and remove the flows and, unless `keep`, the ports that were attached here."""
+        self._site.bell = lambda: None
+        with self._resources:
+            self._upcalls.close()
+            with contextlib.suppress(NoSuchObject):  # the datapath itself may be gone
+                for flow in list(self.keeper.flows):
+                    self.keeper.remove(flow, "the program ended")
+                removals, _ = self.keeper.changes()
+                self.datapath.operate(removals)
+                if not keep:
+                    self._detach()
+
+    def stop(self) -> None:
+        """End `run`; may be called from a signal handler and from another thread."""
+        self._bell.ring()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._bell.rung
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Work until `until`, which is asked several times a second, says so, or `stop` is called."""
+        while not (self._bell.rung or until()):
+            self.step(_TICK)
+
+    @property
+    def counters(self) -> Counters:
+        """The counters as they are now."""
+        flows = self.keeper.flows
+        return self._counts.with_state(flows=len(flows), masks=len(flows.masks), ports=len(self._watch.ports))
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    def step(self, timeout: float = 0.0) -> int:
+        """Do what there is to do, waiting for it up to `timeout` seconds; return how many packets came up."""
+        self._wait(min(timeout, self.patience))
+        self._bell.hear()
+        upcalls = self._upcalls.poll(0.0)
+        self._follow_ports()  # after the upcalls were taken: a port is known before its packets are looked at
+        for upcall in upcalls:
+            self._take(upcall)
+        self._carry_out()
+        self._look_after()
+        return len(upcalls)
+
+    @property
+    def sources(self) -> list[int]:
+        """The descriptors to wait on: one is readable when `step` has something to do."""
+        return [source.fileno() for source in (self._upcalls, self._watch, self._bell)]
+
+    @property
+    def patience(self) -> float:
+        """Seconds until `step` is to be called in any case."""
+        if self.keeper.has_work or self.program.outbox:
+            return 0.0
+        until = min([self._next_sweep, *(at for at, _ in self._timers)])
+        return max(0.0, until - self._site.clock())
+
+    def _wait(self, timeout: float) -> None:
+        if timeout <= 0:
+            return
+        poll = select.poll()
+        for source in self.sources:
+            poll.register(source, select.POLLIN)
+        poll.poll(timeout * 1000)
+
+    def _look_after(self) -> None:
+        """Call timers that are due, and sweep when it is time."""
+        now = self._site.clock()
+        for index, (at, timer) in enumerate(self._timers):
+            if now >= at:
+                self._timers[index] = (now + timer.seconds, timer)
+                self._call(timer.function)
+        if now >= self._next_sweep:
+            for table in self.program.tables.values():
+                table.expire(now)
+            took = self.keeper.sweep(self.datapath, now)
+            self._next_sweep = now + max(self.options.sweep_interval, took / _SWEEP_SHARE)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception as error:
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        """Tell of an error, once for each line of source."""
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = (last.filename, last.lineno or 0)
+        if place not in self.errors:
+            self.errors[place] = "".join(traceback.format_exception(error))
+            self.options.report(self.errors[place])
+
+    # -- ports -------------------------------------------------------------------------------------------------
+
+    def _follow_ports(self) -> None:
+        for event in self._watch.poll(0.0):
+            if isinstance(event, PortAdded):
+                with contextlib.suppress(NoSuchObject):  # gone again
+                    self._upcalls.adopt(event.port)
+                self._add_port(event.port.number, event.port.name)
+            elif isinstance(event, PortRemoved):
+                self._remove_port(event.port.number, event.port.name)
+
+    def _add_port(self, number: int, name: str) -> None:
+        self.program.ports[number] = name
+        self.program.port_numbers[name] = number
+        for function in self.program.added:
+            self._call(function, number, name)
+
+    def _remove_port(self, number: int, name: str) -> None:
+        self.program.ports.discard(number)
+        self.program.port_numbers.discard(name)
+        for table in self.program.tables.values():
+            table.forget_port(number)
+        self.keeper.remove_port(number)
+        for function in self.program.removed:
+            self._call(function, number, name)
+
+    # -- packets -----------------------------------------------------------------------------------------------
+
+    def _take(self, upcall: Upcall) -> None:
+        """Decide on a packet; make its flow, and send it on."""
+        self._counts.upcalls += 1
+        key = upcall.record.key or b""
+        try:
+            layout, number = layout_of(key)
+            outcome = self._decide(layout, number, upcall.packet)
+        except DecodeError:
+            return
+        except Stranger:
+            self._counts.strangers += 1
+            return
+        if outcome.cached:
+            self.keeper.remember(outcome, key, number)
+        else:
+            self._counts.uncached += 1
+        if outcome.shape.actions:
+            self._sends.append(Execute(upcall.packet, outcome.shape.actions, key, mru=upcall.record.mru))
+
+    def _decide(self, layout: Layout, number: int, data: bytes) -> Outcome:
+        try:
+            outcome = self.decider.decide(layout, number, data, live=True, explain=self.options.explain)
+            if outcome.trace.changed and outcome.cached:
+                outcome = self._decide_once_more(outcome, layout, number)
+        except Stranger:
+            raise
+        except Exception as error:
+            return self._failed(error)
+        self._checker.check(outcome, layout, number)
+        return outcome
+
+    def _decide_once_more(self, first: Outcome, layout: Layout, number: int) -> Outcome:
+        """Decide anew for the flow, as the function changed what it had read; its packet goes by the first one."""
+        with contextlib.suppress(WouldChange):
+            again = self.decider.decide(layout, number, explain=self.options.explain)
+            if again.shape.actions == first.shape.actions:
+                return again
+        first.cached = False  # the next packet comes up, and makes the flow
+        return first
+
+    def _failed(self, error: Exception) -> Outcome:
+        """Drop what made the function fail, for a moment: the mask of the failed run says what is like it."""
+        self._counts.failed += 1
+        self._report(error)
+        trace = error.__dict__["dpif_trace"]
+        shape = NOTHING._replace(deps=tuple(trace.deps), hard=_ERROR_SECONDS)
+        return Outcome(trace, shape, cached=not trace.uncached)
+
+    # -- bringing the datapath in line --------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        """Take back what is stale, write what is new, send what waits, in one batch."""
+        self.keeper.revise()
+        removals, unwritten = self.keeper.changes()
+        sends, self._sends = self._sends, []
+        todo = [*removals, *map(self.keeper.put, unwritten), *sends, *self._outgoing()]
+        if not todo:
+            return
+        results = self.datapath.operate(todo)
+        for flow, result in zip(unwritten, results[len(removals) : len(removals) + len(unwritten)], strict=True):
+            self.keeper.written(flow, result.ok)
+
+    def _outgoing(self) -> list[Operation]:
+        """Return what sends the packets of the program's own."""
+        with self._site.lock:
+            waiting, self.program.outbox = self.program.outbox, []
+            numbers = [(packet, self.decider.port(port)) for packet, port in waiting]
+        return [Execute(packet, encode([Output(number)])) for packet, number in numbers if number is not None]
+
+
+def run(program: Program, datapath: Datapath, ports: Iterable[str] = (), options: Options | None = None) -> Counters:
+    """Run a program until Ctrl-C or SIGTERM; return what it did."""
+    with Runner(program, datapath, ports, options) as runner, on_signals(runner.stop):
+        runner.run()
+        return runner.counters
+
+
+async def run_async(
+    program: Program, datapath: Datapath, ports: Iterable[str] = (), options: Options | None = None
+) -> Counters:
+    """Run a program in an event loop until the task is cancelled; return what it did."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    with Runner(program, datapath, ports, options) as runner:
+        sources = runner.sources
+        for source in sources:
+            loop.add_reader(source, ready.set)
+        try:
+            while not runner.stopped:
+                ready.clear()
+                runner.step()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ready.wait(), runner.patience)
+            return runner.counters
+        finally:
+            for source in sources:
+                loop.remove_reader(source)
