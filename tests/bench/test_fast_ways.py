@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from random import Random
 
 import pytest
 
+from dpif.client.flows import Flow
+from dpif.netlink.connection import Connection
+from dpif.netlink.exchange import Request, RequestKind
 from dpif.odp.actions import Actions
+from dpif.odp.columns import WINDOW, to_table
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.messages.flow_rows import FlowRows
 from dpif.odp.model.key import FlowKey, FlowMask
 from dpif.odp.model.layouts import MISSES
+from dpif.testing.columns import plain_columns
 
 NAMES = ("plain", "ovn", "openstack", "dumps", "random")
 
@@ -43,3 +49,21 @@ def test_typed_flows(name: str) -> None:
             repr(FlowMask.from_bytes(record.mask)),
             repr(Actions.from_bytes(record.actions)),
         )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns(name: str) -> None:
+    from workloads import FAMILY, Replay
+
+    given = messages(name, seed=12)
+    replay = Replay(given)
+    request = Request(RequestKind(FAMILY, bytes), b"")
+    dump = functools.partial(Connection(lambda: replay).dump_datagrams, request, WINDOW)
+    table = to_table(dump, None, lambda record: record)
+    expected = [plain_columns(Flow(FlowRecord.from_reply(message))) for message in given]
+    rows = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
+    assert sorted(map(repr, map(sorted_items, rows))) == sorted(map(repr, map(sorted_items, expected)))
+
+
+def sorted_items(row: dict[str, object]) -> list[tuple[str, object]]:
+    return sorted(row.items())

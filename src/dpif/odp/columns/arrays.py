@@ -8,7 +8,7 @@ import numpy as np
 
 from dpif._typing import NamedTuple
 from dpif.odp.columns.blocks import Block, Collector, Column
-from dpif.odp.columns.fields import Form, Type, column_types
+from dpif.odp.columns.fields import Form, Type
 from dpif.odp.columns.places import Array
 from dpif.odp.columns.window import Source
 
@@ -22,9 +22,9 @@ class Values(NamedTuple):
 
 def arrays(collector: Collector, dump: Source, columns: Sequence[str] | None = None) -> dict[str, Values]:
     """Return a dump as the arrays of `columns`, or of those that some flow has."""
-    blocks = collector.blocks(dump)
-    found = {name: column.type for block in blocks for name, column in block.columns.items()}
-    return {name: _join(name, type_, blocks, collector.texts) for name, type_ in column_types(found, columns).items()}
+    blocks, texts = found = collector.blocks(dump)
+    strings = texts.strings()
+    return {name: _join(name, type_, blocks, strings) for name, type_ in found.types(columns).items()}
 
 
 def _join(name: str, type_: Type, blocks: list[Block], texts: list[str]) -> Values:

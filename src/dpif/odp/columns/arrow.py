@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from dpif._typing import Final
 from dpif.odp.columns.blocks import Collector, Column
-from dpif.odp.columns.fields import Form, Type, column_types
+from dpif.odp.columns.fields import Form, Type
 from dpif.odp.columns.places import Array
+from dpif.odp.columns.texts import Texts
 from dpif.odp.columns.window import Source
 
 _UINTS: Final = {1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32(), 8: pa.uint64()}
@@ -28,11 +29,10 @@ _SIMPLE: Final = {
 
 def table(collector: Collector, dump: Source, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a dump as a table with `columns`, or with those that some flow has."""
-    blocks = collector.blocks(dump)
-    found = {name: column.type for block in blocks for name, column in block.columns.items()}
-    types = column_types(found, columns)
+    blocks, texts = found = collector.blocks(dump)
+    types = found.types(columns)
     schema = pa.schema([(name, arrow_type(type_)) for name, type_ in types.items()])
-    texts = pa.array(collector.texts, pa.string())
+    dictionary = _strings(texts)
     shared = _Shared(max((block.flows for block in blocks), default=0))
     batches = []
     for block in blocks:
@@ -42,7 +42,7 @@ def table(collector: Collector, dump: Source, columns: Sequence[str] | None = No
             if column is None or column.values.strides == (0,):
                 arrays.append(shared.array(type_, column, block.flows))
             else:
-                arrays.append(_array(column, texts))
+                arrays.append(_array(column, dictionary))
         batches.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return pa.Table.from_batches(batches, schema)
 
@@ -90,6 +90,11 @@ def _array(column: Column, texts: pa.Array | None = None) -> pa.Array:
         offsets = np.arange(count + 1, dtype=np.int32) * values.dtype.itemsize
         buffers.insert(1, pa.py_buffer(offsets.astype(np.int32)))
     return pa.Array.from_buffers(arrow_type(column.type), count, buffers)
+
+
+def _strings(texts: Texts) -> pa.Array:
+    buffers = [None, pa.py_buffer(texts.offsets), pa.py_buffer(texts.data)]
+    return pa.Array.from_buffers(pa.string(), len(texts.offsets) - 1, buffers)
 
 
 def _bits(values: Array) -> pa.Buffer:

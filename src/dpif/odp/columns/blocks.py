@@ -13,20 +13,16 @@ import numpy as np
 
 from dpif._typing import Final, NamedTuple
 from dpif.netlink.constants import NLA_HDRLEN
-from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names
+from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names, column_types
 from dpif.odp.columns.layouts import Group, Layout, Layouts, read
 from dpif.odp.columns.places import WORD, Array, Messages
+from dpif.odp.columns.texts import ActionTexts, Texts
 from dpif.odp.columns.window import Source, Window
 from dpif.odp.constants import FlowAttr
-from dpif.odp.lines.actions import ActionWriter
-from dpif.odp.lines.keys import Mode, Unusual
-from dpif.odp.lines.learned import ActionLists
 from dpif.odp.messages.flow import FlowRecord
 
 _MANY: Final = 1 / 8
 """A list of actions that so many flows of a part have is looked for in all of them at once."""
-_MAX_REMEMBERED: Final = 8192
-"""Lists of actions whose codes are remembered by their bytes."""
 _UNTOLD: Final = -1
 _GONE: Final = -2
 
@@ -50,12 +46,23 @@ class Block(NamedTuple):
     columns: dict[str, Column]
 
 
+class Blocks(NamedTuple):
+    """A whole dump: its blocks, and the lists of actions that their codes stand for."""
+
+    blocks: list[Block]
+    texts: Texts
+
+    def types(self, columns: Sequence[str] | None) -> dict[str, Type]:
+        """Return the types of `columns`; when None of those that some flow has."""
+        found = {name: column.type for block in self.blocks for name, column in block.columns.items()}
+        return column_types(found, columns)
+
+
 class Collector:
     """Makes blocks of a dump.
 
     `columns` names those that are wanted, None all; `EncodeError` for a name that no column has. `complete` is given
-    each record without actions, and returns it with them, or None to leave the flow out. ``texts`` are the lists of
-    actions met so far, by their codes.
+    each record without actions, and returns it with them, or None to leave the flow out.
     """
 
     def __init__(
@@ -67,21 +74,17 @@ class Collector:
             check_names(columns)
         self._wanted = None if columns is None else frozenset(columns)
         self._complete = complete
-        self._codes = _Codes()
+        self._texts = ActionTexts()
         self._layouts = Layouts()
         self._piles: dict[Layout, _Pile] = {}
 
-    @property
-    def texts(self) -> list[str]:
-        """The texts of the lists of actions, by their codes."""
-        return self._codes.texts
-
-    def blocks(self, dump: Source) -> list[Block]:
+    def blocks(self, dump: Source) -> Blocks:
         """Return the blocks of a dump, which this feeds; raise `DecodeError`."""
         window = Window()
         for exchange in dump(window.add):
             self._take(Messages(*window.rows(exchange)))
-        return [pile.block(self._wants) for pile in self._piles.values()]
+        texts, codes = self._texts.finish()
+        return Blocks([pile.block(self._wants, codes) for pile in self._piles.values()], texts)
 
     def _take(self, messages: Messages) -> None:
         """Put the columns of some messages on their piles."""
@@ -118,15 +121,15 @@ class Collector:
             while len(rows) and share >= _MANY:
                 like = _like_the_first(matrix)
                 share = like.sum() / len(rows)
-                codes[rows[like]] = self._codes[_payloads(matrix[:1], size)[0]]
+                codes[rows[like]] = self._texts.add(_payloads(matrix[:1], size))
                 rows, matrix = rows[~like], matrix[~like]
-            codes[rows] = list(map(self._codes.__getitem__, _payloads(matrix, size)))
+            codes[rows] = self._texts.add(_payloads(matrix, size))
         for row in np.flatnonzero(messages.at[FlowAttr.ACTIONS] == 0).tolist():
             record = self._complete(messages.record(row))
             if record is None:
                 codes[row] = _GONE
             else:
-                codes[row] = _UNTOLD if record.actions is None else self._codes[record.actions]
+                codes[row] = _UNTOLD if record.actions is None else self._texts.add([record.actions])[0]
         return codes
 
 
@@ -144,36 +147,6 @@ def _payloads(matrix: Array, size: int) -> list[bytes]:
         return [b""] * len(matrix)
     words, width = matrix.tobytes(), matrix.shape[1] * WORD
     return [words[start : start + size] for start in range(NLA_HDRLEN, len(words), width)]
-
-
-class _Codes(dict[bytes, int]):
-    """The codes of lists of actions by their bytes: each text has a number, as it comes.
-
-    Flows may have few lists in common; so codes are remembered for a part of them, and texts are for all.
-    """
-
-    def __init__(self) -> None:
-        self._lists = ActionLists(ActionWriter(Mode()))
-        self._by_text: dict[str, int] = {}
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts, by their codes."""
-        return list(self._by_text)
-
-    def __missing__(self, data: bytes) -> int:
-        if len(self) >= _MAX_REMEMBERED:
-            self.clear()
-        by_text = self._by_text
-        code = self[data] = by_text.setdefault(self._text(data), len(by_text))
-        return code
-
-    def _text(self, data: bytes) -> str:
-        try:
-            return self._lists.write(data)
-        except Unusual:
-            actions = FlowRecord(actions=data).flow_actions()
-            return "" if actions is None else actions.format()
 
 
 class _Pile:
@@ -195,15 +168,15 @@ class _Pile:
             self._counters.setdefault(name, []).append(values)
         self._count += len(group.rows)
 
-    def block(self, wants: Callable[[str], bool]) -> Block:
-        """Return what is on the pile."""
+    def block(self, wants: Callable[[str], bool], codes: Array) -> Block:
+        """Return what is on the pile; `codes` are those that the texts of actions have in the end."""
         columns = {}
         first = self._layout.first.reshape(1, -1)
         for leaf in self._layout.leaves:
             if wants(leaf.name):
                 columns[leaf.name] = Column(leaf.type, self._values(leaf.name, read(first, leaf)))
         for name, pieces in self._counters.items():
-            columns[name] = _counter(name, np.concatenate(pieces))
+            columns[name] = _counter(name, np.concatenate(pieces), codes)
         return Block(self._count, columns)
 
     def _values(self, name: str, first: Array) -> Array:
@@ -218,9 +191,18 @@ class _Pile:
         return values
 
 
-def _counter(name: str, values: Array) -> Column:
+def _counter(name: str, values: Array, codes: Array) -> Column:
     """Return a column of what is neither in the key nor in the mask."""
     type_ = COUNTERS[name]
+    if type_.form is Form.TEXT:
+        return _codes(type_, values, codes)
     if type_.form is Form.SECONDS:
         return Column(type_, values / 1000, values != 0)
-    return Column(type_, values, values != _UNTOLD if type_.form is Form.TEXT else None)
+    return Column(type_, values)
+
+
+def _codes(type_: Type, values: Array, codes: Array) -> Column:
+    """Return a column of texts: `codes` tells what those that they were given for now stand for."""
+    if (values >= 0).all():
+        return Column(type_, codes[values])
+    return Column(type_, np.append(codes, np.int32(_UNTOLD))[values], values != _UNTOLD)
