@@ -15,11 +15,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from dpif._typing import TYPE_CHECKING, Any
+from dpif._typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from re import Pattern
     from types import ModuleType
+
+AnyStr = TypeVar("AnyStr", str, bytes)
 
 __all__ = ["later", "lazy", "load", "pattern"]
 
@@ -63,7 +65,7 @@ class _Later:
         return value
 
 
-def pattern(text: str) -> Pattern[str]:
+def pattern(text: AnyStr) -> Pattern[AnyStr]:
     """Return the regular expression `text`, which is compiled when it is first used."""
     made: Any = _Pattern(text)
     return made  # type: ignore[no-any-return]
@@ -72,7 +74,7 @@ def pattern(text: str) -> Pattern[str]:
 class _Pattern:
     """Becomes, attribute by attribute, the compiled pattern."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str | bytes) -> None:
         self._text = text
 
     def __getattr__(self, name: str) -> Any:

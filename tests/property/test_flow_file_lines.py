@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpif.cli.commands import flow_file_lines, flows
+from dpif.cli.commands import flow_file_lines, flow_texts
 from dpif.cli.commands.flow_file_lines import LineReader
-from dpif.cli.commands.flows import FlowReader
+from dpif.cli.commands.flow_texts import FlowReader
 from dpif.client.datapath import Datapath
 from dpif.client.operations import Delete, Put
 from dpif.odp.text import file_lines
@@ -55,10 +55,10 @@ def lines(draw: st.DrawFn) -> bytes:
 
 def slow_reader(patch: pytest.MonkeyPatch, dp: Datapath, verb: str) -> LineReader:
     """Return a reader that parses every text."""
-    for module in (flow_file_lines, flows):
+    for module in (flow_file_lines, flow_texts):
         patch.setattr(module, "encode_match_text", lambda text: None)
         patch.setattr(module, "encode_actions_text", lambda text: None)
-    flows._encode_actions.cache_clear()
+    flow_texts._encode_actions.cache_clear()
     return LineReader(FlowReader(dp), verb)
 
 

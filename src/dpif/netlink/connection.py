@@ -157,7 +157,7 @@ class Connection:
         be had without waiting, until they have `size` bytes together. Raises as `dump` does.
         """
         type_id = self._type_id(request.kind.family)
-        _keep_freed_memory(_ROOM * size)
+        keep_freed_memory(_ROOM * size)
         with self._transport() as transport:
             exchange = Dump(request, type_id, self._take_seq(), transport.port_id)
             transport.send(exchange.datagram)
@@ -245,7 +245,7 @@ class Connection:
 
 
 @functools.cache
-def _keep_freed_memory(size: int) -> None:
+def keep_freed_memory(size: int) -> None:
     """Have about `size` bytes that are freed from now on kept for what comes next, where the C library is glibc.
 
     Else memory goes back to the system page by page, and fresh pages cost more than what a dump puts there. Once a

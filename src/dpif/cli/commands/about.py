@@ -84,7 +84,7 @@ class Entry(NamedTuple):
 
 def parse_actions(context: Context) -> None:
     """Parse actions and print them; stop at the first that are wrong."""
-    from dpif.cli.commands.flows import read_actions
+    from dpif.cli.commands.flow_texts import read_actions
 
     parsed = (read_actions(text, "odp_actions_from_string") for text in context.words)
     context.print_all("parsed", map(Parsed, parsed))

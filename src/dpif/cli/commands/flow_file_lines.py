@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from dpif._typing import Final
-from dpif.cli.commands.flows import FlowReader, refuse_openflow
+from dpif.cli.commands.flow_texts import FlowReader, refuse_openflow
 from dpif.cli.errors import CommandError
 from dpif.client.operations import Delete, Put
 from dpif.odp.text.file_lines import Lines

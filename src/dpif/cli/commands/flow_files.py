@@ -13,13 +13,12 @@ from itertools import count
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.commands.flow_file_lines import LineReader
-from dpif.cli.commands.flows import ASK_FOR_UFID, MEANING, FlowReader
+from dpif.cli.commands.flow_texts import ASK_FOR_UFID, MEANING, FlowReader
 from dpif.cli.errors import UsageError, describe
 from dpif.cli.files import LONGEST_LINE, open_input, too_long
-from dpif.cli.output.flow_views import CounterLine
 from dpif.client.operations import Delete, Operation, Result
 from dpif.errors import DpifError
-from dpif.odp.lines.text import milliseconds
+from dpif.netlink.connection import keep_freed_memory
 from dpif.odp.messages.flow import FlowRecord
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 _FILTER = "filter="
 _CHUNK = 1 << 18
 """Bytes of one read; a thousand lines, of which many are alike."""
+_ROOM = 16 * _CHUNK
+"""Bytes that what is made of one read may take, kept for that of the next."""
 _FAILURES = {"add": "updating flow table", "modify": "updating flow table", "delete": "deleting flow"}
 
 
@@ -118,12 +119,15 @@ class Outcome(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """Return the counters of the flow."""
+        from dpif.cli.output.flow_views import CounterLine  # few ask for them
+
         if self.record is not None:
             yield from CounterLine(self.record).lines()
 
     def data(self) -> dict[str, object]:
         """Return the number of the line, what it asked for, and what became of it."""
         from dpif.cli.output.flow_data import counter_data
+        from dpif.odp.lines.text import milliseconds
 
         number = (self.error.errno if isinstance(self.error, OSError) else None) or errno.EINVAL
         return {
@@ -156,6 +160,7 @@ class _File:
 
     def outcomes(self, descriptor: int) -> Iterator[Outcome]:
         """Carry out the lines; yield what is to be told, in their order."""
+        keep_freed_memory(_ROOM)
         reads = _numbered_lines(self._name, descriptor)
         with self._context.watching(reads, lambda _, read: _distance(self._name, descriptor, read[0])) as watched:
             for first, lines in watched:

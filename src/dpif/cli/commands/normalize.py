@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
-from dpif.cli.commands.flows import read_actions, refuse_openflow
+from dpif.cli.commands.flow_texts import read_actions, refuse_openflow
 from dpif.cli.errors import CommandError, describe, syntax
 from dpif.cli.numbers import read_number
 from dpif.errors import ParseError, netlink_error

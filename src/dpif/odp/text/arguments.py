@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 
+from dpif._lazy import pattern
 from dpif._typing import Any, TypeAlias
 from dpif.netlink.constants import NLA_F_NESTED
 from dpif.odp.actions.base import Action, ActionList, NestAction
@@ -26,8 +26,8 @@ from dpif.odp.text.parts import Part, Parts, Value, checked, nonzero, size_of, w
 from dpif.odp.text.pieces import Cursor, UnusualError
 from dpif.odp.text.structures import Place, Slot, fixed, part_of, parts_of, scanned, take_field, take_slot, unmasked
 
-_PERCENTAGE = re.compile(r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)%")
-_NUMBER = re.compile(r"0x[0-9a-fA-F]++")
+_PERCENTAGE = pattern(r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)%")
+_NUMBER = pattern(r"0x[0-9a-fA-F]++")
 ArgumentTaker: TypeAlias = Callable[[type[NestAction], Cursor], tuple[int, Parts, bool]]
 """Takes an argument; returns its number, its payload, and whether it had parentheses."""
 

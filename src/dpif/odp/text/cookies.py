@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from dpif._lazy import pattern
 from dpif.odp.actions.cookies import COOKIE_HEADER, COOKIE_SIZE, OFPP_NONE, Cookie, FlowSample, SFlow, SlowPath
 from dpif.odp.model.kinds import U16, U32
 from dpif.odp.text import reading
@@ -11,7 +10,7 @@ from dpif.odp.text.parts import Parts, Value, size_of
 from dpif.odp.text.pieces import Cursor, UnusualError
 from dpif.odp.text.structures import Slot, parts_of, scanned, slots_of, take_fields, unmasked
 
-_PAIRS = re.compile(r"(?:[0-9a-fA-F]{2})++")
+_PAIRS = pattern(r"(?:[0-9a-fA-F]{2})++")
 _LEAST = 8
 """``userdata(…)`` gives at least so many bytes."""
 
@@ -21,7 +20,7 @@ def user_data(cursor: Cursor) -> Parts:
     place = cursor.take(")")
     cursor.is_value(place, _PAIRS)
     size = len(cursor.pieces[place]) // 2
-    return [Value(f"{size}s", size, f"exactly(unhexlify({{0}}), {size})", (place,)), bytes(max(_LEAST - size, 0))]
+    return [Value(f"{size}s", size, f"exactly(pairs({{0}}), {size})", (place,)), bytes(max(_LEAST - size, 0))]
 
 
 def cookie(cls: type[Cookie], cursor: Cursor) -> Parts:

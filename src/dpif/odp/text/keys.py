@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
+from dpif._lazy import pattern
 from dpif._typing import Any, NamedTuple, TypeAlias
 from dpif.odp.constants import KeyAttr
 from dpif.odp.model.attrs import AttrType, EtherType, FlagSet, Opaque, PortNumber, Scalar, Structure
@@ -27,7 +27,7 @@ from dpif.odp.text.structures import (
     take_slot,
 )
 
-_PAIRS = re.compile("(?: *+[0-9a-fA-F]{2})++ *+")
+_PAIRS = pattern("(?: *+[0-9a-fA-F]{2})++ *+")
 
 
 class Element(NamedTuple):

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import functools
-import re
 
-from dpif._typing import Final
+from dpif._lazy import pattern
+from dpif._typing import TYPE_CHECKING, Final
 from dpif.errors import ParseError
 from dpif.odp.actions.base import Actions, parse_actions
 from dpif.odp.constants import KeyAttr
@@ -20,6 +20,9 @@ from dpif.odp.text.form import Element
 from dpif.odp.text.keys import element, elements
 from dpif.odp.text.pieces import Cursor, UnusualError
 from dpif.odp.text.texts import MAX_REMEMBERED, Plan, Texts
+
+if TYPE_CHECKING:
+    import re
 
 LONGEST: Final = 8000
 """Of longer texts no form is kept; and of actions they may be more than a message has room for."""
@@ -32,10 +35,10 @@ def _balanced(inside: str, depth: int) -> str:
 
 
 _BALANCED = _balanced("[^()]*+", _DEPTH)
-_ELEMENT = re.compile(rf"\w++{_BALANCED},?".encode())
-_ELEMENTS = re.compile(rb"(?:%b)++" % _ELEMENT.pattern)
-_ACTION = re.compile(rf"[^(),]++(?:{_BALANCED})?+(?:,|$)".encode())
-_ACTIONS = re.compile(rb"(?:%b)++" % _ACTION.pattern)
+_ONE_ELEMENT = rf"\w++{_BALANCED},?".encode()
+_ONE_ACTION = rf"[^(),]++(?:{_BALANCED})?+(?:,|$)".encode()
+_ELEMENT, _ELEMENTS = pattern(_ONE_ELEMENT), pattern(rb"(?:%b)++" % _ONE_ELEMENT)
+_ACTION, _ACTIONS = pattern(_ONE_ACTION), pattern(rb"(?:%b)++" % _ONE_ACTION)
 
 
 def encode_match_text(text: str | bytes) -> tuple[bytes, bytes] | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
+from dpif._lazy import pattern
 from dpif._typing import NamedTuple
 from dpif.odp.actions.nat import Nat
 from dpif.odp.constants import NatAttr
 from dpif.odp.text.parts import Parts, Value, wrapped
 from dpif.odp.text.pieces import Cursor, UnusualError
 
-_IPV4 = re.compile(r"[0-9.]++(?::[0-9]++)?")
-_IPV6 = re.compile(r"[0-9a-fA-F:.]++|\[[0-9a-fA-F:.]++\](?::[0-9]++)?")
-_DECIMAL = re.compile(r"[0-9]++")
+_IPV4 = pattern(r"[0-9.]++(?::[0-9]++)?")
+_IPV6 = pattern(r"[0-9a-fA-F:.]++|\[[0-9a-fA-F:.]++\](?::[0-9]++)?")
+_DECIMAL = pattern(r"[0-9]++")
 
 
 class _End(NamedTuple):

@@ -7,9 +7,11 @@ one the other has the same letters but for those that are hexadecimal digits too
 
 from __future__ import annotations
 
-import re
+from dpif._lazy import pattern
+from dpif._typing import TYPE_CHECKING, Final
 
-from dpif._typing import Final
+if TYPE_CHECKING:
+    import re
 
 DEEPEST = 12
 """Forms are made of texts with so many levels of parentheses; Open vSwitch's own have fewer."""
@@ -19,8 +21,8 @@ _LEVEL = bytes.maketrans(_ENDS + b"B", b"," * len(_ENDS) + b"b")
 LINES: Final = bytes.maketrans(_ENDS + b" \nB", b"," * (len(_ENDS) + 2) + b"b")
 """Cuts lines of texts, too: at their ends, and at the spaces in them."""
 _NOT_ENDS = bytes(set(range(256)) - set(_ENDS))
-_BINARY = re.compile(rb",0b[01]*+(?![0-9a-f:])")
-_VALUE = re.compile(r"[0-9a-fA-FxX.:]++")
+_BINARY = pattern(rb",0b[01]*+(?![0-9a-f:])")
+_OF_VALUES = _DIGITS.decode()
 
 
 class UnusualError(Exception):
@@ -35,9 +37,19 @@ def skeleton(text: bytes) -> bytes:
 def split(text: bytes, table: bytes = _LEVEL) -> list[str]:
     """Return the pieces; raise `ValueError` where a number is written as no text of a flow has it."""
     level = text.translate(table)
-    if _BINARY.search(level) or (level[:2] == b"0b" and _BINARY.match(b"," + level)):
-        raise ValueError("a binary number")  # Python reads it
+    if level[:2] == b"0b" or level.count(b",0b") > level.count(b",0b:"):  # and no addresses alone
+        _refuse_binary(b"," + level)
     return level.decode("ascii").split(",")
+
+
+def _refuse_binary(level: bytes) -> None:
+    if _BINARY.search(level):
+        raise ValueError("a binary number")  # Python reads it
+
+
+def _is_value(piece: str) -> bool:
+    """Tell whether a piece consists of digits, of which there are some: without `re`, which few texts need."""
+    return bool(piece) and not piece.strip(_OF_VALUES)
 
 
 class Cursor:
@@ -90,15 +102,16 @@ class Cursor:
         self.is_value(place)
         return place
 
-    def is_value(self, place: int, fits: re.Pattern[str] = _VALUE) -> None:
+    def is_value(self, place: int, fits: re.Pattern[str] | None = None) -> None:
         """Note that the piece at this place is a value."""
-        if not fits.fullmatch(self.pieces[place]):
+        piece = self.pieces[place]
+        if not (_is_value(piece) if fits is None else fits.fullmatch(piece)):
             raise UnusualError
         self.values.add(place)
 
     def at_value(self) -> bool:
         """Tell whether what comes next is written as values are."""
-        return self.piece[:1].isdigit() and _VALUE.fullmatch(self.piece) is not None
+        return self.piece[:1].isdigit() and _is_value(self.piece)
 
     def rest(self) -> str:
         """Take what comes up to the closing parenthesis, and that; return the text, the same in each of the form."""

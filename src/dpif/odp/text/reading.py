@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 import struct
 import sys
-from binascii import unhexlify
+from _socket import AF_INET, AF_INET6, inet_pton  # `socket` around it takes longer to load than all of this
 from collections.abc import Callable
-from socket import AF_INET, AF_INET6, inet_pton
 
 from dpif._typing import Any, Final
 from dpif.odp.constants import VLAN_CFI
@@ -139,7 +138,7 @@ def both(value: bytes, mask: bytes) -> bytes:
 
 def mac(text: str) -> bytes:
     """Return the bytes of a MAC address in six pairs of digits."""
-    data = unhexlify(text.replace(":", ""))
+    data = bytes.fromhex(text.replace(":", ""))
     if len(data) != 6 or text[2::3] != ":::::":
         raise ValueError("no MAC address")
     return data
@@ -159,11 +158,19 @@ def exactly(data: bytes, size: int) -> bytes:
     return data
 
 
+def pairs(text: str) -> bytes:
+    """Return the bytes of pairs of digits, with nothing in between."""
+    data = bytes.fromhex(text)  # which passes over spaces
+    if 2 * len(data) != len(text):
+        raise ValueError("no pairs of digits")
+    return data
+
+
 def hexadecimal(text: str) -> bytes:
     """Return the bytes of a number behind ``0x``, one for the first digit where there is an odd number of them."""
     if text[:2] != "0x":
         raise ValueError("no such number")
-    return unhexlify(text[2:] if len(text) % 2 == 0 else f"0{text[2:]}")
+    return pairs(text[2:] if len(text) % 2 == 0 else f"0{text[2:]}")
 
 
 def percentage(text: str) -> float:
@@ -224,9 +231,9 @@ NAMES: Final[dict[str, Any]] = {
     "inet_pton": inet_pton,
     "mac": mac,
     "nonzero": nonzero,
+    "pairs": pairs,
     "percentage": percentage,
     "probability": _probability,
-    "unhexlify": unhexlify,
     "unlike": unlike,
     "upto": upto,
     "vlan_tci": vlan_tci,

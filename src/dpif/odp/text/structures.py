@@ -6,9 +6,9 @@ of slots, in the order of the wire; bit fields become one part.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterable
 
+from dpif._lazy import pattern
 from dpif._typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 from dpif.errors import ParseError
 from dpif.odp.model.kinds import Frag, Kind, Raw
@@ -19,7 +19,7 @@ from dpif.odp.text.parts import Part, Parts, Value
 from dpif.odp.text.pieces import Cursor, UnusualError
 
 T = TypeVar("T")
-_NUMBER = re.compile("0|[1-9][0-9]{0,9}|0x[0-9a-f]{1,8}")
+_NUMBER = pattern("0|[1-9][0-9]{0,9}|0x[0-9a-f]{1,8}")
 Side: TypeAlias = Literal["value", "mask", "masked"]
 """What is wanted of a field: its value, its mask, or its value with the bits outside its mask cleared."""
 _WORDS = {1: "B", 2: "H", 4: "I", 8: "Q"}

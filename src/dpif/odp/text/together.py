@@ -6,10 +6,9 @@ For a column the interpreter's C does what otherwise takes a call for each value
 from __future__ import annotations
 
 import functools
-from binascii import unhexlify
+from _socket import AF_INET, AF_INET6, inet_pton
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from socket import AF_INET, AF_INET6, inet_pton
 
 from dpif._typing import Any, Final, TypeAlias
 from dpif.odp.text.parts import Parts, Value, packer
@@ -28,7 +27,9 @@ def macs(column: Column) -> Iterable[bytes]:
     for at in range(2, _MAC - 1, 3):
         if text[at::_MAC] != ":" * len(column):
             raise ValueError("no MAC addresses")
-    data = unhexlify(text.replace(":", "").replace(",", ""))
+    data = bytes.fromhex(text.replace(":", "").replace(",", ""))
+    if len(data) != 6 * len(column):
+        raise ValueError("no MAC addresses")
     return [data[at : at + 6] for at in range(0, len(data), 6)]
 
 

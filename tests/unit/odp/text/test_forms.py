@@ -103,6 +103,26 @@ def test_unusual_actions_are_left_to_the_slow_way(text: str) -> None:
     assert encode_actions_text(text) is None
 
 
+@pytest.mark.parametrize(
+    "texts_of_one_form",
+    [
+        ("userspace(pid=1,userdata(0102030405060708))", "userspace(pid=1,userdata(01 02030405060708))"),
+        ("sample(sample=10%,actions(psample(group=1,cookie=0x010203)))", "psample(group=1,cookie=0x01 0203)"),
+        ("psample(group=1,cookie=0x010203)", "psample(group=1,cookie=0x01\t0203)"),
+        ("set(eth(src=01:02:03:04:05:06))", "set(eth(src=01:02:03:04:05:  ))"),
+    ],
+)
+def test_spaces_between_digits_are_left_to_the_slow_way(texts_of_one_form: tuple[str, str]) -> None:
+    for text in (*texts_of_one_form[:1] * 5, texts_of_one_form[1]):
+        found = encode_actions_text(text)
+        try:
+            expected = parse_actions(text).to_bytes()
+        except ParseError:
+            assert found is None
+        else:
+            assert found in (None, expected)
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MAX_REMEMBERED", "MAX_FORMS", "MAX_WHOLE", "MAX_OF_A_SKELETON"):
         monkeypatch.setattr(texts, name, 4)
