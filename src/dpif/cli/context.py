@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -72,6 +73,8 @@ class Context:
 
             self._json = JsonOutput(command.name, one_a_line=options.json_lines)
         self._is_for_people = self._json is None and sys.stdout.isatty()
+        is_folded = self._is_for_people and not options.wide
+        self._width = os.get_terminal_size(sys.stdout.fileno()).columns if is_folded else 0
         if options.color is not None or self._is_for_people:
             from dpif.cli.output import colour
 
@@ -96,7 +99,7 @@ class Context:
             return None
         from dpif.cli.output.table import Screen
 
-        return Screen.of(sys.stdout.fileno(), is_coloured=self._is_coloured)
+        return Screen(self._width, self._is_coloured)
 
     def print(self, value: Printable) -> None:
         """Print a value, all that the command prints: its lines, or a document with its data."""
@@ -153,12 +156,16 @@ class Context:
         lines.clear()
         return min(1 + _CHARACTERS * count // sys.stdout.write(text), _LINES_AT_MOST)
 
-    @staticmethod
-    def _shown(lines: list[str]) -> list[str]:
-        """Return lines with nothing in them that a terminal would obey but our colours: names hold anything."""
-        from dpif.cli.output.colour import Painted
+    def _shown(self, lines: list[str]) -> list[str]:
+        """Return lines as a terminal shows them: those of flows in its width, and nothing that it would obey.
 
-        return [line if isinstance(line, Painted) else printable(line) for line in lines]
+        Names hold anything; what is painted is ours.
+        """
+        from dpif.cli.output.colour import Painted
+        from dpif.cli.output.folding import folded
+
+        safe = [line if isinstance(line, Painted) or line.isprintable() else printable(line) for line in lines]
+        return list(folded(safe, self.command.name, self._width))
 
     def flush(self) -> None:
         """Hand over what was printed so far: whoever reads it may wait for it."""

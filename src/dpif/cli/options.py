@@ -61,6 +61,7 @@ GENERAL = {
     "color": Option(
         ("--color",), "colour the output: auto (the default, on a terminal), always, never", "store", "WHEN"
     ),
+    "wide": Option(("--wide",), "print each flow, and each row of a table, on one line, however long"),
     "help": Option(("-h", "--help"), "show this help"),
     "version": Option(("-V", "--version"), "show the version"),
 }

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dpif._open import open as open_datapath
 from dpif.apps.switch import Switch
 from dpif.client import Datapath
-from dpif.demo.text import prose, rows, wrap
+from dpif.demo.text import flow_lines, prose, rows
 from dpif.errors import DpifError
 from dpif.odp.model.key import FlowKey, format_key
 from dpif.testing import netns
@@ -77,7 +77,7 @@ def _play(dp: Datapath, switch: Switch, one: netns.Host, other: netns.Host) -> b
     print("\nThe kernel's flows now:\n")
     for flow in dp.flows:
         match = format_key(flow.key or FlowKey(), flow.mask)
-        _print(wrap(f"{match}, packets:{flow.packets}, actions:{flow.actions}"))
+        _print(flow_lines(f"{match}, packets:{flow.packets}, actions:{flow.actions}"))
     return good and len(set(came_up)) == 1
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from dpif import lab
+from dpif.demo.text import width
 
 __all__ = ["play_kernel"]
 
@@ -37,6 +38,7 @@ def play_kernel(out: Out, *, required: bool = False) -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stdout,
+                env={**os.environ, "COLUMNS": str(width())},
                 tell=tell,
             )
     except (lab.LabUnavailable, lab.NotBooted) as error:

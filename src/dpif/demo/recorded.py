@@ -13,7 +13,7 @@ from pathlib import Path
 from dpif._userspace import Userspace
 from dpif.apps.switch import Switch, SwitchOptions
 from dpif.client import Datapath
-from dpif.demo.text import prose, rows, wrap
+from dpif.demo.text import flow_lines, prose, rows
 from dpif.odp.lines.text import format_flow_line, milliseconds
 from dpif.packet import capture
 from dpif.packet.addresses import BROADCAST, Mac
@@ -108,7 +108,7 @@ def show_flows(dp: Datapath, out: Out) -> None:
     )
     out("")
     for flow in flows[:_SHOWN]:
-        _print(out, wrap(format_flow_line(flow.record, now, port_names=names)))
+        _print(out, flow_lines(format_flow_line(flow.record, now, port_names=names)))
 
 
 def account(lan: Lan, played: int, switch: Switch, out: Out) -> bool:
@@ -136,7 +136,8 @@ def account(lan: Lan, played: int, switch: Switch, out: Out) -> bool:
             out(f"  This does not add up: {found} {what}, and not {expected}.")
     good = all(expected == found for expected, found, _ in sums)
     if good:
-        out("  The counters of the switch, of the flows and of the ports agree: no packet is unaccounted for.")
+        sentence = "The counters of the switch, of the flows and of the ports agree: no packet is unaccounted for."
+        _print(out, prose(sentence, indent="  "))
     return good
 
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["WIDTH", "prose", "rows", "wrap"]
+from dpif.odp.lines.fold import Hanging, fold
+
+__all__ = ["WIDTH", "flow_lines", "prose", "rows", "width"]
 
 WIDTH = 100
-"""Characters of the longest line."""
+"""Characters of the longest line that is easy to read."""
+_INDENT = "  "
 
 
-def wrap(text: str, indent: int = 2, hang: int = 4) -> Iterator[str]:
-    """Yield the lines of `text`, broken at its spaces where it is too long; later lines stand `hang` further in."""
+def width() -> int:
+    """Return how long a line may be: as the terminal is wide, where there is one (or the variable COLUMNS)."""
+    return min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
+
+
+def flow_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a flow, broken at commas where it is too long."""
+    return fold(Hanging.at(len(_INDENT), f"{_INDENT}{text}"), width())
+
+
+def prose(text: str, indent: str = "") -> Iterator[str]:
+    """Yield the lines of a paragraph, broken at its spaces."""
     yield from textwrap.wrap(
         text,
-        WIDTH,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent + hang),
+        width(),
+        initial_indent=indent,
+        subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def prose(text: str) -> Iterator[str]:
-    """Yield the lines of a paragraph."""
-    return wrap(text, indent=0, hang=0)
 
 
 def rows(cells: Iterable[Sequence[object]], indent: int = 2) -> Iterator[str]:

@@ -40,6 +40,53 @@ def count(run: Run, datapath: str) -> int:
     return run("dump-flows", datapath).stdout.count("\n")
 
 
+# -- width
+
+LONG = (
+    "in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x0800),"
+    "ipv4(src=10.0.0.1,dst=10.0.0.0/255.255.255.0,proto=17,frag=no),udp(src=1000,dst=53)"
+)
+
+
+def test_flows_are_folded_at_their_fields(br0: str, run: Run) -> None:
+    assert run("add-flow", br0, LONG, "2") == (0, "", "")
+    _, shown = run_on_terminal("dump-flows", "--no-names", br0, columns=80)
+    lines = without_colour(shown).splitlines()
+    assert lines == [
+        "in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x0800),",
+        "    ipv4(src=10.0.0.1,dst=10.0.0.0/255.255.255.0,proto=17,frag=no),",
+        "    udp(src=1000,dst=53), packets:0, bytes:0, used:never, actions:2",
+    ]
+    copied = "\n".join(lines).partition(", packets")[0]
+    assert run("del-flow", br0, copied) == (0, "", "")
+
+
+def test_wide_flows_and_those_for_a_pipe_are_not_folded(br0: str, run: Run) -> None:
+    assert run("add-flow", br0, LONG, "2") == (0, "", "")
+    piped = run("dump-flows", br0).stdout
+    assert piped.count("\n") == 1
+    shown = run_on_terminal("dump-flows", "--no-names", "--wide", "--color=never", br0, columns=80)
+    assert shown == (0, piped)
+    assert run("dump-flows", "--wide", br0).stdout == piped
+
+
+def test_a_tree_is_folded_below_its_flows(br0: str, run: Run) -> None:
+    assert run("add-flow", br0, LONG, "2") == (0, "", "")
+    _, shown = run_on_terminal("dump-flows", "--tree", "--color=never", br0, columns=80)
+    assert shown.splitlines()[2:] == [
+        "      0      0  never    eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),",
+        "                             eth_type(0x0800),",
+        "                             ipv4(src=10.0.0.1,dst=10.0.0.0/255.255.255.0,",
+        "                             proto=17,frag=no),udp(src=1000,dst=53), actions:h2",
+    ]
+
+
+def test_a_demonstration_fits(tmp_path: Path) -> None:
+    with Terminal("demo", columns=70) as terminal:
+        terminal.read_until("2. The same switch")
+        assert max(map(len, terminal.shown.splitlines())) <= 70
+
+
 # -- colour and names
 
 

@@ -69,6 +69,17 @@ def test_ports_with_counters(busy: str) -> None:
     assert shown[10].endswith("  dst_port=4790 packet_type=ptap")
 
 
+def test_what_a_port_is_set_to_never_stands_between_its_counters(busy: str) -> None:
+    shown = table("show", "-s", busy, columns=80)
+    at = next(number for number, line in enumerate(shown) if "vxlan_sys_4790" in line)
+    assert [line.split()[0] for line in shown[at + 1 :]] == ["tx", "upcalls", "dst_port=4790"]
+    assert shown[at].split()[2:4] == ["vxlan", "rx"]
+
+
+def test_wide_rows_are_on_one_line_each(busy: str) -> None:
+    assert table("show", "-s", "--wide", busy, columns=40) == table("show", "-s", busy)
+
+
 def test_ports_on_a_narrow_terminal(busy: str) -> None:
     shown = table("show", "-s", busy, columns=60)
     assert max(map(len, shown)) <= 60

@@ -16,7 +16,9 @@ A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
     found: list[str] = []
-    assert play_recorded(found.append) is True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")  # whatever terminal this runs on
+        assert play_recorded(found.append) is True
     return found
 
 

@@ -58,6 +58,7 @@ class FlowReader:
 
     def put(self, text: str, actions: str | None, *, create: bool, modify: bool, clear: bool = False) -> Put:
         """Return the operation that adds or changes a flow, or without actions keeps them; raise `CommandError`."""
+        text = unfold(text)
         try:
             match = self._encoded(text, "parsing flow key ({})")
             encoded = None if actions is None else self._encoded_actions(actions)
@@ -78,6 +79,7 @@ class FlowReader:
 
     def delete(self, text: str) -> Delete:
         """Return the operation that deletes a flow; raise `CommandError`."""
+        text = unfold(text)
         try:
             match = self._encoded(text, "{}")
         except CommandError:
@@ -106,9 +108,19 @@ def _encode_with_ufid(text: str) -> Match | None:
     return None if encoded is None else Match(*encoded, ufid)
 
 
+def unfold(text: str) -> str:
+    """Return a text as one line, where it was taken from a terminal that folds them."""
+    if "\n" not in text:
+        return text
+    from dpif.odp.lines.fold import unfold as join
+
+    return join(text)
+
+
 @functools.lru_cache(512)
 def _encode_actions(text: str) -> bytes:
     """Return a text's actions, encoded; raise `CommandError`. The lines of a file share few."""
+    text = unfold(text)
     encoded = encode_actions_text(text)
     return read_actions(text, "parsing actions").to_bytes() if encoded is None else encoded
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.odp.actions import Actions
+from dpif.odp.lines.fold import Hanging
 from dpif.odp.lines.text import milliseconds
 from dpif.odp.model.key import format_key
 
@@ -44,7 +45,8 @@ class FlowTreeView(NamedTuple):
         ]
         for row in [_Row(0, _TITLES[3], _TITLES[:3]), *rows]:
             counters = "  ".join([text.rjust(width) for text, width in zip(row.counters, widths, strict=True)])
-            yield f"{counters}  {'  ' * row.level}{row.text}"
+            before = f"{counters}  {'  ' * row.level}"
+            yield Hanging.at(len(before), f"{before}{row.text}")
 
     def _rows(self) -> Iterator[_Row]:
         for port, nodes in self.tree.ports.items():

@@ -21,12 +21,13 @@ _COUNTERS = (
     Column("drops", is_number=True),
 )
 _NONE = ("",) * len(_COUNTERS)
+_NO_PORT = ("",) * len(_PORT)
 
 
 def port_lines(screen: Screen, ports: Sequence[PortView]) -> Iterator[str]:
     """Return the table, with counters where any were asked for."""
     if any(port.counters is not None for port in ports):
-        table, rows = _table(screen, _PORT + _COUNTERS), [row for port in ports for row in _counted(port)]
+        table, rows = _table(screen, _PORT + _COUNTERS), [_counted(port) for port in ports]
     else:
         table, rows = _table(screen, _PORT), [Row(_cells(port), _settings(port)) for port in ports]
     return table.lines(rows)
@@ -44,13 +45,12 @@ def _settings(view: PortView) -> list[str]:
     return [f"{name}={value}" for name, value in configuration(view.port).items()]
 
 
-def _counted(view: PortView) -> Iterator[Row]:
-    """Yield the rows of a port, the first with what it is."""
-    port, settings = _cells(view), _settings(view)
+def _counted(view: PortView) -> Row:
+    """Return the row of a port: what it is, and a line for what is counted each way."""
     rows = [] if view.counters is None else list(_counter_rows(view.counters))
-    for cells, words in rows or [Row(_NONE)]:
-        yield Row((*port, *cells), [*words, *settings])
-        port, settings = ("",) * len(_PORT), []
+    first, *others = rows or [Row(_NONE)]
+    more = [Row((*_NO_PORT, *row.cells), row.words) for row in others]
+    return Row((*_cells(view), *first.cells), first.words, more, _settings(view))
 
 
 def _counter_rows(counters: PortCounters) -> Iterator[Row]:

@@ -10,7 +10,6 @@ This file knows text alone. It is imported where there is a terminal: what a pip
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -31,11 +30,6 @@ class Screen(NamedTuple):
     width: int = 0
     is_coloured: bool = False
 
-    @classmethod
-    def of(cls, descriptor: int, *, is_coloured: bool) -> Screen:
-        """Return what is known of the terminal behind a file descriptor."""
-        return cls(os.get_terminal_size(descriptor).columns, is_coloured)
-
 
 class Column(NamedTuple):
     """A column; numbers go to the right. One that `begins_group` may begin a line where rows need more than one."""
@@ -46,15 +40,22 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The text of each column, and the words behind them."""
+    """The text of each column, and the words behind them.
+
+    A thing may take several rows: those after the first are ``more``, and ``about`` are words on all of it, which
+    stand behind the first row, or below the last where they do not fit.
+    """
 
     cells: Sequence[str]
     words: Sequence[str] = ()
+    more: Sequence[Row] = ()
+    about: Sequence[str] = ()
 
 
 def _printable(row: Row) -> Row:
     """Return a row in which all that a terminal would obey is written out: names hold anything."""
-    return Row([*map(printable, row.cells)], [*map(printable, row.words)])
+    cells, words, more, about = row
+    return Row([*map(printable, cells)], [*map(printable, words)], [*map(_printable, more)], [*map(printable, about)])
 
 
 class Table:
@@ -82,7 +83,7 @@ class Table:
         if sample:
             for row in sample:
                 self._make_room(row)
-            yield from self._titles(has_words=any(row.words for row in sample))
+            yield from self._titles(has_words=any(row.words or row.about for row in sample))
         for row in sample:
             yield from self._fold(row)
         if failure is not None:
@@ -92,7 +93,8 @@ class Table:
             yield from self._fold(row)
 
     def _make_room(self, row: Row) -> None:
-        self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row.cells, strict=True)]
+        for one in (row, *row.more):
+            self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, one.cells, strict=True)]
 
     def _titles(self, *, has_words: bool) -> Iterator[str]:
         words = [self._more] if has_words and self._more else []
@@ -101,8 +103,17 @@ class Table:
 
     def _fold(self, row: Row) -> Iterator[str]:
         """Yield the line of a row, or the lines that it takes; one in which nothing stands is left out."""
-        line, is_empty = self._indent, True
-        for gap, text in self._pieces(row):
+        first = list(self._fold_pieces(self._pieces(row.cells, [*row.words, *row.about])))
+        fits = len(first) == 1 or not row.more
+        yield from first if fits else self._fold_pieces(self._pieces(row.cells, row.words))
+        for one in row.more:
+            yield from self._fold(one)
+        if not fits:
+            yield from self._fold_pieces(((" ", word) for word in row.about), self._indent + _FURTHER_IN)
+
+    def _fold_pieces(self, pieces: Iterable[tuple[str, str]], indent: str | None = None) -> Iterator[str]:
+        line, is_empty = self._indent if indent is None else indent, True
+        for gap, text in pieces:
             if is_empty or self._fits(len(line) + len(gap) + len(text)):
                 line += text if is_empty else gap + text
             else:
@@ -113,16 +124,16 @@ class Table:
         if not line.isspace():
             yield line.rstrip()
 
-    def _pieces(self, row: Row) -> Iterator[tuple[str, str]]:
+    def _pieces(self, cells: Sequence[str], words: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
         """Yield what should not be torn apart, each with what separates it from the one before."""
         group: list[str] = []
-        for column, width, cell in zip(self._columns, self._widths, row.cells, strict=True):
+        for column, width, cell in zip(self._columns, self._widths, cells, strict=True):
             if column.begins_group:
                 yield from self._together(group)
                 group = []
             group.append(cell.rjust(width) if column.is_number else cell.ljust(width))
         yield from self._together(group)
-        for at, word in enumerate(row.words):
+        for at, word in enumerate(words):
             yield " " if at else _GAP, word
 
     def _together(self, cells: Sequence[str]) -> Iterator[tuple[str, str]]:
