@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dpif.cli.command_table import Command
     from dpif.cli.output.colour import Paint
     from dpif.cli.output.json import JsonOutput
+    from dpif.cli.output.pager import Pager
     from dpif.cli.output.progress import Progress
     from dpif.cli.output.table import Screen
     from dpif.client.datapath import Datapath
@@ -54,6 +55,9 @@ class Printable(Protocol):
 class Context:
     """One command being run; ``timeout`` is in seconds, ``status`` the exit status so far."""
 
+    may_page = True
+    """Whether what it prints may be shown by a pager."""
+
     def __init__(
         self, command: Command, words: list[str], options: SimpleNamespace, timeout: float | None = None
     ) -> None:
@@ -73,13 +77,23 @@ class Context:
 
             self._json = JsonOutput(command.name, one_a_line=options.json_lines)
         self._is_for_people = self._json is None and sys.stdout.isatty()
-        is_folded = self._is_for_people and not options.wide
-        self._width = os.get_terminal_size(sys.stdout.fileno()).columns if is_folded else 0
+        self._width = 0
+        self._pager: Pager | None = None
+        if self._is_for_people:
+            self._look_at_terminal()
         if options.color is not None or self._is_for_people:
             from dpif.cli.output import colour
 
             self._is_coloured = colour.wanted(options.color, is_terminal=self._is_for_people) and self._json is None
             self._paint = colour.paint_for(command.name) if self._is_coloured else None
+
+    def _look_at_terminal(self) -> None:
+        size = os.get_terminal_size(sys.stdout.fileno())
+        self._width = 0 if self.options.wide else size.columns
+        if self.may_page and self.timeout is None and not self.options.no_pager:
+            from dpif.cli.output.pager import Pager
+
+            self._pager = Pager(size, is_wide=self.options.wide)
 
     @property
     def wants_data(self) -> bool:
@@ -154,7 +168,8 @@ class Context:
         shown = self._shown(lines) if self._is_for_people else lines
         text = "\n".join(shown if self._paint is None else map(self._paint, shown)) + "\n"
         lines.clear()
-        return min(1 + _CHARACTERS * count // sys.stdout.write(text), _LINES_AT_MOST)
+        write = sys.stdout.write if self._pager is None else self._pager.write
+        return min(1 + _CHARACTERS * count // write(text), _LINES_AT_MOST)
 
     def _shown(self, lines: list[str]) -> list[str]:
         """Return lines as a terminal shows them: those of flows in its width, and nothing that it would obey.
@@ -171,7 +186,19 @@ class Context:
         """Hand over what was printed so far: whoever reads it may wait for it."""
         with contextlib.nullcontext() if self._json is None else endings.held():
             self._write()
-            sys.stdout.flush()
+            sys.stdout.flush() if self._pager is None else self._pager.flush()
+
+    def finish(self) -> None:
+        """Hand over all; what a pager has waits there until it is told to quit."""
+        if self._pager is None or not self._pager.is_on:
+            self.flush()
+        else:
+            self._write()
+
+    def close(self) -> None:
+        """Wait for the pager, whatever ended the command."""
+        if self._pager is not None:
+            self._pager.close()
 
     @contextlib.contextmanager
     def watching(self, items: Iterable[T], tell: Callable[[int, T], str]) -> Iterator[Iterable[T]]:
@@ -179,7 +206,8 @@ class Context:
 
         `tell` says that, of their count so far and the last one.
         """
-        if self._progress is not None or not sys.stderr.isatty():
+        has_pager = self._pager is not None and self._pager.is_on
+        if self._progress is not None or has_pager or not sys.stderr.isatty():
             yield items
             return
         from dpif.cli.output.progress import Progress
@@ -211,7 +239,11 @@ class Context:
     def _say(self, text: str) -> None:
         if self._progress is not None:
             self._progress.erase()
-        print(f"dpif: {one_line(text)}", file=sys.stderr)
+        line = f"dpif: {one_line(text)}"
+        if self._pager is not None and self._pager.is_on:
+            self._pager.later.append(line)
+        else:
+            print(line, file=sys.stderr)
 
     @contextlib.contextmanager
     def failing(self, text: str, meaning: Mapping[int, str] = {}) -> Iterator[None]:

@@ -89,6 +89,17 @@ class Endings:
             if self._waiting is TimeOver:
                 self._waiting = None
 
+    @contextlib.contextmanager
+    def deaf(self) -> Iterator[None]:
+        """Take no Ctrl-C in the block: it is for another process that has the terminal."""
+        before = signal.getsignal(signal.SIGINT)
+        is_ours = _set(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            if is_ours:
+                signal.signal(signal.SIGINT, before)
+
     def held(self) -> _Holding:
         """Hold endings back in a block; behind it raise one that came."""
         return _Holding(self, True)

@@ -142,9 +142,12 @@ def execute(invocation: Invocation, make_context: Callable[[Command, list[str], 
         raise UsageError(f"'{command.name}' command prints text, and has no JSON")
     seconds = _seconds(options.timeout)
     context = make_context(command, words, options, seconds)
-    with contextlib.nullcontext() if seconds is None or command.keeps_time else endings.of_time(seconds):
-        status = _load(command)(context)
-        context.flush()
+    try:
+        with contextlib.nullcontext() if seconds is None or command.keeps_time else endings.of_time(seconds):
+            status = _load(command)(context)
+            context.finish()
+    finally:
+        context.close()
     return context.status if status is None else status
 
 

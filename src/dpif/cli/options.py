@@ -62,6 +62,7 @@ GENERAL = {
         ("--color",), "colour the output: auto (the default, on a terminal), always, never", "store", "WHEN"
     ),
     "wide": Option(("--wide",), "print each flow, and each row of a table, on one line, however long"),
+    "no_pager": Option(("--no-pager",), "show output at once, however long; else $DPIF_PAGER, $PAGER or less has it"),
     "help": Option(("-h", "--help"), "show this help"),
     "version": Option(("-V", "--version"), "show the version"),
 }

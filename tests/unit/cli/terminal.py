@@ -23,13 +23,15 @@ _TAKE_TERMINAL = "fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
 class Terminal:
     """Runs ``dpif`` on a pseudo-terminal of so many columns that is its controlling one; `environ` is added to ours.
 
+    There is no pager unless it says so.
+
     ``shown`` is what came out so far.
     """
 
-    def __init__(self, *words: str, columns: int = 200, **environ: str) -> None:
+    def __init__(self, *words: str, columns: int = 200, rows: int = 50, **environ: str) -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "", **environ}
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "", "DPIF_PAGER": "", **environ}
         command = command_line(*words, left=_TAKE_TERMINAL)
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True

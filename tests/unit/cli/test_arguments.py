@@ -72,7 +72,7 @@ def test_a_value_that_is_missing_is_told() -> None:
         ("show --staistics", "did you mean '--statistics'"),
         ("dump-flows --counters", "unrecognized option '--counters'; see 'dpif dump-flows --help'"),
         ("show -sx", "invalid option -- 'x'"),
-        ("--n show", "option '--n' is ambiguous; possibilities: --names --no-names --no-syslog"),
+        ("--n show", "option '--n' is ambiguous; possibilities: --names --no-names --no-pager --no-syslog"),
         ("del-dp", "'del-dp' command requires at least 1 arguments; usage: dpif del-dp dp"),
         ("del-dp a b", "'del-dp' command takes at most 1 arguments"),
         ("dump-dps x", "'dump-dps' command takes at most 0 arguments; usage: dpif dump-dps"),

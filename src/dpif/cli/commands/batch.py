@@ -159,6 +159,8 @@ class Runner:
 class LineContext(Context):
     """The context of one line: failures say where it stands, and are told in its result as its document is."""
 
+    may_page = False  # lines write and read what others have written
+
     def __init__(
         self,
         runner: Runner,
