@@ -43,6 +43,7 @@ lint: $(READY)  ## check style, types and import directions
 	@echo "== Lint"
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@echo "Types (mypy, up to a minute when it is new here):"
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
@@ -56,6 +57,7 @@ bench: $(READY)  ## run the benchmarks
 	    || echo "Going on without: what needs a real kernel was not measured."
 
 docs: $(READY)  ## build the manual: build/man/dpif.8 and build/html/index.html
+	@echo "Building the manual: half a minute"
 	@mkdir -p build/man
 	@$(PYTHON) docs/_extensions/man_page.py >build/man/dpif.8
 	@$(VENV)/bin/sphinx-build -q -W -d build/doctrees -b html docs build/html

@@ -33,6 +33,7 @@ if ! "$venv/bin/python" -c "$is_recent" 2>/dev/null; then
     "$python" -m venv --clear "$venv"
 fi
 
+echo "Installing dpif and what it is developed with into $venv: this takes a minute or two, once"
 list=$venv/requirements-dev.txt
 "$venv/bin/python" -c "$requirements" >"$list"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" -e '.[columns,arrow]'

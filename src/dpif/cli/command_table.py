@@ -18,6 +18,7 @@ class Command:
     of the table of options. A command that runs another one is ``verbatim``: behind its first word nothing is an
     option of ours. One that ``keeps_time`` looks after ``--timeout`` itself; one that is ``text_only`` has no JSON;
     one that ``runs_on`` until it is told to end is not for a batch. One that is ``refused`` fails, its examples too.
+    ``nothing`` is what a terminal shows of an empty list.
     """
 
     # Every start makes all of these: written out it costs a third of what a NamedTuple does, or a dataclass.
@@ -40,6 +41,7 @@ class Command:
         text_only: bool = False,
         runs_on: bool = False,
         refused: bool = False,
+        nothing: str = "",
     ) -> None:
         self.name = name
         self.usage = usage
@@ -57,6 +59,7 @@ class Command:
         self.text_only = text_only
         self.runs_on = runs_on
         self.refused = refused
+        self.nothing = nothing
 
     @property
     def synopsis(self) -> str:
@@ -64,12 +67,14 @@ class Command:
         return f"usage: dpif {self.name} {self.usage}".rstrip()
 
 
+_NO_DATAPATHS = "no datapaths; 'dpif add-dp dp0' makes one"
+
 MANY = sys.maxsize
 """As many words as one likes."""
 
 _DP = "Datapaths and ports"
 _FLOWS = "Flows (dp may be left out where there is one datapath)"
-_CACHES = "Caches"
+_CACHES = "Caches and hardware offload"
 _CT = "Connections (dp may be left out where there is one datapath)"
 REFUSED = "Refused: only the datapath inside ovs-vswitchd has it (ovs-appctl dpctl/...)"
 _RUN = "Programs"
@@ -243,6 +248,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         "datapaths:dump_dps",
         ("dpif dump-dps",),
         _DP,
+        nothing=_NO_DATAPATHS,
     ),
     Command(
         "show",
@@ -254,6 +260,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         ("dpif show", "dpif show -s dp0", "dpif show netdev@br0"),
         _DP,
         options=("statistics",),
+        nothing=_NO_DATAPATHS,
     ),
     Command(
         "dump-flows",
@@ -274,6 +281,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         _FLOWS,
         _FILTER,
         options=("more", "names", "no_names", "sort", "limit", "tree"),
+        nothing="no flows",
     ),
     Command(
         "add-flow",
@@ -406,6 +414,7 @@ dump-flows lists with it ('dpif dump-flows --help' says how one is written), and
         ("dpif dump-conntrack", "dpif dump-conntrack -m -s dp0 zone=5"),
         _CT,
         options=("more", "statistics"),
+        nothing="no connections",
     ),
     Command(
         "flush-conntrack",
@@ -444,7 +453,7 @@ dump-flows lists with it ('dpif dump-flows --help' says how one is written), and
         "say that the kernel shows no buckets of its table",
         "refusals:show_buckets",
         ("dpif ct-bkts",),
-        REFUSED,
+        _CT,
     ),
     Command(
         "ct-set-limits",
@@ -488,7 +497,7 @@ dump-flows lists with it ('dpif dump-flows --help' says how one is written), and
         "show statistics of hardware offload, of which there are none",
         "refusals:show_offload",
         ("dpif offload-stats-show dp0",),
-        REFUSED,
+        _CACHES,
     ),
     _refused("dump-conntrack-exp", "[dp] [zone=N]", 0, 2, "list expected connections", "dp0"),
     _refused("ct-set-maxconns", "[dp] maxconns", 1, 2, "limit all connections", "10000", writes=True),
@@ -622,8 +631,11 @@ They follow the newest Linux; with --like 6.1 or 6.12 they do what that one does
         _RUN,
         """\
 The kernel has openvswitch; it needs no root. It is an ordinary process (user-mode Linux) or, with --qemu and where
-that does not boot, an emulated machine. Its files are this machine's own, and can be written. The exit status is the
-command's; 124 when --timeout is over, 125 when the lab failed.""",
+that does not boot, an emulated machine. The exit status is the command's; 124 when --timeout is over, 125 when the
+lab failed.
+
+Its files are this machine's own: what is written or deleted there, as you or, where you are root, as root, is written
+or deleted here. Its /run, /dev, /proc and /sys, its network, and its processes are its own.""",
         options=("kernel", "mem", "module", "qemu", "no_qemu", "cpus", "verbose", "packages"),
         verbatim=True,
         keeps_time=True,

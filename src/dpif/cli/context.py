@@ -53,7 +53,10 @@ class Printable(Protocol):
 
 
 class Context:
-    """One command being run; ``timeout`` is in seconds, ``status`` the exit status so far."""
+    """One command being run; ``timeout`` is in seconds, ``status`` the exit status so far.
+
+    ``nothing`` is what a person is told where there is nothing to list.
+    """
 
     may_page = True
     """Whether what it prints may be shown by a pager."""
@@ -66,7 +69,9 @@ class Context:
         self.options = options
         self.timeout = timeout
         self.status = 0
+        self.nothing = command.nothing
         self._waiting: list[str] = []
+        self._has_printed = False
         self._told_of: set[str] = set()
         self._progress: Progress | None = None
         self._json: JsonOutput | None = None
@@ -165,6 +170,7 @@ class Context:
         if not lines:
             return 0
         count = len(lines)
+        self._has_printed = True
         shown = self._shown(lines) if self._is_for_people else lines
         text = "\n".join(shown if self._paint is None else map(self._paint, shown)) + "\n"
         lines.clear()
@@ -189,11 +195,14 @@ class Context:
             sys.stdout.flush() if self._pager is None else self._pager.flush()
 
     def finish(self) -> None:
-        """Hand over all; what a pager has waits there until it is told to quit."""
+        """Hand over all; what a pager has waits there until it is told to quit. Tell a person of an empty list."""
         if self._pager is None or not self._pager.is_on:
             self.flush()
         else:
             self._write()
+
+        if self._is_for_people and self.nothing and not self._has_printed and not self.status:
+            self.note(self.nothing)
 
     def close(self) -> None:
         """Wait for the pager, whatever ended the command."""

@@ -87,6 +87,49 @@ def test_a_demonstration_fits(tmp_path: Path) -> None:
         assert max(map(len, terminal.shown.splitlines())) <= 70
 
 
+# -- nothing
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("dump-flows", "netdev@br0"), "no flows"),
+        (("dump-flows", "--tree", "netdev@br0"), "no flows"),
+        (("dump-flows", "netdev@br0", "filter=arp"), "no flows that the filter picks"),
+        (("dump-conntrack", "netdev@br0"), "no connections"),
+    ],
+)
+def test_a_person_is_told_of_an_empty_list(br0: str, run: Run, words: tuple[str, ...], said: str) -> None:
+    assert run_on_terminal(*words) == (0, f"dpif: {said}\n")
+    piped = run(*words)
+    assert (piped.status, piped.stderr) == (0, "")
+    assert piped.stdout == ("packets  bytes  used  flow\n" if "--tree" in words else "")
+    assert "no " not in run_on_terminal(*words, "--json")[1]
+
+
+def test_a_person_is_told_that_there_are_no_datapaths(br0: str, run: Run) -> None:
+    assert run("del-dp", br0).status == 0
+    for command in ("dump-dps", "show"):
+        shown = run_on_terminal(command)[1]
+        assert shown == "dpif: no datapaths; 'dpif add-dp dp0' makes one\n"
+        assert run(command).stdout == ""
+
+
+def test_a_list_that_failed_is_not_said_to_be_empty(br0: str) -> None:
+    assert "no flows" not in run_on_terminal("dump-flows", "netdev@no")[1]
+    assert "no datapaths" not in run_on_terminal("show", "netdev@no")[1]
+
+
+def test_the_lab_says_that_it_boots(run: Run) -> None:
+    words = ("lab", "--kernel", "none-such", "--", "true")
+    status, shown = run_on_terminal(*words)
+    assert status == 1
+    assert shown.startswith(
+        "dpif: lab: booting a Linux kernel; the files in it are this machine's, and can be written\n"
+    )
+    assert "booting" not in run(*words).stderr
+
+
 # -- colour and names
 
 

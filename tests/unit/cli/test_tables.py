@@ -67,6 +67,10 @@ def test_the_help_of_all_lists_every_command() -> None:
     assert {command.topic for command in COMMANDS} == set(TOPICS)
 
 
+def test_what_the_help_lists_as_refused_is_what_always_fails() -> None:
+    assert {one.name for one in COMMANDS if one.topic == REFUSED} == {one.name for one in COMMANDS if one.refused}
+
+
 def test_words_of_the_help_keep_their_capitals() -> None:
     assert "Run a learning Ethernet switch on a datapath." in help_text(BY_NAME["switch"])
 

@@ -85,10 +85,14 @@ def _as_filter(words: list[str]) -> str:
 
 def _print(context: Context, datapath: Datapath, request: _Request) -> None:
     members = {"datapath": str(datapath)}
+    if request.filter_text:
+        context.nothing = "no flows that the filter picks"
     if request.of_thread:
         context.print_all("flows", [], members)  # these datapaths have no flows of a thread
     elif context.options.tree:
-        context.print(_tree(context, datapath, request))
+        tree = _tree(context, datapath, request)
+        if context.screen is None or not tree.is_empty:
+            context.print(tree)
     elif request.filter_text or context.options.sort or context.wants_data:
         names = port_names(context, datapath)
         flows = _chosen(context, datapath, request)

@@ -88,6 +88,8 @@ def lab(context: Context) -> int:
     if context.options.packages:
         context.print_lines([" ".join(lab.packages(context.options.kernel, context.options.qemu))])
         return 0
+    if sys.stderr.isatty():  # it takes seconds; a script waits anyway
+        context.note("lab: booting a Linux kernel; the files in it are this machine's, and can be written")
     try:
         return lab.run(
             context.words,

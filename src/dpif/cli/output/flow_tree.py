@@ -37,6 +37,11 @@ class FlowTreeView(NamedTuple):
     port_names: Mapping[int, str] | None
     hidden: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show but titles."""
+        return not (self.tree.ports or self.tree.unreached or self.hidden)
+
     def lines(self) -> Iterator[str]:
         """Return a line for each flow, below a line for the port that its packets come in by."""
         rows = list(self._rows())
