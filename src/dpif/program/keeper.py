@@ -62,8 +62,8 @@ class Keeper:
 
     # -- new flows ---------------------------------------------------------------------------------------------
 
-    def remember(self, outcome: Outcome, key: bytes, number: int) -> None:
-        """Make a decision a flow, if there is room.
+    def remember(self, outcome: Outcome, key: bytes, number: int) -> Megaflow | None:
+        """Make a decision a flow, if there is room; return it if it is new.
 
         One that is there already is written again, once per batch: a packet that came up all the same did so before
         the flow was installed, and then this does no harm, or finds out that somebody removed it.
@@ -71,17 +71,18 @@ class Keeper:
         trace = outcome.trace
         ufid = identify(trace.layout, number, trace.mask)
         flow = self.flows.get(ufid)
+        new = None
         if flow is None:
             flow = Megaflow(ufid, key, number, trace.layout, trace.mask, self._site.clock())
             if not self._has_room(flow):
                 self._counts.uncached += 1
-                return
+                return None
             self.flows.add(flow)
             self._counts.installed += 1
-            if self._options.on_flow:
-                self._options.on_flow(flow, outcome)
+            new = flow
         self.flows.reshape(flow, outcome.shape)
         self._unwritten[ufid] = flow
+        return new
 
     def _has_room(self, flow: Megaflow) -> bool:
         """Tell whether there is room for a flow; a port may have half of what others leave."""
@@ -137,7 +138,8 @@ class Keeper:
         end = time.monotonic() + _SLICE
         while self._waiting:
             flow = self._waiting.popleft()
-            reason = self._reason_to_remove(flow) if flow in self.flows else ""
+            with self._site.lock:  # what changes while it is decided is a change after it
+                reason = self._reason_to_remove(flow) if flow in self.flows else ""
             if reason:
                 self.remove(flow, reason)
             if time.monotonic() >= end:

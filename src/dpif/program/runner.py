@@ -232,18 +232,22 @@ class Runner:
         """Decide on a packet; make its flow, and send it on."""
         self._counts.upcalls += 1
         key = upcall.record.key or b""
+        new = None
         try:
             layout, number = layout_of(key)
-            outcome = self._decide(layout, number, upcall.packet)
+            with self._site.lock:  # a change between the decision and its flow would be missed
+                outcome = self._decide(layout, number, upcall.packet)
+                if outcome.cached:
+                    new = self.keeper.remember(outcome, key, number)
+                else:
+                    self._counts.uncached += 1
         except DecodeError:
             return
         except Stranger:
             self._counts.strangers += 1
             return
-        if outcome.cached:
-            self.keeper.remember(outcome, key, number)
-        else:
-            self._counts.uncached += 1
+        if new is not None and self.options.on_flow:
+            self.options.on_flow(new, outcome)
         if outcome.shape.actions:
             self._sends.append(Execute(upcall.packet, outcome.shape.actions, key, mru=upcall.record.mru))
 

@@ -13,7 +13,7 @@
             assert len(switch.macs) == 0
 
 The datapath is one in user space, private to the test; what the kernel's does with the same flows is the same.
-A program belongs to one playground at a time, which empties its tables first.
+A program belongs to one playground at a time. Its tables are afterwards as they were before.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ class Playground:
         self.now = 1000.0
         self._clock = program.site.clock
         program.site.clock = lambda: self.now
-        for table in program.tables.values():
-            table.clear()
+        self._before = {name: dict(table.items()) for name, table in program.tables.items()}
         self._userspace = Userspace()
         self.datapath = self._userspace.open("br0", create=True)
         self.devices = {name: self._userspace.device(name) for name in ports}
@@ -67,6 +66,9 @@ class Playground:
             self.program.ports.discard(number)
         for name in self.program.port_numbers:
             self.program.port_numbers.discard(name)
+        for name, table in self.program.tables.items():
+            table.clear()
+            table.update(self._before.get(name, {}))
         self.program.site.clock = self._clock
 
     # -- packets -----------------------------------------------------------------------------------------------
