@@ -496,9 +496,8 @@ def test_what_no_datapath_sets_is_said() -> None:
     with playing(function) as net:
         net.send("h1", udp())
         assert "ProgramError: no datapath can set ipv4.proto" in net.reports[0]
-    with pytest.raises(ProgramError, match="ttl"):
-        with playing(_too_much) as net:
-            net.program.explain(udp())
+    with pytest.raises(ProgramError, match="ttl"), playing(_too_much) as net:
+        net.program.explain(udp())
 
 
 def _too_much(packet: Any) -> Any:
