@@ -203,7 +203,8 @@ class Datapath:
         """
         from dpif.client.operations import Execute
 
-        operation = Execute(packet, actions, key, mru=mru, probe=probe, upcall_pid=upcall_pid)
+        names = self.ports.numbers()
+        operation = Execute(packet, actions, key, mru=mru, probe=probe, upcall_pid=upcall_pid, port_names=names)
         self.connection.transact(operation.request(self.ifindex))
 
     def operate(self, operations: Iterable[Operation], *, want_flows: bool = False) -> Results:

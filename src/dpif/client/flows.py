@@ -98,7 +98,10 @@ class Snapshot(NamedTuple):
 
 
 class Flows:
-    """The flows of one datapath; iterate for all of them, in the datapath's order."""
+    """The flows of one datapath; iterate for all of them, in the datapath's order.
+
+    In texts the names of its ports may stand for their numbers: ``flows.put("in_port(h1)", "h2")``.
+    """
 
     def __init__(self, datapath: Datapath) -> None:
         self._dp = datapath
@@ -128,7 +131,8 @@ class Flows:
         """
         from dpif.client.operations import Put  # who lists flows does without what encodes them
 
-        return self._flow(Put(key, actions, mask, ufid=ufid, create=create, modify=modify, clear=clear, probe=probe))
+        settings = {"create": create, "modify": modify, "clear": clear, "probe": probe}
+        return self._flow(Put(key, actions, mask, ufid=ufid, port_names=self._dp.ports.numbers(), **settings))
 
     def add(
         self, key: KeyLike, actions: ActionsLike, mask: MaskLike | None = None, *, ufid: bytes | str | None = None
@@ -151,13 +155,14 @@ class Flows:
         """
         from dpif.client.operations import Put
 
-        return self._flow(Put(key, actions, mask, ufid=ufid, create=False, clear=clear))
+        names = self._dp.ports.numbers()
+        return self._flow(Put(key, actions, mask, ufid=ufid, create=False, clear=clear, port_names=names))
 
     def get(self, key: KeyLike | None = None, *, ufid: bytes | str | None = None) -> Flow:
         """Return the flow that was installed with `key`, or with `ufid`; raise `NoSuchObject`."""
         from dpif.client.operations import Get
 
-        return self._flow(Get(key, ufid=ufid))
+        return self._flow(Get(key, ufid=ufid, port_names=self._dp.ports.numbers()))
 
     def delete(self, key: KeyLike | Flow | None = None, *, ufid: bytes | str | None = None) -> Flow:
         """Remove the flow that was installed with `key`, or with `ufid`; return it with its last counters."""
@@ -165,7 +170,7 @@ class Flows:
 
         if isinstance(key, Flow):
             return self._flow(Delete.of(key.record))
-        return self._flow(Delete(key, ufid=ufid))
+        return self._flow(Delete(key, ufid=ufid, port_names=self._dp.ports.numbers()))
 
     def flush(self) -> None:
         """Remove all flows."""

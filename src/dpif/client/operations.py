@@ -1,14 +1,15 @@
 """Operations as values: what `Datapath.operate` carries out in one batch, and the results.
 
 Each names one change or look-up of the flow table, or a packet to send; it knows how to say so on the wire.
-Encoding happens when the operation is made, so that a mistake in a text shows there.
+Encoding happens when the operation is made, so that a mistake in a text shows there. An operation knows no datapath:
+`port_names`, which `Ports.numbers` gives, are the names of ports that its texts may have in place of numbers.
 """
 
 from __future__ import annotations
 
 import errno
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
@@ -69,8 +70,9 @@ class Put(_OfFlow):
         modify: bool = True,
         clear: bool = False,
         probe: bool = False,
+        port_names: Mapping[str, int] | None = None,
     ) -> None:
-        match = encode_match(key or _NO_KEY, mask, ufid)
+        match = encode_match(key or _NO_KEY, mask, ufid, port_names)
         if actions is None and create:
             raise EncodeError("a flow that may be created needs actions; an empty list of them drops packets")
         by_ufid = bool(match.ufid) and not match.key
@@ -78,7 +80,7 @@ class Put(_OfFlow):
             key=None if by_ufid else match.key,
             mask=None if by_ufid else match.mask,
             ufid=match.ufid,
-            actions=None if actions is None else encode_actions(actions),
+            actions=None if actions is None else encode_actions(actions, port_names),
             clear=clear,
             probe=probe,
         )
@@ -126,10 +128,16 @@ class _ByIdentity(_OfFlow):
 
     __slots__ = ()
 
-    def __init__(self, key: KeyLike | None = None, *, ufid: bytes | str | None = None) -> None:
+    def __init__(
+        self,
+        key: KeyLike | None = None,
+        *,
+        ufid: bytes | str | None = None,
+        port_names: Mapping[str, int] | None = None,
+    ) -> None:
         if key is None and ufid is None:
             raise EncodeError("a flow is named by its key or its UFID; give one")
-        match = encode_match(_NO_KEY if key is None and ufid else key or "", None, ufid)
+        match = encode_match(_NO_KEY if key is None and ufid else key or "", None, ufid, port_names)
         self._attributes = encode_flow(key=None if match.ufid else match.key, actions=None, ufid=match.ufid)
 
 
@@ -186,10 +194,11 @@ class Execute:
         probe: bool = False,
         mru: int | None = None,
         upcall_pid: int | None = None,
+        port_names: Mapping[str, int] | None = None,
     ) -> None:
         self.packet = packet
-        self.actions = encode_actions(actions)
-        self.key = key if isinstance(key, bytes) else _NO_KEY if key is None else encode_match(key).key
+        self.actions = encode_actions(actions, port_names)
+        self.key = _NO_KEY if key is None else encode_match(key, port_names=port_names).key
         self.probe = probe
         self.mru = mru
         self.upcall_pid = upcall_pid

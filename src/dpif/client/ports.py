@@ -254,6 +254,16 @@ class Ports:
         """Return the name of each port number, as `format_key` and `Actions.format` take it."""
         return {port.number: port.name for port in self}
 
+    def numbers(self) -> Mapping[str, int]:
+        """Return the number of each port name, as texts of flows are read with it; asked for when it is needed first.
+
+        Texts that are given to this datapath's methods are read with it anyway; it is for `parse_match`,
+        `parse_actions`, and operations that `Datapath.operate` carries out.
+        """
+        from dpif.client.port_names import NumbersByName
+
+        return NumbersByName(self.names)
+
     def watch(self) -> PortWatch:
         """Return a listener for changes of ports; it knows the present ports at once.
 

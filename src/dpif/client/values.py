@@ -80,12 +80,13 @@ def _parse_mask(text: str) -> FlowMask:
     return FlowMask.of_kept(dict(parse_key(text).kept()))
 
 
-def encode_actions(actions: ActionsLike) -> bytes:
+def encode_actions(actions: ActionsLike, port_names: Mapping[str, int] | None = None) -> bytes:
     """Return actions encoded; an empty list, ``drop`` and an empty text drop the packet."""
     if isinstance(actions, bytes):
         return actions
     if isinstance(actions, str):
-        return _encode_actions_text(actions)
+        encoded = _encode_actions_text(actions)
+        return _parse_actions(actions, port_names).to_bytes() if encoded is None else encoded
     if isinstance(actions, int):
         actions = Output(actions)
     if isinstance(actions, Action):
@@ -93,13 +94,12 @@ def encode_actions(actions: ActionsLike) -> bytes:
     return Actions(actions).to_bytes()
 
 
-@functools.lru_cache(MAX_REMEMBERED)
-def _encode_actions_text(text: str) -> bytes:
-    encoded = encode_actions_text(text)
-    if encoded is not None:
-        return encoded
+_encode_actions_text = functools.lru_cache(MAX_REMEMBERED)(encode_actions_text)
+
+
+def _parse_actions(text: str, port_names: Mapping[str, int] | None) -> Actions:
     try:
-        return parse_actions(text).to_bytes()
+        return parse_actions(text, port_names)
     except ParseError as error:
         raise _of_openflow(error, None, text) from None
 

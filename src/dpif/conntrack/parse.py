@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address
 
+from dpif._addresses import IPv4Address, IPv6Address
 from dpif._typing import Any, Final, NamedTuple
 from dpif.conntrack.match import Masked, Match, TuplePattern
 from dpif.conntrack.tuples import IPPROTO_ICMP, IPPROTO_ICMPV6

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+import ipaddress
 from socket import AF_INET, AF_INET6
 
+from dpif._addresses import IPv4Address, IPv6Address
 from dpif._typing import Final, NamedTuple, TypeAlias
 from dpif.conntrack.constants import IpAttr, ProtoAttr, TupleAttr
 from dpif.errors import DecodeError, EncodeError, brief
 from dpif.netlink.attributes import Buffer
 from dpif.netlink.policy import BE16, U8, AttributeSet, Nested
 
-Address: TypeAlias = IPv4Address | IPv6Address
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 IPPROTO_ICMP: Final = 1
 IPPROTO_IGMP: Final = 2
@@ -47,9 +48,10 @@ class Tuple(NamedTuple):
 
 
 class _Address:
-    """An IP address of one version."""
+    """An IP address of one version: those that are given may be the standard library's, ours is a subclass."""
 
-    def __init__(self, factory: type[IPv4Address] | type[IPv6Address], size: int) -> None:
+    def __init__(self, taken: type[Address], factory: type[Address], size: int) -> None:
+        self._taken = taken
         self._factory = factory
         self._size = size
 
@@ -61,13 +63,13 @@ class _Address:
 
     def encode(self, value: Address) -> bytes:
         """Check the version."""
-        if not isinstance(value, self._factory):
-            raise EncodeError(f"expected an {self._factory.__name__}, not {brief(value)}")
+        if not isinstance(value, self._taken):
+            raise EncodeError(f"expected an {self._taken.__name__}, not {brief(value)}")
         return value.packed
 
 
-_V4 = _Address(IPv4Address, 4)
-_V6 = _Address(IPv6Address, 16)
+_V4 = _Address(ipaddress.IPv4Address, IPv4Address, 4)
+_V6 = _Address(ipaddress.IPv6Address, IPv6Address, 16)
 _IP = AttributeSet("IP", {IpAttr.V4_SRC: _V4, IpAttr.V4_DST: _V4, IpAttr.V6_SRC: _V6, IpAttr.V6_DST: _V6})
 _PROTO = AttributeSet(
     "PROTO",

@@ -5,6 +5,7 @@ IPv4 and IPv6 addresses are those of the standard library's `ipaddress`; only Et
 
 from __future__ import annotations
 
+from dpif._equality import is_text_of
 from dpif._lazy import pattern
 from dpif.errors import EncodeError, ParseError, brief
 
@@ -18,8 +19,8 @@ class Mac(bytes):
 
     Made from text (``"00:11:22:33:44:55"``), 6 bytes, or an int. It *is* its 6 bytes on the wire: it goes into a
     packet as it is, it equals and hashes like a slice of a packet, so that a table keyed by `Mac` is looked up by
-    ``packet[6:12]`` at the speed of bytes, and it sorts in numeric order. ``str()`` gives the usual text,
-    ``int()`` the number.
+    ``packet[6:12]``, and it sorts in numeric order. ``str()`` gives the usual text, ``int()`` the number. It equals
+    its text too, ``key.eth.dst == "02:00:00:00:00:01"``; but in sets, and as keys of dictionaries, texts are others.
 
     Raises `ParseError` for a text, `EncodeError` for bytes or an int, that is no Ethernet address.
     """
@@ -35,6 +36,14 @@ class Mac(bytes):
         if len(value) != 6:
             raise EncodeError(f"an Ethernet address has 6 bytes, not {len(value)}")
         return super().__new__(cls, value)
+
+    def __eq__(self, other: object) -> bool:
+        return is_text_of(self, other) if isinstance(other, str) else super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = bytes.__hash__
 
     def __str__(self) -> str:
         return self.hex(":")

@@ -10,9 +10,10 @@ This is for people, tests and programs that answer packets. The datapath reads f
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+import ipaddress
 from struct import Struct, error
 
+from dpif._addresses import IPv4Address, IPv6Address
 from dpif._typing import Any, NamedTuple
 from dpif.errors import DecodeError, EncodeError
 from dpif.packet.addresses import Mac
@@ -115,9 +116,9 @@ class Arp(NamedTuple):
 
     operation: int
     sender_mac: Mac
-    sender: IPv4Address
+    sender: ipaddress.IPv4Address
     target_mac: Mac
-    target: IPv4Address
+    target: ipaddress.IPv4Address
 
     @classmethod
     def read(cls, packet: Buffer, offset: int) -> Arp:
@@ -136,8 +137,8 @@ class Arp(NamedTuple):
 class Ipv4(NamedTuple):
     """IPv4 (RFC 791). `length` is the total length; `fragment` the 16 bits of flags and fragment offset."""
 
-    src: IPv4Address
-    dst: IPv4Address
+    src: ipaddress.IPv4Address
+    dst: ipaddress.IPv4Address
     protocol: int
     length: int
     tos: int = 0
@@ -173,8 +174,8 @@ class Ipv4(NamedTuple):
 class Ipv6(NamedTuple):
     """IPv6 (RFC 8200). `length` is the payload's, extension headers included."""
 
-    src: IPv6Address
-    dst: IPv6Address
+    src: ipaddress.IPv6Address
+    dst: ipaddress.IPv6Address
     next_header: int
     length: int
     traffic_class: int = 0

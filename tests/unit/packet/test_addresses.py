@@ -36,6 +36,19 @@ def test_it_is_the_bytes_of_the_packet():
     assert table[packet[:6]] == 2
 
 
+def test_it_equals_its_texts():
+    mac = Mac("00:11:22:aa:bb:cc")
+    for text in ("00:11:22:aa:bb:cc", "0:11:22:AA:bb:CC"):
+        assert mac == text
+        assert text == mac
+        assert (mac != text) is False
+    for other in ("00:11:22:aa:bb:cd", "no address", "", 5, None):
+        assert mac != other
+        assert (mac == other) is False
+    assert mac in ["00:11:22:aa:bb:cc"]
+    assert hash(mac) == hash(bytes(mac))
+
+
 def test_order_is_numeric():
     assert Mac(1) < Mac(256) < Mac("ff:00:00:00:00:00") < BROADCAST
 

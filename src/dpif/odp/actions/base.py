@@ -296,9 +296,22 @@ class NestAction(Attributes, Action):
 
 
 class Actions(tuple[Action, ...]):
-    """An immutable list of actions; an empty one drops the packet."""
+    """An immutable list of actions; an empty one drops the packet. It equals its text: ``flow.actions == "drop"``."""
 
     __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, str):
+            return super().__eq__(other)
+        try:
+            return super().__eq__(parse_actions(other))
+        except ParseError:
+            return False
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
 
     def __new__(cls, actions: Iterable[Action] = ()) -> Self:
         """Make one of action values."""

@@ -54,10 +54,10 @@ class _Address(AttrType[IPv4Address | IPv6Address]):
         return str(self.natural(kept)), None
 
     def natural(self, kept: bytes) -> IPv4Address | IPv6Address:
-        """Return an address of the standard library."""
-        import ipaddress  # few lists of actions translate, and every command would wait for it
+        """Return an address, which equals its text."""
+        from dpif._addresses import ip_address  # few lists of actions translate, and every command would wait for it
 
-        return ipaddress.ip_address(kept)
+        return ip_address(kept)
 
 
 class Nat(Attributes):

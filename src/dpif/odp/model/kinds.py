@@ -48,12 +48,12 @@ _FLAG = pattern(r"[a-z][a-z0-9_]*+|\[[0-9a-f]{1,8}\]")
 
 
 class _Addresses:
-    """The classes of the standard library's `ipaddress`: few commands need them, and every one would wait for it."""
+    """The classes of `dpif._addresses`: few commands need them, and every one would wait."""
 
     def __getattr__(self, name: str) -> Any:
-        import ipaddress
+        from dpif import _addresses
 
-        value = getattr(ipaddress, name)
+        value = getattr(_addresses, name)
         setattr(self, name, value)  # from now on nobody asks here
         return value
 
@@ -330,7 +330,7 @@ class Ipv4Kind(Kind[IPv4Address]):
         super().__init__("I", 4, 0xFFFFFFFF, "an IPv4 address")
 
     def value(self, raw: Raw) -> IPv4Address:
-        """Return an `ipaddress.IPv4Address`, made without a look at what is given."""
+        """Return an `IPv4Address` of `dpif._addresses`, made without a look at what is given."""
         address: Any = _new(_CLASSES.IPv4Address)
         address._ip = raw
         return address  # type: ignore[no-any-return]
@@ -372,7 +372,7 @@ class Ipv6Kind(Kind[IPv6Address]):
         super().__init__("16s", 16, b"\xff" * 16, "an IPv6 address")
 
     def value(self, raw: Raw) -> IPv6Address:
-        """Return an `ipaddress.IPv6Address`, made as those of IPv4."""
+        """Return an `IPv6Address`, made as those of IPv4."""
         address: Any = _new(_CLASSES.IPv6Address)
         address._ip = int.from_bytes(raw)
         address._scope_id = None

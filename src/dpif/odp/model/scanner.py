@@ -25,6 +25,7 @@ _DIGITS = {
 _BASES = {0: "decimal, 0x hexadecimal or 0 octal", 10: "decimal or 0x hexadecimal", 16: "hexadecimal"}
 _TOKEN = pattern(r"[^(),/ \t\r\n]++")
 _PORT_NAME = pattern(r"[^(),/ \t\r\n]++(?![^,) \t\r\n])")
+_PORT_NUMBER = pattern(r"0[xX][0-9a-fA-F]++|[0-9]++")
 _WORD = pattern(r"[A-Za-z_][A-Za-z0-9_]*+")
 _LONGEST_NAME = 40
 """No name that could be meant is longer; comparing names takes longer than reading them."""
@@ -39,7 +40,7 @@ class Scanner:
         self.text = text
         self.position = 0
         self.depth = 0
-        self.port_names = port_names or {}
+        self.port_names = {} if port_names is None else port_names
 
     @property
     def at_end(self) -> bool:
@@ -138,10 +139,10 @@ class Scanner:
 
     def known_port(self) -> str:
         """Return the known port name that comes next, without taking it; empty when none does."""
-        if not self.port_names:
-            return ""
         match = _PORT_NAME.match(self.text, self.position)
-        return match.group() if match and match.group() in self.port_names else ""
+        if match is None or _PORT_NUMBER.fullmatch(match.group()):
+            return ""
+        return match.group() if match.group() in self.port_names else ""
 
     def at_digit(self) -> bool:
         """Tell whether a digit comes next."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 
+from dpif._equality import is_text_of
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Self
 from dpif.errors import EncodeError, ParseError
@@ -23,7 +24,7 @@ _SHORT = pattern(r"(?:[0-9a-fA-F]{2}){1,15}(?![0-9a-zA-Z-])")
 
 
 class Ufid(bytes):
-    """A flow's unique identifier: 1 to 16 bytes."""
+    """A flow's unique identifier: 1 to 16 bytes. It equals them, and its text; its hash is theirs."""
 
     __slots__ = ()
 
@@ -39,6 +40,14 @@ class Ufid(bytes):
     def random(cls) -> Self:
         """Return a new random identifier of 16 bytes."""
         return cls(os.urandom(16))
+
+    def __eq__(self, other: object) -> bool:
+        return is_text_of(self, other) if isinstance(other, str) else super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = bytes.__hash__
 
     def __str__(self) -> str:
         """Return ``ufid:`` and the identifier; a short one as plain hexadecimal."""

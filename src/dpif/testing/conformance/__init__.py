@@ -36,6 +36,7 @@ from dpif.testing.conformance.nat import ConntrackNat
 from dpif.testing.conformance.notifications import Notifications
 from dpif.testing.conformance.obstacles import FlowsInTheWay
 from dpif.testing.conformance.packets import Depth, Forwarding, PacketActions
+from dpif.testing.conformance.port_names import PortNames
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
 from dpif.testing.conformance.samples import PacketSamples
 from dpif.testing.conformance.strangers import Strangers
@@ -72,6 +73,7 @@ SUITE = (
     PerVportDispatch,
     PortErrors,
     PortLife,
+    PortNames,
     PortNumbering,
     ServiceHeaders,
     SomePortsDispatch,

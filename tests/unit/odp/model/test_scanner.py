@@ -72,6 +72,8 @@ def test_port_names_end_where_a_list_goes_on() -> None:
     assert Scanner("a-b.c@d", names).port() == 2
     assert Scanner("5x", names).port() == 3
     assert Scanner("5", names).port() == 5
+    assert Scanner("5", names | {"5": 9, "0x5": 9}).port() == 5
+    assert Scanner("0x5", names | {"5": 9, "0x5": 9}).port() == 5
     assert Scanner("v0(", names).known_port() == ""
     assert Scanner("v00", names).known_port() == ""
 
