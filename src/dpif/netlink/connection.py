@@ -31,7 +31,7 @@ __all__ = ["Connection"]
 T = TypeVar("T")
 
 _MAX_IDLE: Final = 4
-_ROOM: Final = 8
+_ROOM: Final = 15
 """How many times the memory of a dump's datagrams is kept for what is made of them."""
 _MAX_SEQ: Final = 0x7FFFFFFF
 

@@ -23,6 +23,8 @@ from dpif.odp.messages.flow import FlowRecord
 
 _MANY: Final = 1 / 8
 """A list of actions that so many flows of a part have is looked for in all of them at once."""
+_TOGETHER: Final = 256
+"""Lists that are made texts at a time: more objects would be alive than there is memory for that was touched."""
 _UNTOLD: Final = -1
 _GONE: Final = -2
 
@@ -123,7 +125,8 @@ class Collector:
                 share = like.sum() / len(rows)
                 codes[rows[like]] = self._texts.add(_payloads(matrix[:1], size))
                 rows, matrix = rows[~like], matrix[~like]
-            codes[rows] = self._texts.add(_payloads(matrix, size))
+            for part in (slice(start, start + _TOGETHER) for start in range(0, len(rows), _TOGETHER)):
+                codes[rows[part]] = self._texts.add(_payloads(matrix[part], size))
         for row in np.flatnonzero(messages.at[FlowAttr.ACTIONS] == 0).tolist():
             record = self._complete(messages.record(row))
             if record is None:
@@ -169,18 +172,21 @@ class _Pile:
         self._count += len(group.rows)
 
     def block(self, wants: Callable[[str], bool], codes: Array) -> Block:
-        """Return what is on the pile; `codes` are those that the texts of actions have in the end."""
+        """Take what is on the pile; `codes` are those that the texts of actions have in the end.
+
+        Pieces are let go one column after the other, for the memory of one to serve the next.
+        """
         columns = {}
         first = self._layout.first.reshape(1, -1)
         for leaf in self._layout.leaves:
             if wants(leaf.name):
                 columns[leaf.name] = Column(leaf.type, self._values(leaf.name, read(first, leaf)))
-        for name, pieces in self._counters.items():
-            columns[name] = _counter(name, np.concatenate(pieces), codes)
+        for name in list(self._counters):
+            columns[name] = _counter(name, np.concatenate(self._counters.pop(name)), codes)
         return Block(self._count, columns)
 
     def _values(self, name: str, first: Array) -> Array:
-        pieces = self._changed.get(name)
+        pieces = self._changed.pop(name, None)
         if pieces is None:
             return np.ndarray(self._count, first.dtype, first, strides=(0,))
         values = np.empty(self._count, first.dtype)

@@ -7,6 +7,7 @@ times their memory; and what is there twice is told by hashes in the end.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -67,10 +68,10 @@ class ActionTexts:
         """Return the texts that differ, in the order in which they came, and for each code what it is among them."""
         none = np.zeros(0, np.int64)
         data, lengths = b"".join(self._data), np.concatenate([none, *self._lengths])
+        self._data.clear()
         same_as = self._same_as(data, lengths, np.concatenate([none, *self._hashes]))
         kept = same_as == np.arange(len(same_as))
-        if not kept.all():
-            data = np.frombuffer(data, np.uint8)[np.repeat(kept, lengths)].tobytes()
+        data = b"".join(_runs(data, kept, np.cumsum(lengths)))
         codes = (np.cumsum(kept) - 1)[same_as].astype(np.int32)
         offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int32)
         return Texts(data, offsets), codes
@@ -86,6 +87,13 @@ class ActionTexts:
             if text != other:
                 same_as[one] = one  # the hash alone is the same
         return same_as
+
+
+def _runs(data: bytes, kept: Array, ends: Array) -> Iterator[memoryview]:
+    """Yield those texts of `data` that are kept, which end there, each run of them at once."""
+    edges = np.flatnonzero(np.diff(kept, prepend=False, append=False))
+    places = np.append(0, ends)[edges].tolist()
+    yield from (memoryview(data)[start:end] for start, end in zip(places[::2], places[1::2], strict=True))
 
 
 @functools.cache
