@@ -52,7 +52,7 @@ def test_the_manual_page_has_all_that_the_tables_have(tmp_path: Path) -> None:
         assert option.help in shown, option
     for title in re.findall(r"^(.+)\n-{3,}$", (ROOT / "docs" / "dpif.8.rst").read_text(), re.MULTILINE):
         assert title.upper() in lines
-    assert not re.search(r"\*\*|``|\\|::", shown), "markup that was not read"
+    assert not re.search(r"\*\*|``|\\|::(?![0-9a-f])", shown), "markup that was not read"
 
 
 def test_the_page_of_json_has_every_command_that_prints_it() -> None:

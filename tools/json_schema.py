@@ -372,6 +372,7 @@ GROUP = {
     **ACTIONS,
 }
 ZONE = {"zone": COUNT, "limit": COUNT, "connections": COUNT}
+SENT: Schema = {"packets": COUNT, "bytes": COUNT}
 VALUES = {
     "add-flow": COUNTERS,
     "cache-set-size": {"cache": TEXT, "size": COUNT},
@@ -388,6 +389,8 @@ VALUES = {
     "offload-stats-show": {"statistics": array(COUNTS)},
     "normalize-actions": {"input": all_of({**MATCH, **ACTIONS}), "groups": array(all_of(GROUP))},
     "version": {"dpif_version": TEXT},
+    "execute": SENT,
+    "send": SENT,
 }
 """The members of documents that have one value."""
 ARRAYS: dict[str, tuple[str, Schema, Schema]] = {

@@ -15,6 +15,7 @@ import pytest
 
 from dpif.cli import main
 from dpif.cli.command_table import COMMANDS, Command
+from dpif.packet.capture import Writer
 from dpif.testing import netns
 from dpif.testing.kernel import load_module
 from dpif.userspace import Server, UserspaceSystem
@@ -66,6 +67,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A directory with the files of the examples; no datapath, before and after."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
+    with Writer(tmp_path / "trace.pcap") as writer:
+        for number in range(3):
+            writer.write(bytes(60), float(number))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DPIF_SOCKET", str(tmp_path / "dpif.sock"))
     yield

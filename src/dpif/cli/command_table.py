@@ -125,6 +125,19 @@ Each line of the file has a flow and its actions; in front of them add, modify o
 line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
 what follows a # are passed over."""
 
+_SUCCESS = "Success says nothing about delivery."
+_PACKET = """\
+A packet is written in hexadecimal digits; as pcap:FILE for all packets of a capture (pcap or pcapng), pcap:FILE#N for
+its Nth; or in a short form:
+  udp 10.0.0.1:1000 > 10.0.0.2:53
+  tcp [2001:db8::1]:1000 > [2001:db8::2]:80 flags syn
+  icmp 10.0.0.1 > 10.0.0.2
+  arp who-has 10.0.0.2 tell 10.0.0.1
+  arp reply 10.0.0.2 is-at 02:00:00:00:00:02 tell 10.0.0.1
+  ip 10.0.0.1 > 10.0.0.2 proto 47
+with eth 02:00:00:00:00:01 > 02:00:00:00:00:02, vlan 5, ttl 1, tos 16, reply (of icmp), len 100 or data 6869 (in
+hexadecimal digits), and in PORT beside it where they are wanted."""
+
 _MATCH = """\
 Without anything all are deleted. mark=X[/M] and labels=Y[/N] match under a mask. A tuple is a list of ct_nw_src=A,
 ct_nw_dst=A (IPv6: ct_ipv6_src, ct_ipv6_dst), ct_nw_proto=N, ct_tp_src=N, ct_tp_dst=N, or in place of ports icmp_id=N,
@@ -549,6 +562,47 @@ So it is refused where somebody is named to get them already, such as ovs-vswitc
         writes=True,
         options=("more", "names", "no_names", "count", "take_over"),
         runs_on=True,
+    ),
+    Command(
+        "send",
+        "dp port packet...",
+        3,
+        MANY,
+        "send packets out of a port",
+        "packets:send",
+        (
+            "dpif send dp0 v0 'udp 10.0.0.1:1000 > 10.0.0.2:53'",
+            "dpif send dp0 v0 'arp who-has 10.0.0.2 tell 10.0.0.1'",
+            "dpif send --speed 1000 dp0 v0 pcap:trace.pcap",
+        ),
+        _RUN,
+        f"""\
+The packets go out of the port, past all flows, as Datapath.send_packet sends them. {_SUCCESS}
+
+{_PACKET}""",
+        writes=True,
+        options=("timed", "speed"),
+    ),
+    Command(
+        "execute",
+        "dp packet actions",
+        3,
+        3,
+        "apply actions to packets, as a flow does",
+        "packets:execute",
+        (
+            "dpif execute dp0 'icmp 10.0.0.1 > 10.0.0.2' 'push_vlan(vid=5,pcp=0),2'",
+            "dpif execute dp0 'udp 10.0.0.1:1000 > 10.0.0.2:53 in v0' 'recirc(0)'",
+            "dpif execute dp0 pcap:trace.pcap#3 2",
+        ),
+        _RUN,
+        f"""\
+With the actions recirc(0) the flows decide, as if the packet had come in by the port that it names with in PORT
+(else by port 0). {_SUCCESS}
+
+{_PACKET}""",
+        writes=True,
+        options=("timed", "speed"),
     ),
     Command(
         "psample",

@@ -100,6 +100,8 @@ OWN = {
     "keep": Option(("--keep",), "leave the datapath and its ports in place at the end; flows always go"),
     "play": Option(("--play",), "play captures (rx_pcap) at once, not when somebody listens"),
     "hosts": Option(("--hosts",), "how many hosts (3 unless given)", "store", "N"),
+    "timed": Option(("--timed",), "send the packets of a capture at the times that it has"),
+    "speed": Option(("--speed",), "do so N times as fast", "store", "N"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
     "kernel": Option(
         ("--kernel",), "its kernel: 6.1, 6.12 or newest (that of this machine's Debian unless given)", "store", "NAME"

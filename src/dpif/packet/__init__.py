@@ -10,6 +10,7 @@ What belongs here knows networks and nothing of Open vSwitch:
 - `fragment`: IP packets cut into fragments.
 - `edit`: changes in place, as a datapath's actions make them.
 - `capture`: pcap and pcapng files.
+- `written`: packets as people write them on a command line.
 - `constants`: EtherTypes, protocols, message types.
 
 A packet is ``bytes``, or a ``bytearray`` where it is changed. Import the modules by name
