@@ -49,6 +49,7 @@ with dpif.Userspace() as us, us.open("br0", create=True) as dp:
         raise AssertionError("taken")
 """
 TESTS = (
+    "tests/unit/odp/actions/test_actions_wire.py",
     "tests/unit/odp/text/test_forms.py",
     "tests/bench/test_workloads.py",
     "tests/test_docs.py",
@@ -58,7 +59,7 @@ TESTS = (
     "tests/unit/cli/test_counting.py",
 )
 """The modules whose tests ask for what is there to be complete; of them those that are named by `NAMES`."""
-NAMES = "kind or whatever or foo or count or up_to_date or page_of_json or unique or fits or lists_every"
+NAMES = "kind or whatever or foo or count or up_to_date or page_of_json or unique or vector or fits or lists_every"
 
 
 @pytest.fixture(scope="module")
