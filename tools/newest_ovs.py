@@ -8,26 +8,22 @@ that starts it by their own loader. Nothing is installed, and what is in the cac
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from pathlib import Path
+
+from unpacked import unpack, write_script
 
 from dpif.lab import LabUnavailable, cache
 from dpif.lab.archive import Suite
 
 _SUITE = "sid"
 _PACKAGES = ("openvswitch-switch", "openvswitch-common")
-_LIBRARY = re.compile(r"(?:lib|zlib)[a-z0-9.+-]*")
 _TOOLS = {
     "ovs-dpctl": "usr/bin/ovs-dpctl",
     "ovs-appctl": "usr/bin/ovs-appctl",
     "ovs-vswitchd": "usr/lib/openvswitch-switch/ovs-vswitchd",
 }
-_SCRIPT = """\
-#!/bin/sh
-exec "{loader}" --library-path "{libraries}" --argv0 {name} "{program}" "$@"
-"""
 
 
 def main() -> int:
@@ -49,34 +45,11 @@ def fetch() -> Path:
 
 
 def _fill(made: Path, final: Path) -> None:
-    suite = Suite(_SUITE)
-    for package in _with_libraries(suite):
-        suite.unpack(package, made)
-    libraries = sorted({path.parent for path in made.rglob("*.so.*")})
-    (loader,) = {path.resolve() for path in made.rglob("ld-linux-*.so.*")}
-    (made / "bin").mkdir()
+    unpack(Suite(_SUITE), _PACKAGES, made)
     for name, program in _TOOLS.items():
-        script = made / "bin" / name
-        script.write_text(
-            _SCRIPT.format(
-                loader=final / loader.relative_to(made.resolve()),
-                libraries=":".join(str(final / path.relative_to(made)) for path in libraries),
-                name=name,
-                program=final / program,
-            )
-        )
-        script.chmod(0o755)
+        write_script(made / "bin" / name, program, name, made, final)
     for heavy in ("usr/share", "usr/lib/python3"):
         shutil.rmtree(made / heavy, ignore_errors=True)
-
-
-def _with_libraries(suite: Suite) -> list[str]:
-    """Return the packages of the tools and all libraries that they want, of these the libraries, and so on."""
-    found = list(_PACKAGES)
-    for package in found:
-        names = [name.strip().split()[0] for name in suite.dependencies(package).split(",") if name.strip()]
-        found += [name for name in names if _LIBRARY.fullmatch(name) and name not in found]
-    return found
 
 
 if __name__ == "__main__":

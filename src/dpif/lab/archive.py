@@ -17,7 +17,7 @@ from dpif.lab import cache
 from dpif.lab.errors import LabUnavailable
 from dpif.lab.host import find
 
-__all__ = ["PROGRAMS", "Suite", "mirror"]
+__all__ = ["PROGRAMS", "Suite", "mirror", "run"]
 
 #: What this module runs, and the Debian package that has it.
 PROGRAMS = {"apt-get": "apt", "dpkg": "dpkg"}
@@ -47,7 +47,7 @@ class Suite:
 
     def dependencies(self, package: str) -> str:
         """Return the line of packages on which `package` depends; raise `LabUnavailable` where it is not there."""
-        shown = run("apt-cache", *self._options(), "show", "--no-all-versions", package)
+        shown = self.run("apt-cache", "show", "--no-all-versions", package)
         if shown.strip():
             lines = [line for line in shown.splitlines() if line.startswith("Depends:")]
             return lines[0].removeprefix("Depends:").strip() if lines else ""
@@ -57,11 +57,15 @@ class Suite:
 
     def unpack(self, package: str, target: Path) -> str:
         """Fetch `package` and unpack it into the folder `target`; return its version."""
-        run("apt-get", *self._options(), "download", package, cwd=target.parent)
+        self.run("apt-get", "download", package, cwd=target.parent)
         (archive,) = target.parent.glob(f"{package}_*.deb")
         run("dpkg", "--extract", str(archive), str(target))
         archive.unlink()
         return archive.name.split("_")[1].replace("%3a", ":")
+
+    def run(self, program: str, *argv: str, cwd: Path | None = None) -> str:
+        """Run a program of apt's on this suite and return what it prints; raise `LabUnavailable` when it fails."""
+        return run(program, *self._options(), *argv, cwd=cwd)
 
     def _options(self) -> Sequence[str]:
         """Return what makes apt look at this suite, its lists brought up to date when they are a day old."""
