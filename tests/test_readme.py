@@ -25,6 +25,24 @@ def test_the_readme_has_a_tour_of_the_library_and_one_of_the_command_line() -> N
     assert languages.count("console") == 1
 
 
+def test_a_type_checker_has_nothing_to_say_of_the_readme(tmp_path: Path) -> None:
+    """Whoever starts a program of his own from the tour has it checked as strictly as this library is."""
+    tour = tmp_path / "tour.py"
+    tour.write_text("".join(text for language, text in blocks(ROOT / "README.md") if language == "python"))
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--cache-dir",
+        ROOT / ".mypy_cache" / "tour",
+        tour,
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_picture_shows_what_is_printed() -> None:
     done = subprocess.run(
         [sys.executable, "tools/first_look.py", "--check"], cwd=ROOT, capture_output=True, text=True

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Put,
         Result,
         Stats,
+        TerseFlow,
         Upcall,
     )
     from dpif.odp.actions import Actions, parse_actions
@@ -87,6 +88,7 @@ __all__ = [
     "Put",
     "Result",
     "Stats",
+    "TerseFlow",
     "Ufid",
     "Unavailable",
     "Upcall",
@@ -109,7 +111,7 @@ __getattr__, __dir__ = lazy(
         **dict.fromkeys(("Delete", "Execute", "Get", "Put", "Result"), "client.operations"),
         "Port": "client.port",
         **dict.fromkeys(("PortAdded", "PortChanged", "PortRemoved"), "client.watch"),
-        "Flow": "client.flows",
+        **dict.fromkeys(("Flow", "TerseFlow"), "client.flows"),
         "Upcall": "client.upcalls",
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
         **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.model.key"),

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from dpif.client.ct_limits import CtLimits
     from dpif.client.datapath import Datapath, queue_to_priority
     from dpif.client.features import Features
-    from dpif.client.flows import Flow, Flows
+    from dpif.client.flows import Flow, Flows, TerseFlow
     from dpif.client.meters import Meter, MeterFeatures, Meters
     from dpif.client.operations import Delete, Execute, Get, Operation, Put, Result, Results
     from dpif.client.port import Port
@@ -76,6 +76,7 @@ __all__ = [
     "Results",
     "Samples",
     "Stats",
+    "TerseFlow",
     "Upcall",
     "UpcallHandlers",
     "Upcalls",
@@ -92,7 +93,7 @@ __getattr__, __dir__ = lazy(
         "Samples": "samples",
         "Stats": "stats",
         "Features": "features",
-        **dict.fromkeys(("Flow", "Flows"), "flows"),
+        **dict.fromkeys(("Flow", "Flows", "TerseFlow"), "flows"),
         **dict.fromkeys(("Meter", "MeterFeatures", "Meters"), "meters"),
         **dict.fromkeys(("Delete", "Execute", "Get", "Operation", "Put", "Result", "Results"), "operations"),
         "Port": "port",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
-from dpif.errors import DumpInterrupted, NetlinkError, NoSuchObject
+from dpif._typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
+from dpif.errors import DecodeError, DumpInterrupted, NetlinkError, NoSuchObject
 from dpif.odp.constants.flow import FlowCmd, UfidFlag
 from dpif.odp.messages.flow import FlowRecord
 
@@ -28,13 +28,14 @@ T = TypeVar("T")
 
 _TOGETHER = 256 << 10
 """Bytes of messages that are made lines together: each change between the kernel's work and ours cools the caches."""
+F = TypeVar("F", bound="TerseFlow")
 _TERSE = UfidFlag.OMIT_KEY | UfidFlag.OMIT_MASK | UfidFlag.OMIT_ACTIONS
 
 
-class Flow:
-    """A flow as the datapath described it; key, mask and actions are decoded when they are read.
+class TerseFlow:
+    """A flow as a terse dump tells it: key, mask and actions are None, unless its key is all that names it.
 
-    ``record`` is the message itself, with everything encoded. What a terse dump leaves out is None.
+    ``record`` is the message itself, with everything encoded.
     """
 
     __slots__ = ("record",)
@@ -87,13 +88,50 @@ class Flow:
 
         key = self.key
         name = self.ufid if key is None else format_key(key, self.mask)
-        return f"<Flow {name}, packets:{self.packets}, actions:{self.actions}>"
+        told = "" if self.actions is None else f", actions:{self.actions}"
+        return f"<{type(self).__name__} {name}, packets:{self.packets}{told}>"
 
 
-class Snapshot(NamedTuple):
+class Flow(TerseFlow):
+    """A flow as the datapath described it; key, mask and actions are decoded when they are read."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> FlowKey:
+        """The key: as it was given for a flow without UFID, masked for one with."""
+        key = self.record.flow_key()
+        if key is None:
+            raise _left_out("KEY")
+        return key
+
+    @property
+    def mask(self) -> FlowMask:
+        """The bits of the key that must match: all that it has where the datapath told no mask."""
+        mask = self.record.flow_mask()
+        if mask is None:
+            from dpif.odp.model.key import FlowMask  # every kernel of today tells one
+
+            mask = FlowMask.exact(self.key)
+        return mask
+
+    @property
+    def actions(self) -> Actions:
+        """What happens to the packets that match."""
+        actions = self.record.flow_actions()
+        if actions is None:
+            raise _left_out("ACTIONS")
+        return actions
+
+
+def _left_out(part: str) -> DecodeError:
+    return DecodeError("the datapath was asked for it, and left it out", f"FLOW.{part}")
+
+
+class Snapshot(NamedTuple, Generic[F]):
     """The flows of a datapath; ``interrupted`` when some may be missing or there twice."""
 
-    flows: list[Flow]
+    flows: list[F]
     interrupted: bool
 
 
@@ -180,7 +218,13 @@ class Flows:
     def __iter__(self) -> Iterator[Flow]:
         return self.dump()
 
-    def dump(self, *, terse: bool = False) -> Iterator[Flow]:
+    @overload
+    def dump(self, *, terse: Literal[False] = False) -> Iterator[Flow]: ...
+    @overload
+    def dump(self, *, terse: Literal[True]) -> Iterator[TerseFlow]: ...
+    @overload
+    def dump(self, *, terse: bool) -> Iterator[TerseFlow]: ...
+    def dump(self, *, terse: bool = False) -> Iterator[TerseFlow]:
         """Iterate over all flows as they come, in bounded memory.
 
         `terse` leaves out the key, mask and actions of flows that have a UFID. Actions that the kernel left out
@@ -191,18 +235,25 @@ class Flows:
 
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex, ufid_flags=_TERSE if terse else None)
         request = record.request(f"dumping the flows of {self._dp.name}", decode=FlowRows())
+        made = TerseFlow if terse else Flow
         for row in self._dp.connection.dump(request):
             whole = row if terse or row.actions is not None else self._complete(row)
             if whole is not None:
-                yield Flow(whole)
+                yield made(whole)
 
-    def snapshot(self, *, terse: bool = False, retries: int = 3) -> Snapshot:
+    @overload
+    def snapshot(self, *, terse: Literal[False] = False, retries: int = 3) -> Snapshot[Flow]: ...
+    @overload
+    def snapshot(self, *, terse: Literal[True], retries: int = 3) -> Snapshot[TerseFlow]: ...
+    @overload
+    def snapshot(self, *, terse: bool, retries: int = 3) -> Snapshot[TerseFlow]: ...
+    def snapshot(self, *, terse: bool = False, retries: int = 3) -> Snapshot[Any]:
         """Return all flows at once, as `dump` gives them.
 
         When the datapath says that its table changed meanwhile, try again up to `retries` times, and then return
         what the last try gave, as interrupted. (The kernel's datapath never says so.)
         """
-        flows: list[Flow] = []
+        flows: list[TerseFlow] = []
         for _ in range(retries + 1):
             flows = []
             try:

@@ -103,8 +103,6 @@ def _plain_numbers(data: bytes) -> dict[int, tuple[int, int]]:
 
 
 def _matches(flow: Flow, packet: int, rules: Features) -> bool:
-    if flow.key is None:
-        return False
     try:
         value, bits = from_match(flow.key, flow.mask, rules)
     except RuleBroken:

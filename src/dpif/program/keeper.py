@@ -22,7 +22,7 @@ from dpif.program.options import Counts, Deleted, Options
 from dpif.program.trace import WouldChange
 
 if TYPE_CHECKING:
-    from dpif.client import Datapath, Flow
+    from dpif.client import Datapath, TerseFlow
 
 __all__ = ["Keeper"]
 
@@ -203,7 +203,7 @@ class Keeper:
             return set()
         return unseen
 
-    def _note_hit(self, flow: Megaflow, shown: Flow, now: float) -> None:
+    def _note_hit(self, flow: Megaflow, shown: TerseFlow, now: float) -> None:
         if shown.packets > flow.packets:
             flow.hit_at = now
             for table, key, entry in flow.shape.touched:

@@ -180,7 +180,7 @@ class FlowTable:
         dp, _, _ = two_ports(harness)
         keys = [FlowKey(in_port=1, eth={}, eth_type=0x5000 + number) for number in range(2000)]
         assert all(result.ok for result in dp.operate(Put(key, "2") for key in keys))
-        listed = sorted(flow.key.eth_type for flow in dp.flows)  # type: ignore[union-attr,type-var]
+        listed = sorted(flow.key.eth_type for flow in dp.flows)  # type: ignore[type-var]
         assert listed == [key.eth_type for key in keys]
 
     def test_a_ufid_names_a_flow(self, harness: Harness) -> None:
@@ -212,7 +212,7 @@ class FlowTable:
         dp, _, _ = two_ports(harness)
         dp.flows.add(ARP, [Output(2)] * LONG)
         dp.flows.add(UDP, "2")
-        lengths = {len(flow.actions) for flow in dp.flows}  # type: ignore[arg-type]
+        lengths = {len(flow.actions) for flow in dp.flows}
         assert lengths == {1, LONG}
 
     def test_an_interrupted_list_is_repeated_and_then_flagged(self, harness: Harness) -> None:
