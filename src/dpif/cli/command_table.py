@@ -424,9 +424,17 @@ dump-flows lists with it ('dpif dump-flows --help' says how one is written), and
         4,
         "list connections",
         "conntrack:dump",
-        ("dpif dump-conntrack", "dpif dump-conntrack -m -s dp0 zone=5"),
+        (
+            "dpif dump-conntrack",
+            "dpif dump-conntrack -m -s dp0 zone=5",
+            "dpif dump-conntrack --sort=-bytes --limit 10",
+        ),
         _CT,
-        options=("more", "statistics"),
+        """\
+--sort takes protocol, src, dst, sport, dport (of the packets that opened the connection), zone, mark, state, timeout,
+packets, bytes (both ways together) and start, separated by commas: --sort zone,src. With - in front, or :desc behind,
+it descends. --limit N shows the first N connections.""",
+        options=("more", "statistics", "sort", "limit"),
         nothing="no connections",
     ),
     Command(

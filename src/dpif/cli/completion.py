@@ -80,7 +80,7 @@ def candidates(before: Sequence[str], current: str) -> Iterable[Candidate]:
     if switches and before[-1].startswith("-") and before[-1] != "--" and switches[-1][1] is None:
         meant = matching(switches[-1][0], accepted(command)).values()
         if meant and all(option.takes_next for option in meant):
-            return [value for option in meant for value in _option_values(option, current)]
+            return [value for option in meant for value in _option_values(option, current, command)]
     if command is not None and command.verbatim and len(words) > 1:
         return [FILES]
     if current.startswith("-") and "--" not in before:
@@ -99,11 +99,11 @@ def _joined_values(command: Command | None, current: str) -> list[Candidate]:
     """Return what may stand behind the = of an option; not files, since a shell would look for the whole word."""
     flag, _, typed = current.partition("=")
     meant = matching(flag, accepted(command)).values()
-    values = [value for option in meant for value in _option_values(option, typed)]
+    values = [value for option in meant for value in _option_values(option, typed, command)]
     return [(f"{flag}={text}", about) for text, about in values if (text, about) != FILES]
 
 
-def _option_values(option: Option, typed: str) -> list[Candidate]:
+def _option_values(option: Option, typed: str, command: Command | None) -> list[Candidate]:
     """Return the values of an option, of which so much is typed."""
     if option.metavar in _VALUES_OF_FILES:
         return [FILES]
@@ -123,12 +123,21 @@ def _option_values(option: Option, typed: str) -> list[Candidate]:
         before, comma, _ = typed.rpartition(",")
         return [(f"{before}{comma}{word}", "") for word in BY_WORD]
     if option.key == "sort":
-        from dpif.odp.filter.fields import valued_names
-
         before, comma, field = typed.rpartition(",")
         descends = "-" if field.startswith("-") else ""
-        return [(f"{before}{comma}{descends}{name}", "") for name in valued_names()]
+        return [(f"{before}{comma}{descends}{name}", "") for name in _sorted_by(command)]
     return []
+
+
+def _sorted_by(command: Command | None) -> Iterable[str]:
+    """Return the fields that a command sorts by."""
+    if command is not None and command.name == "dump-conntrack":
+        from dpif.conntrack.order import FIELDS
+
+        return FIELDS
+    from dpif.odp.filter.fields import valued_names
+
+    return valued_names()
 
 
 def _socket(switches: Sequence[tuple[str, str | None]]) -> str | None:

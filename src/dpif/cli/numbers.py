@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from dpif._typing import Final
+from dpif.cli.errors import UsageError
 
 _MOST_DIGITS: Final = 25
 """More than any number has that a datapath takes; Python refuses to read some thousands."""
@@ -16,3 +19,11 @@ def read_number(text: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         return None
     return int(text.lstrip("0")[:_MOST_DIGITS] or "0")
+
+
+def read_limit(text: str | None, of: str) -> int | None:
+    """Return how many are to be shown at most, None for all; raise `UsageError`. `of` says of what."""
+    limit = None if text is None else read_number(text)
+    if text is not None and (limit is None or limit > sys.maxsize):
+        raise UsageError(f"--limit takes a number of {of}, not '{text}'")
+    return limit

@@ -48,6 +48,12 @@ def test_connections(br0: str, system: UserspaceSystem, run: Run) -> None:
     first = f"udp,orig=({orig}),reply=({reply})"
     assert run("dump-conntrack").stdout.splitlines()[:2] == [first, f"{first},zone=5"]
     assert len(run("dump-conntrack", br0, "zone=5").stdout.splitlines()) == 2
+    shown = run("dump-conntrack", "--sort=-sport,zone", "--limit", "2").stdout.splitlines()
+    assert [line.partition("sport=")[2][:4] for line in shown] == ["1001", "1000"]
+    assert run("dump-conntrack", "--limit", "1").stdout == f"{first}\n"
+    assert run("dump-conntrack", "--json", "--sort", "zone", "--limit", "1").stdout.count('"zone":0') == 1
+    assert "a number of connections, not 'x'" in run("dump-conntrack", "--limit", "x").stderr
+    assert "parsing --sort (syntax error at sprot: unknown field" in run("dump-conntrack", "--sort", "sprot").stderr
     assert run("ct-stats-show").stdout == "Connections Stats:\n    Total: 3\n  UDP: 3\n"
     assert run("flush-conntrack", br0, "zone=5", "ct_nw_proto=17,ct_tp_src=1001").status == 0
     assert run("dump-conntrack").stdout == f"{first}\n{first},zone=5\n"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
-from dpif.cli.errors import invalid
+from dpif.cli.errors import CommandError, describe, invalid
+from dpif.cli.numbers import read_limit
 from dpif.conntrack.parse import parse_match, parse_zone
 from dpif.conntrack.text import TCP_STATE_NAMES, format_entry, protocol_name
 from dpif.conntrack.tuples import (
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
     from dpif.conntrack.entry import Entry
+    from dpif.conntrack.order import Order
     from dpif.conntrack.table import Statistics
 
 _COUNTED = {
@@ -40,10 +43,12 @@ _COUNTED = {
 def dump(context: Context) -> None:
     """List the connections, of one zone or of all."""
     words, zone = _take_zone(context.words)
+    if zone is not None:
+        context.nothing = f"no connections in zone {zone}"
     datapath = _open_only(context, words)
     with datapath:
         with context.failing("starting conntrack dump"):
-            entries = datapath.conntrack.dump(zone=zone)
+            entries = _chosen(context, datapath.conntrack.dump(zone=zone))
         more, statistics = bool(context.options.more), context.options.statistics
         with context.failing("dumping conntrack entry"):
             screen = context.screen
@@ -53,6 +58,26 @@ def dump(context: Context) -> None:
                 from dpif.cli.output.conntrack_table import connection_lines
 
                 context.print_lines(connection_lines(screen, entries, more=more, statistics=statistics))
+
+
+def _chosen(context: Context, entries: Iterable[Entry]) -> Iterable[Entry]:
+    """Return the connections in the order that is asked for, and no more than that; raise `CommandError`."""
+    limit = read_limit(context.options.limit, "connections")
+    if context.options.sort is None:
+        return entries if limit is None else islice(entries, limit)
+    from dpif.conntrack.order import parse_order
+
+    try:
+        order = parse_order(context.options.sort)
+    except ParseError as error:
+        raise CommandError(describe("parsing --sort", error)) from None
+    return _sorted(context, order, entries, limit)
+
+
+def _sorted(context: Context, order: Order, entries: Iterable[Entry], limit: int | None) -> Iterator[Entry]:
+    with context.watching(entries, lambda count, _: f"reading connections: {count}") as watched:
+        found = order.sorted(watched, limit)
+    yield from found
 
 
 class Connection(NamedTuple):

@@ -7,12 +7,11 @@ of flows. An order needs them all before the first is shown, or with a limit as 
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable, Iterator
 
 from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.cli.errors import CommandError, UsageError, describe
-from dpif.cli.numbers import read_number
+from dpif.cli.numbers import read_limit
 from dpif.cli.output.flow_views import FlowLine, port_names
 from dpif.errors import DumpInterrupted, ParseError
 
@@ -51,14 +50,7 @@ class _Request(NamedTuple):
                 of_thread = True
             else:
                 raise CommandError(f"pmd={value} is not the number of a CPU core")
-        return cls(words, filter_text, of_thread, _limit(context.options.limit))
-
-
-def _limit(text: str | None) -> int | None:
-    limit = None if text is None else read_number(text)
-    if text is not None and (limit is None or limit > sys.maxsize):
-        raise UsageError(f"--limit takes a number of flows, not '{text}'")
-    return limit
+        return cls(words, filter_text, of_thread, read_limit(context.options.limit, "flows"))
 
 
 def dump_flows(context: Context) -> None:
