@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         TerseFlow,
         Upcall,
     )
+    from dpif.client.flows import parse_flow
     from dpif.odp.actions import Actions, parse_actions
     from dpif.odp.model.key import FlowKey, FlowMask, format_key, parse_key, parse_match
     from dpif.odp.model.ufid import Ufid
@@ -98,6 +99,7 @@ __all__ = [
     "format_key",
     "open",
     "parse_actions",
+    "parse_flow",
     "parse_key",
     "parse_match",
     "samples",
@@ -111,7 +113,7 @@ __getattr__, __dir__ = lazy(
         **dict.fromkeys(("Delete", "Execute", "Get", "Put", "Result"), "client.operations"),
         "Port": "client.port",
         **dict.fromkeys(("PortAdded", "PortChanged", "PortRemoved"), "client.watch"),
-        **dict.fromkeys(("Flow", "TerseFlow"), "client.flows"),
+        **dict.fromkeys(("Flow", "TerseFlow", "parse_flow"), "client.flows"),
         "Upcall": "client.upcalls",
         **dict.fromkeys(("Actions", "parse_actions"), "odp.actions"),
         **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.model.key"),

@@ -19,13 +19,17 @@ from dpif.odp.actions import Actions, parse_actions
 from dpif.odp.filter.language import parse_filter
 from dpif.odp.filter.order import parse_order
 from dpif.odp.kernel.match import explain_match
+from dpif.odp.lines.text import format_flow_line
 from dpif.odp.model.attrs import EXACT
 from dpif.odp.model.key import parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
+from dpif.odp.text.flow_line import parse_flow_line
 from dpif.odp.text.matches import encode_match_text, read_match
 from dpif.packet.addresses import Mac
 
 TEXTS = [
+    "ufid:01234567-89ab-cdef-0123-456789abcdef, recirc_id(0),in_port(eth0),eth(), packets:1, bytes:98, used:0.5s, "
+    "flags:SFP.[200], offloaded:yes, dp:tc, actions:br-int,2, dp-extra-info:miniflow_bits(5,1)",
     "ufid:01234567-89ab-cdef-0123-456789abcdef,recirc_id(0),in_port(eth0),eth(src=02:00:00:00:00:01),eth_type(0x0800),"
     "ipv4(src=10.0.0.1/255.255.0.0,proto=6,frag=no),tcp(dst=80),tcp_flags(+syn-ack)",
     "in_port(1),eth_type(0x8100),vlan(vid=5,pcp=1),encap(eth_type(0x86dd),ipv6(src=::1,label=5/0xff),icmpv6(type=135))",
@@ -84,7 +88,14 @@ def read_actions_back(text: str) -> None:
     actions.format(port_names={1: "eth0"}), actions.plain()
 
 
+def read_line_back(text: str) -> None:
+    """Read a flow's line, and show it."""
+    flow = parse_flow_line(text, 10**9, NAMES)
+    assert parse_flow_line(format_flow_line(flow, 10**9), 10**9) is not None
+
+
 PARSERS: dict[str, Callable[[str], object]] = {
+    "line of a dump": read_line_back,
     "match": read_back,
     "match in haste": read_match,
     "encoded match": encode_match_text,

@@ -33,6 +33,7 @@ from dpif.odp.filter.language import parse_filter
 from dpif.odp.filter.order import parse_order
 from dpif.odp.model.key import format_key, parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
+from dpif.odp.text.flow_line import parse_flow_line
 from dpif.odp.text.matches import encode_actions_text, encode_match_text
 from dpif.packet.addresses import Mac
 
@@ -43,6 +44,10 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "encoded match": encode_match_text,
     "encoded actions": encode_actions_text,
     "actions": parse_actions,
+    "line of a dump": lambda text: parse_flow_line(f"in_port(1), packets:1, {text}, actions:{text}", 0),
+    "match in the line of a dump": lambda text: parse_flow_line(
+        f"{text}, packets:1, bytes:1, used:never, actions:", 0
+    ),
     "filter": parse_filter,
     "order": parse_order,
     "UFID": Ufid,

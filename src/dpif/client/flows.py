@@ -123,9 +123,31 @@ class Flow(TerseFlow):
             raise _left_out("ACTIONS")
         return actions
 
+    def format(self, *, verbose: bool = False, port_names: Mapping[int, str] | None = None) -> str:
+        """Return the line that ``ovs-dpctl dump-flows`` prints of it now, which `parse_flow` reads.
+
+        `verbose` is its ``-m``, with the UFID; `port_names` (see `Ports.names`) are shown in place of numbers.
+        """
+        from dpif.odp.lines.text import format_flow_line, milliseconds
+
+        return format_flow_line(self.record, milliseconds(), verbose=verbose, port_names=port_names)
+
 
 def _left_out(part: str) -> DecodeError:
     return DecodeError("the datapath was asked for it, and left it out", f"FLOW.{part}")
+
+
+def parse_flow(line: str, port_names: Mapping[str, int] | None = None, *, now: float | None = None) -> Flow:
+    """Return the flow of a line of ``dump-flows``, with or without ``-m``; raise `ParseError`.
+
+    It is as a datapath would tell it, but for what the line leaves out: without ``-m`` the UFID, and the bits of the
+    key that need not match. `port_names` gives the numbers of ports that are named in it, as `Ports.numbers` does.
+    `now` is when the line was made, in seconds as `time.monotonic` counts them, by default the present.
+    """
+    from dpif.odp.lines.text import milliseconds
+    from dpif.odp.text.flow_line import parse_flow_line
+
+    return Flow(parse_flow_line(line, milliseconds() if now is None else round(now * 1000), port_names))
 
 
 class Snapshot(NamedTuple, Generic[F]):

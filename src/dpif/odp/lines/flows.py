@@ -17,9 +17,9 @@ from dpif.odp.lines.actions import ActionWriter
 from dpif.odp.lines.fields import Remembered
 from dpif.odp.lines.keys import KeyWriter, Mode, Unusual
 from dpif.odp.lines.learned import ActionLists
-from dpif.odp.lines.text import format_tcp_flags
 from dpif.odp.messages.base import OVS_HDRLEN
 from dpif.odp.model.attrs import Style
+from dpif.odp.model.tcp_flags import format_tcp_flags
 from dpif.odp.model.ufid import show_uuid
 
 _WORD: Final = struct.Struct("=I")

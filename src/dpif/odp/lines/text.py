@@ -7,9 +7,7 @@ from collections.abc import Mapping
 
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.model.key import FlowKey, format_key
-
-_TCP_FLAGS = ((1, "S"), (0, "F"), (3, "P"), (2, "R"), (5, "U"), (4, "."), (6, "E"), (7, "C"), (8, "N"))
-"""Bit numbers and letters, in the order of the text (packet_format_tcp_flags in packets.c)."""
+from dpif.odp.model.tcp_flags import format_tcp_flags
 
 
 def milliseconds() -> int:
@@ -26,12 +24,6 @@ def format_counters(flow: FlowRecord, now: int) -> str:
     used = f"{max(now - flow.used, 0) / 1000:.3f}s" if flow.used else "never"
     flags = f", flags:{format_tcp_flags(flow.tcp_flags)}" if flow.tcp_flags else ""
     return f"packets:{packets}, bytes:{octets}, used:{used}{flags}"
-
-
-def format_tcp_flags(flags: int) -> str:
-    """Return one letter for each flag, and flags without a letter in brackets."""
-    letters = "".join([letter for bit, letter in _TCP_FLAGS if flags >> bit & 1])
-    return letters + "".join([f"[{1 << bit:x}]" for bit in range(9, 12) if flags >> bit & 1])
 
 
 def format_flow_line(

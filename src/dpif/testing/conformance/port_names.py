@@ -19,7 +19,6 @@ class PortNames:
         match = UDP4_FLOW.replace("in_port(1)", f"in_port({first.name})")
         assert match != UDP4_FLOW
         flow = dp.flows.put(match, second.name)
-        assert flow.key is not None
         assert flow.key.in_port == 1
         assert flow.actions == "2"
         first.send(UDP4)
