@@ -14,6 +14,7 @@ import contextlib
 import functools
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ MARKED = ("plain", "ovn", "openstack", "random")
 TEN_COLUMNS = [
     "in_port", "recirc_id", "ct_state", "eth.src", "eth.dst", "eth_type", "ipv4.src", "ipv4.dst", "packets", "bytes",
 ]  # fmt: skip
+_RECIRC = re.compile(r"\brecirc\((0x[0-9a-f]+)\)")
 PEAK = """
 import sys
 from dpif.cli import main
@@ -103,7 +105,7 @@ def measure_files(arguments: argparse.Namespace) -> Iterator[Row]:
 def _measure_files(workload: str, arguments: argparse.Namespace) -> Iterator[Row]:
     file, keys = SCRATCH / "flows", SCRATCH / "keys"
     with datapath("files") as dp:
-        given = forms(workload, arguments.seed, dp.rules)
+        given = map(as_read, forms(workload, arguments.seed, dp.rules))
         flows = draw([form for form in given if reads(form)], arguments.lines, arguments.seed)
         file.write_text("".join(f"{flow.line()}\n" for flow in flows))
         keys.write_text("".join(f"{flow.match}\n" for flow in flows))
@@ -118,6 +120,11 @@ def _measure_files(workload: str, arguments: argparse.Namespace) -> Iterator[Row
         ours, peer = times[f"dpif {command}"], times[f"{PEER} {command}"]
         what = f"{workload}: {command} FILE, {arguments.lines} lines"
         yield row(what, ours, PEER, peer, arguments.lines, mark("file", workload))
+
+
+def as_read(form: Form) -> Form:
+    """Return a form that the peer reads: it prints ``recirc(0x1)``, and reads decimal numbers there."""
+    return form._replace(actions=_RECIRC.sub(lambda found: f"recirc({int(found[1], 16)})", form.actions))
 
 
 def reads(form: Form) -> bool:
