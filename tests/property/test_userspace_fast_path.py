@@ -152,7 +152,8 @@ class World:
             return
         mask = bits("recirc_id", *plan.fields)
         if not any((key ^ flow.key) & mask & flow.mask == 0 for flow in self._flows):
-            flow = self._dp.put_flow(key, mask, None, parse_actions(plan.actions), exclusive=True)
+            program = self._dp.compile(parse_actions(plan.actions))
+            flow = self._dp.put_flow(key, mask, None, program, exclusive=True)
             self._flows.append(flow)
 
     def walk(self, step: Step, *, whole: bool) -> None:

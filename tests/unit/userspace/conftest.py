@@ -71,7 +71,7 @@ class Engine:
         value, mask = from_match(*parse_match(match.removeprefix(ANY_RECIRC_ID)))
         parsed = parse_actions(actions) if isinstance(actions, str) else actions
         check_actions(parsed, value & mask)
-        return self.dp.put_flow(value, mask, ufid, parsed, exclusive=exclusive)
+        return self.dp.put_flow(value, mask, ufid, self.dp.compile(parsed), exclusive=exclusive)
 
     def out(self, number: int) -> list[bytes]:
         """Return what came out of port `number` since the last time."""

@@ -35,7 +35,7 @@ class Role(Enum):
     EXACT = 2
 
 
-_FIELDS: Mapping[int, str] = {
+TUNNEL_FIELDS: Mapping[int, str] = {
     TunnelKeyAttr.ID: "tun.id",
     TunnelKeyAttr.IPV4_SRC: "tun.ipv4.src",
     TunnelKeyAttr.IPV4_DST: "tun.ipv4.dst",
@@ -84,9 +84,9 @@ def read_tunnel(flat: int, tunnel: Tunnel, role: Role, key: int) -> int:
             if len(present & _OPTIONS) > 1:
                 raise RuleBroken("tunnel-options", "a tunnel key has options of one kind only")
             flat = _read_options(flat, number, data, role, key)
-        elif number in _FIELDS:
+        elif number in TUNNEL_FIELDS:
             value = int.from_bytes(data, "big")
-            flat = put(flat, _FIELDS[number], -1 if role is Role.EXACT else value)
+            flat = put(flat, TUNNEL_FIELDS[number], -1 if role is Role.EXACT else value)
     flat = put(flat, "tun.flags", flags)
     is_ipv6 = bool(present & _IPV6)
     flat = put(flat, "tun_proto", (AF_INET6 if is_ipv6 else AF_INET) if role is Role.KEY else 0xFF)
@@ -98,7 +98,7 @@ def read_tunnel(flat: int, tunnel: Tunnel, role: Role, key: int) -> int:
 
 
 def _check_known(number: int, data: bytes) -> None:
-    if number not in _FIELDS and number not in _FLAGS and (number not in _BARE or data):
+    if number not in TUNNEL_FIELDS and number not in _FLAGS and (number not in _BARE or data):
         name = Tunnel.ATTRS[number].text_name if number in Tunnel.ATTRS else f"key{number}"
         raise RuleBroken("unknown-attribute", f"the kernel knows no tunnel attribute {name}; leave it out")
 

@@ -72,18 +72,18 @@ class _Bytes(Place):
 
     def flat(self, kept: bytes) -> int:
         """Read the number."""
-        return int.from_bytes(kept, _HOST_ORDER) << self.fields[0].shift
+        return int.from_bytes(kept, HOST_ORDER) << self.fields[0].shift
 
     def kept(self, flat: int) -> bytes:
         """Write the number."""
         ((shift, width),) = self.fields
-        return (flat >> shift & (1 << width) - 1).to_bytes(width // 8, _HOST_ORDER)
+        return (flat >> shift & (1 << width) - 1).to_bytes(width // 8, HOST_ORDER)
 
 
-_HOST_ORDER: Any = "little" if struct.pack("=H", 1) == b"\x01\x00" else "big"
+HOST_ORDER: Any = "little" if struct.pack("=H", 1) == b"\x01\x00" else "big"
 
 
-class _Structure(Place):
+class StructurePlace(Place):
     """A structure whose raw values are ints, or bytes that stand for themselves."""
 
     __slots__ = ("_exact", "cls", "parts")
@@ -171,26 +171,26 @@ PLACES: Mapping[int, Place] = {
     KeyAttr.CT_ZONE: _Number("ct_zone"),
     KeyAttr.CT_MARK: _Number("ct.mark"),
     KeyAttr.CT_LABELS: _Bytes("ct.labels"),
-    KeyAttr.CT_ORIG_TUPLE_IPV4: _Structure(
+    KeyAttr.CT_ORIG_TUPLE_IPV4: StructurePlace(
         CtTuple4, "ipv4.ct_orig.src", "ipv4.ct_orig.dst", "ct.orig_tp.src", "ct.orig_tp.dst", "ct_orig_proto"
     ),
-    KeyAttr.CT_ORIG_TUPLE_IPV6: _Structure(
+    KeyAttr.CT_ORIG_TUPLE_IPV6: StructurePlace(
         CtTuple6, "ipv6.ct_orig.src", "ipv6.ct_orig.dst", "ct.orig_tp.src", "ct.orig_tp.dst", "ct_orig_proto"
     ),
-    KeyAttr.ETHERNET: _Structure(Ethernet, "eth.src", "eth.dst"),
+    KeyAttr.ETHERNET: StructurePlace(Ethernet, "eth.src", "eth.dst"),
     KeyAttr.ETHERTYPE: _Number("eth.type"),
-    KeyAttr.IPV4: _Structure(Ipv4, "ipv4.addr.src", "ipv4.addr.dst", *_IP_PLACE),
-    KeyAttr.IPV6: _Structure(Ipv6, "ipv6.addr.src", "ipv6.addr.dst", "ipv6.label", *_IP_PLACE),
+    KeyAttr.IPV4: StructurePlace(Ipv4, "ipv4.addr.src", "ipv4.addr.dst", *_IP_PLACE),
+    KeyAttr.IPV6: StructurePlace(Ipv6, "ipv6.addr.src", "ipv6.addr.dst", "ipv6.label", *_IP_PLACE),
     KeyAttr.IPV6_EXTHDRS: _Bytes("ipv6.exthdrs"),
-    KeyAttr.ARP: _Structure(Arp, *_ARP_PLACE),
+    KeyAttr.ARP: StructurePlace(Arp, *_ARP_PLACE),
     KeyAttr.MPLS: _Labels(),
-    KeyAttr.TCP: _Structure(Tcp, *_PORTS),
+    KeyAttr.TCP: StructurePlace(Tcp, *_PORTS),
     KeyAttr.TCP_FLAGS: _Number("tp.flags"),
-    KeyAttr.UDP: _Structure(Udp, *_PORTS),
-    KeyAttr.SCTP: _Structure(Sctp, *_PORTS),
-    KeyAttr.ICMP: _Structure(Icmp, *_PORTS),
-    KeyAttr.ICMPV6: _Structure(Icmpv6, *_PORTS),
-    KeyAttr.ND: _Structure(NeighborDiscovery, "ipv6.nd.target", "ipv6.nd.sll", "ipv6.nd.tll"),
+    KeyAttr.UDP: StructurePlace(Udp, *_PORTS),
+    KeyAttr.SCTP: StructurePlace(Sctp, *_PORTS),
+    KeyAttr.ICMP: StructurePlace(Icmp, *_PORTS),
+    KeyAttr.ICMPV6: StructurePlace(Icmpv6, *_PORTS),
+    KeyAttr.ND: StructurePlace(NeighborDiscovery, "ipv6.nd.target", "ipv6.nd.sll", "ipv6.nd.tll"),
 }
 """Where each attribute lies that has a place of its own; ports and VLAN tags, tunnel and NSH are more than that."""
 VLAN_PLACE = _Vlan("eth.vlan.tci")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from errno import EEXIST, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ERANGE
 
-from dpif._typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from dpif._typing import TYPE_CHECKING, Any, Final, TypeAlias
 from dpif.odp.actions import Actions, Output
 from dpif.odp.constants import DP_MAX_PORTS, DatapathFeature, PacketCmd
 from dpif.odp.extraction import extract_flat
@@ -45,16 +45,42 @@ RECENT_MAX: Final = 32768
 """How many fingerprints are remembered of each port's packets."""
 
 
-class Program(NamedTuple):
+class Program:
     """A flow's actions, as they were given and ready to be carried out.
 
     ``outputs`` are the numbers of the ports that a packet goes to when nothing else happens to it, None when
-    something does.
+    something does. A program of encoded actions, of which it is known that they are taken, is made ready when the
+    first packet needs it: of many flows none comes.
     """
 
+    __slots__ = ("_datapath", "_encoded", "actions", "outputs", "steps")
     actions: Actions
     steps: tuple[Step, ...]
     outputs: tuple[int, ...] | None
+
+    def __init__(self, actions: Actions | bytes, datapath: Datapath) -> None:
+        self._datapath = datapath
+        if isinstance(actions, bytes):
+            self._encoded = actions
+            return
+        self.actions = actions
+        self._make_ready()
+
+    def _make_ready(self) -> None:
+        actions = self.actions
+        outputs = tuple([action.port for action in actions if isinstance(action, Output)])
+        self.steps = compile_actions(actions, self._datapath)
+        self.outputs = outputs if len(outputs) == len(actions) else None
+
+    def __getattr__(self, name: str) -> Any:
+        """Make what is missing, and say it; asked for no second time."""
+        if name == "actions":
+            self.actions = Actions.from_bytes(self._encoded)
+        elif name in ("steps", "outputs"):
+            self._make_ready()
+        else:
+            raise AttributeError(name)
+        return getattr(self, name)
 
 
 DatapathFlow: TypeAlias = Flow[Program]
@@ -139,13 +165,12 @@ class Datapath:
 
     # Flows.
 
-    def put_flow(self, key: int, mask: int, ufid: bytes | None, actions: Actions, *, exclusive: bool) -> DatapathFlow:
+    def put_flow(self, key: int, mask: int, ufid: bytes | None, program: Program, *, exclusive: bool) -> DatapathFlow:
         """Make a flow or give an existing one new actions, by the rules of ovs_flow_cmd_new; return the flow.
 
         EEXIST when `exclusive` and any flow matches `key`; ENOENT when another flow than the one named does; ENOMEM
         when there are as many flows or masks as there may be.
         """
-        program = self.compile(actions)
         flow = self.table.find_ufid(ufid) if ufid is not None else None
         if flow is None:
             flow = self.table.find(key)
@@ -181,11 +206,10 @@ class Datapath:
             raise refusal(ENOENT, "there is no such flow")
         return flow
 
-    def compile(self, actions: Actions) -> Program:
-        """Make actions ready to be carried out; EINVAL for one that this datapath cannot do."""
+    def compile(self, actions: Actions | bytes) -> Program:
+        """Make actions ready to be carried out, encoded ones later; EINVAL for one that this datapath cannot do."""
         self.n_answers += 1
-        outputs = tuple([action.port for action in actions if isinstance(action, Output)])
-        return Program(actions, compile_actions(actions, self), outputs if len(outputs) == len(actions) else None)
+        return Program(actions, self)
 
     # Packets.
 

@@ -12,15 +12,19 @@ from errno import EINVAL, ERANGE
 from dpif._typing import Final, NamedTuple
 from dpif.netlink.answering import Call, Command, Refusal
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_EXCL
+from dpif.netlink.service import Service
 from dpif.odp.actions import Actions
 from dpif.odp.constants import OVS_FLOW_MCGROUP, OVS_FLOW_VERSION, FlowAttr, FlowCmd, UfidFlag
 from dpif.odp.kernel.check import check_actions
 from dpif.odp.kernel.emit import mask_to_key, to_key
+from dpif.odp.kernel.known import KnownActions, KnownMatches
 from dpif.odp.kernel.match import from_match
 from dpif.odp.messages import FlowCounters, FlowRecord
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FLOW
-from dpif.userspace.engine.datapath import Datapath, DatapathFlow
+from dpif.odp.model.key import FlowKey
+from dpif.userspace.engine.datapath import Datapath, DatapathFlow, Program
+from dpif.userspace.engine.namespace import Namespace
 from dpif.userspace.service.base import Family, actions_to_tell
 
 MAX_UFID_LENGTH: Final = 16
@@ -31,6 +35,11 @@ class FlowFamily(Family):
 
     RECORD = FlowRecord
     GROUP = OVS_FLOW_MCGROUP
+
+    def __init__(self, service: Service, namespace: Namespace) -> None:
+        super().__init__(service, namespace)
+        self._matches = KnownMatches(self.rules)
+        self._actions = KnownActions()
 
     def commands(self) -> Mapping[int, Command]:
         """Return the family's commands."""
@@ -47,10 +56,11 @@ class FlowFamily(Family):
             raise Refusal(EINVAL, "a new flow needs KEY and ACTIONS")
         value, mask = self._match(request)
         ufid = _ufid(request)
-        actions = self._checked_actions(request, value, mask)
+        actions = self._checked_actions(request, value & mask)
         datapath = self._datapath(request)
         exclusive = bool(call.flags & (NLM_F_CREATE | NLM_F_EXCL))
-        flow = datapath.put_flow(value, mask, ufid, actions, exclusive=exclusive)
+        program = self._program(datapath, request, actions, value & mask)
+        flow = datapath.put_flow(value, mask, ufid, program, exclusive=exclusive)
         return _payload(flow, request, FlowCmd.NEW) if call.wanted else None
 
     def _set(self, call: Call) -> bytes | None:
@@ -59,17 +69,19 @@ class FlowFamily(Family):
         if request.key is None and ufid is None:
             raise Refusal(EINVAL, "neither KEY nor UFID")
         key: int | None = None
-        actions: Actions | None = None
+        masked = 0
+        actions: Actions | bytes | None = None
         if request.key is not None:
             key, mask = self._match(request)
+            masked = key & mask
             if request.actions is not None:
-                actions = self._checked_actions(request, key, mask)
+                actions = self._checked_actions(request, masked)
         elif request.actions is not None:
             raise Refusal(EINVAL, "ACTIONS without the KEY to check them by")
         datapath = self._datapath(request)
         flow = datapath.find_flow(key, ufid)
         if actions is not None:
-            flow.program = datapath.compile(actions)
+            flow.program = self._program(datapath, request, actions, masked)
         payload = _payload(flow, request, FlowCmd.SET) if call.wanted else None
         if request.clear:
             flow.clear()
@@ -104,20 +116,36 @@ class FlowFamily(Family):
 
     def _match(self, request: FlowRecord) -> tuple[int, int]:
         """Return the unmasked key and the mask that a request gives."""
-        key = request.flow_key()
-        assert key is not None, "the caller has looked"
-        return from_match(key, request.flow_mask(), self.rules)
+        assert request.key is not None, "the caller has looked"
+        return self._matches.read(request.key, request.mask, lambda: (_key(request), request.flow_mask()))
 
     def _exact_key(self, request: FlowRecord) -> int | None:
         """Return the unmasked key by which a request names a flow; a mask does not count there."""
         key = request.flow_key()
         return None if key is None else from_match(key, None, self.rules)[0]
 
-    def _checked_actions(self, request: FlowRecord, value: int, mask: int) -> Actions:
+    def _checked_actions(self, request: FlowRecord, masked: int) -> Actions | bytes:
+        """Return the actions of a request for a masked key; encoded ones where others like them were taken."""
+        assert request.actions is not None, "the caller has looked"
+        if self._actions.has(request.actions, masked):
+            return request.actions
         actions = request.flow_actions()
         assert actions is not None, "the caller has looked"
-        check_actions(actions, value & mask, self.rules)
+        check_actions(actions, masked, self.rules)
         return actions
+
+    def _program(self, datapath: Datapath, request: FlowRecord, actions: Actions | bytes, masked: int) -> Program:
+        """Return the program of checked actions; note that a datapath has all of them."""
+        program = datapath.compile(actions)
+        if isinstance(actions, Actions) and request.actions is not None:
+            self._actions.learn(request.actions, masked)
+        return program
+
+
+def _key(request: FlowRecord) -> FlowKey:
+    key = request.flow_key()
+    assert key is not None, "the caller has looked"
+    return key
 
 
 def _ufid(request: FlowRecord) -> bytes | None:
