@@ -7,7 +7,7 @@ times their memory; and what is there twice is told by hashes in the end.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -35,31 +35,36 @@ class ActionTexts:
     """Gathers the texts of lists of actions part by part, each with a code, and in the end tells what is equal."""
 
     def __init__(self) -> None:
-        self._write = _lists().write
+        self._lists = _lists()
         self._count = 0
         self._data: list[bytes] = []
         self._lengths: list[Array] = []
         self._hashes: list[Array] = []
 
     def add(self, lists: list[bytes]) -> Array:
-        """Take lists of actions, and return their codes for now; raise `DecodeError`."""
-        distinct = {data: code for code, data in enumerate(dict.fromkeys(lists), self._count)}
-        texts = [self._text(data) for data in distinct]
+        """Take lists of actions of one length, and return their codes for now; raise `DecodeError`."""
+        distinct = list(dict.fromkeys(lists))
+        texts = self._lists.write_all(distinct)
+        texts = [text or self._text(data) for text, data in zip(texts, distinct, strict=True)]
         joined = "".join(texts)
         if joined.isascii():
-            self._lengths.append(np.array(list(map(len, texts)), np.int64))
+            self._lengths.append(_numbers(map(len, texts), len(texts)))
             self._data.append(joined.encode())
         else:
             parts = [text.encode("utf-8", "backslashreplace") for text in texts]
-            self._lengths.append(np.array(list(map(len, parts)), np.int64))
+            self._lengths.append(_numbers(map(len, parts), len(parts)))
             self._data.append(b"".join(parts))
-        self._hashes.append(np.array(list(map(hash, texts)), np.int64))
+        self._hashes.append(_numbers(map(hash, texts), len(texts)))
+        start = self._count
         self._count += len(distinct)
-        return np.array(list(map(distinct.__getitem__, lists)), np.int32)
+        if len(distinct) == len(lists):
+            return np.arange(start, self._count, dtype=np.int32)
+        codes = {data: code for code, data in enumerate(distinct, start)}
+        return np.array([codes[data] for data in lists], np.int32)
 
     def _text(self, data: bytes) -> str:
         try:
-            return self._write(data)
+            return self._lists.write(data)
         except Unusual:
             actions = FlowRecord(actions=data).flow_actions()
             return "" if actions is None else actions.format()
@@ -87,6 +92,10 @@ class ActionTexts:
             if text != other:
                 same_as[one] = one  # the hash alone is the same
         return same_as
+
+
+def _numbers(numbers: Iterable[int], count: int) -> Array:
+    return np.fromiter(numbers, np.int64, count)
 
 
 def _runs(data: bytes, kept: Array, ends: Array) -> Iterator[memoryview]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dpif._typing import Any, Final
 from dpif.odp.lines.actions import ActionWriter
@@ -84,6 +84,23 @@ class ActionLists:
         known = self._known.get((len(actions), actions[:4]))  # as long as this one, with the same action first
         text = known.write(actions) if known is not None else ""
         return text or self._write_anew(actions)
+
+    def write_all(self, lists: Sequence[bytes]) -> list[str]:
+        """Return the texts of lists that all have one length; the empty one for those that are left to `write`.
+
+        A template takes all of them at once, for it tells by itself which are its own.
+        """
+        texts = [""] * len(lists)
+        left = list(range(len(lists)))
+        tried: set[bytes] = set()
+        while left and (first := lists[left[0]][:4]) not in tried:
+            tried.add(first)
+            known = self._known.get((len(lists[0]), first))
+            for template in known.templates if known is not None else ():
+                for index, text in zip(left, [template(lists[index]) for index in left], strict=True):
+                    texts[index] = text
+                left = [index for index in left if not texts[index]]
+        return texts
 
     def _write_anew(self, actions: bytes) -> str:
         text = self._writer.write(actions, 0, len(actions))
