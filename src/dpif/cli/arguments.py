@@ -23,6 +23,8 @@ Switch = tuple[str, str | None]
 _SLIP = 0.8
 """How like an option a word is that is this option with a letter wrong."""
 _BY_FLAG = {flag: option for option in ALL.values() for flag in option.flags}
+_OF_ALL = {flag: option for option in (SHARED | GENERAL | LOGGING).values() for flag in option.flags}
+"""Those that every command takes: what is short for one is not for another of a single command."""
 
 
 class Invocation(NamedTuple):
@@ -87,7 +89,7 @@ def _split_long(argument: str, rest: Iterator[str]) -> Switch:
     flag, equals, value = argument.partition("=")
     if equals:
         return flag, value
-    meant = matching(flag, _BY_FLAG)
+    meant = matching(flag, _OF_ALL) or matching(flag, _BY_FLAG)
     takes_next = bool(meant) and all(option.takes_next for option in meant.values())
     return flag, next(rest, None) if takes_next else None
 

@@ -109,6 +109,10 @@ def _option_values(option: Option, typed: str, command: Command | None) -> list[
         return [FILES]
     if option.key == "color":
         return [(when, "") for when in WHEN]
+    if option.key == "output":
+        from dpif.cli.formats import FORMATS
+
+        return [(name, "") for name in FORMATS]
     if option.key == "kernel":
         from dpif.lab.kernels import NAMES
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from dpif.cli.command_table import Command
     from dpif.cli.output.colour import Paint
+    from dpif.cli.output.csv import CsvOutput
     from dpif.cli.output.json import JsonOutput
     from dpif.cli.output.pager import Pager
     from dpif.cli.output.progress import Progress
@@ -37,7 +38,6 @@ _LINES_AT_FIRST = 256
 _LINES_AT_MOST = 1024
 _CHARACTERS = 96 << 10
 """What is written at a time: a write costs as much as dozens of lines, and so does fresh memory for longer texts."""
-_OR_SERVE = "; or make datapaths in user space: 'dpif serve'"
 
 
 class Printable(Protocol):
@@ -74,13 +74,17 @@ class Context:
         self._has_printed = False
         self._told_of: set[str] = set()
         self._progress: Progress | None = None
-        self._json: JsonOutput | None = None
+        self._json: JsonOutput | CsvOutput | None = None
         self._is_coloured = False
         self._paint: Paint | None = None
         if options.json or options.json_lines:
             from dpif.cli.output.json import JsonOutput
 
             self._json = JsonOutput(command.name, one_a_line=options.json_lines)
+        elif options.output == "csv":
+            from dpif.cli.output.csv import CsvOutput
+
+            self._json = CsvOutput(command.name)
         self._is_for_people = self._json is None and sys.stdout.isatty()
         self._width = 0
         self._pager: Pager | None = None
@@ -102,7 +106,7 @@ class Context:
 
     @property
     def wants_data(self) -> bool:
-        """Whether JSON is asked for in place of text."""
+        """Whether JSON or CSV is asked for in place of text."""
         return self._json is not None
 
     @property
@@ -113,8 +117,8 @@ class Context:
 
     @property
     def screen(self) -> Screen | None:
-        """The terminal that tables are shown on; None where the text is to be that of ``ovs-dpctl``, or JSON."""
-        if not self._is_for_people:
+        """What tables are shown on: a terminal, or what --output wants them for; None for other text, and JSON."""
+        if not (self._is_for_people or self.options.wide or self.options.output == "table"):
             return None
         from dpif.cli.output.table import Screen
 
@@ -302,9 +306,13 @@ class Context:
         try:
             return open_by(self._connect_patiently, name, create=create, features=features, ifindex=ifindex)
         except NoSuchObject as error:
-            raise netlink_error(error.errno or errno.ENODEV, explanation=self._whereabouts(name)) from None
+            from dpif.cli.whereabouts import whereabouts
+
+            raise netlink_error(error.errno or errno.ENODEV, explanation=whereabouts(name, self.datapaths)) from None
         except Unavailable as error:
-            raise Unavailable(f"{error}{self._instead(name)}", error.errno or errno.ENOENT) from None
+            from dpif.cli.whereabouts import instead
+
+            raise Unavailable(f"{error}{instead(name, self.connect)}", error.errno or errno.ENOENT) from None
 
     def open_first(self) -> tuple[Datapath, list[str]]:
         """Open the datapath that the first word names; return it and the other words."""
@@ -321,7 +329,9 @@ class Context:
         elif len(words) < most:
             name, rest = self._only_datapath(), list(words)
         else:
-            explanation = self._whereabouts(words[0])
+            from dpif.cli.whereabouts import whereabouts
+
+            explanation = whereabouts(words[0], self.datapaths)
             raise CommandError(describe("datapath not found", netlink_error(errno.EINVAL, explanation=explanation)))
         with self.failing("opening datapath"):
             return self.open(name), rest
@@ -348,7 +358,9 @@ class Context:
         try:
             return sorted(datapaths_by(self.connect))
         except Unavailable as error:
-            raise CommandError(f"{error}{_instead_of(error)}") from None
+            from dpif.cli.whereabouts import instead_of
+
+            raise CommandError(f"{error}{instead_of(error)}") from None
 
     def each_datapath(self, names: Sequence[str], read: Callable[[Datapath], T]) -> Iterator[T]:
         """Yield what `read` returns of each datapath named, or of all; one that fails is reported."""
@@ -365,35 +377,3 @@ class Context:
         if names:
             raise CommandError(f"multiple datapaths, specify one of: {', '.join(names)}")
         raise CommandError("no datapaths exist; 'dpif add-dp dp0' makes one")
-
-    def _instead(self, name: str) -> str:
-        """Return what to take in place of a datapath of a kernel that has none, if it was not asked for by name."""
-        from dpif._open import datapaths_by
-
-        if "@" in name:
-            return ""
-        twin = f"netdev@{name}"
-        try:
-            return f"; or take {twin}" if twin in datapaths_by(self.connect, ("netdev",)) else ""
-        except Unavailable as error:
-            return _instead_of(error) or f"; {error}"
-
-    def _whereabouts(self, name: str) -> str:
-        """Return what there is in place of a datapath that is not there."""
-        from dpif._open import TYPES, split_name
-
-        type_, _ = split_name(name)
-        if type_ not in TYPES:
-            return f"there is no type {type_} of datapaths; there are {', '.join(TYPES)}"
-        try:
-            names = self.datapaths()
-        except CommandError:
-            return ""
-        if not names:
-            return f"no datapaths exist; 'dpif add-dp {name}' makes one"
-        return f"there is no datapath {name}, but there is {', '.join(names)}"
-
-
-def _instead_of(error: Unavailable) -> str:
-    """Return what to do where there is no datapath; nothing where there is one that cannot be reached."""
-    return _OR_SERVE if error.errno == errno.ENOENT else ""

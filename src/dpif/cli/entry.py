@@ -138,8 +138,10 @@ def execute(invocation: Invocation, make_context: Callable[[Command, list[str], 
     assert command is not None  # `parse` raises without one
     if options.read_only and command.writes:
         raise CommandError(f"'{command.name}' command does not work in read only mode")
-    if command.text_only and (options.json or options.json_lines):
-        raise UsageError(f"'{command.name}' command prints text, and has no JSON")
+    if options.output is not None or (command.text_only and (options.json or options.json_lines)):
+        from dpif.cli.formats import settle
+
+        settle(command, options)
     seconds = _seconds(options.timeout)
     context = make_context(command, words, options, seconds)
     try:

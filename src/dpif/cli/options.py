@@ -56,6 +56,9 @@ GENERAL = {
     "timeout": Option(("-t", "--timeout"), "give up after SECS seconds", "store", "SECS"),
     "read_only": Option(("--read-only",), "refuse commands that change anything"),
     "socket": Option(("--socket",), "where 'dpif serve' listens, for netdev@ datapaths", "store", "PATH"),
+    "output": Option(
+        ("--output",), "print lists as table (what a terminal gets), wide, csv, json or json-lines", "store", "FORMAT"
+    ),
     "json": Option(("--json",), "print one JSON document in place of text"),
     "json_lines": Option(("--json-lines",), "print JSON, an object a line for what is a list"),
     "color": Option(

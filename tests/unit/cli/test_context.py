@@ -55,5 +55,7 @@ def context() -> Context:
     return Context(
         BY_NAME["dump-dps"],
         [],
-        SimpleNamespace(socket=None, names=None, more=None, json=False, json_lines=False, color=None),
+        SimpleNamespace(
+            socket=None, names=None, more=None, json=False, json_lines=False, color=None, output=None, wide=False
+        ),
     )
