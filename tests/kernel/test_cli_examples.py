@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import dpif
 from dpif.cli import main
 from dpif.cli.command_table import COMMANDS, Command
 from dpif.packet.capture import Writer
@@ -30,6 +31,8 @@ FILES = {
     "flows.txt": FLOWS,
     "commands.txt": f'show dp0\nadd-flow dp0 "{FLOW}" 2\ndump-flows dp0\n',
 }
+SWITCH = Path(__file__).parents[2] / "examples/learning_switch.py"
+CAPTURE = Path(dpif.__file__).parent / "_data/lan.pcap"
 STDIN = {"add-flows": FLOWS, "batch": FILES["commands.txt"]}
 STATUS = {"doctor": 1}
 """Of commands whose examples do not end in 0 here: nobody listens to dp0, and its devices are down."""
@@ -70,6 +73,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with Writer(tmp_path / "trace.pcap") as writer:
         for number in range(3):
             writer.write(bytes(60), float(number))
+    (tmp_path / "switch.py").write_text(SWITCH.read_text())
+    (tmp_path / "capture.pcap").write_bytes(CAPTURE.read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DPIF_SOCKET", str(tmp_path / "dpif.sock"))
     yield
@@ -102,7 +107,7 @@ def test_example(command: Command, example: str, capfd: pytest.CaptureFixture[st
             assert main(shlex.split(line)) == 0, (line, capfd.readouterr().err)
         if command.name == "serve" and words[-1] in ("--detach", "--stop"):
             status = detached_and_stopped()
-        elif command.runs_on:
+        elif command.runs_on and "--pcap" not in words:
             status = until_interrupted(words)
         else:
             status = run(words, STDIN.get(command.name, ""))

@@ -653,6 +653,32 @@ Makes the datapath and adds the interfaces where they are missing; Ctrl-C ends i
         runs_on=True,
     ),
     Command(
+        "run",
+        "file.py [dp] [iface...]",
+        1,
+        MANY,
+        "forward by a function of Python",
+        "running:run",
+        (
+            "dpif run switch.py dp0 v0 v1",
+            "dpif run --explain switch.py netdev@br0",
+            "dpif run --pcap capture.pcap --out-dir out switch.py",
+        ),
+        _RUN,
+        f"""\
+The file has a 'program' (dpif.program) whose function is asked for packets that no flow matches; its answers become
+flows. Saved anew, it is taken over at once: tables stay, and flows too for which it decides the same. A datapath that
+is not there yet is written with its type, system@dp0; without one, the program runs on a datapath of its own in user
+space. With --pcap a capture is played through it, into the first of the ports p1 to p4 or of those that are named,
+and it is told how many packets came up. Ctrl-C ends it, and takes away what it made; the exit status is 1 when the
+function failed.
+
+{_IFACE}""",
+        writes=True,
+        options=("explain", "check", "pcap", "out_dir", "keep"),
+        runs_on=True,
+    ),
+    Command(
         "serve",
         "",
         0,

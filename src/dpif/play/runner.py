@@ -1,7 +1,7 @@
 """``python -m dpif.play.runner DATAPATH [FILE]``: the process in which `dpif.play` runs a program.
 
-The file has a function ``main``, which is given the datapath, open, with a port for each host and no flows. Without a
-file it is the learning switch.
+The file has a ``program`` (`dpif.program`), or a function ``main``, which is given the datapath, open, with a port
+for each host and no flows. Without a file it is the learning switch.
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ def _run(path: Path, datapath: Datapath) -> None:
 
 def _main_of(path: Path) -> Callable[[Datapath], object]:
     sys.path.insert(0, str(path.parent))  # for what lies beside it
-    function = runpy.run_path(str(path)).get("main")
+    found = runpy.run_path(str(path))
+    program = found.get("program")
+    function = found.get("main") or getattr(program, "run", None)
     if not callable(function):
-        sys.exit(f"dpif: {path.name} has no function main(dp), which 'dpif play' is to call with the datapath")
-    found: Callable[[Datapath], object] = function
-    return found
+        sys.exit(f"dpif: {path.name} has no program, nor a function main(dp) to call with the datapath")
+    main: Callable[[Datapath], object] = function
+    return main
 
 
 def _switch(datapath: Datapath) -> None:

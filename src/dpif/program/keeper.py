@@ -60,6 +60,12 @@ class Keeper:
         """Whether something is to be written or decided again."""
         return bool(self._waiting or self._removals or self._unwritten or self._site.stale)
 
+    def replace(self, decider: Decider) -> None:
+        """Go on with another program: all flows are to be decided again."""
+        self._decider = decider
+        self._site = decider.program.site
+        self._site.stale.update(self.flows)
+
     # -- new flows ---------------------------------------------------------------------------------------------
 
     def remember(self, outcome: Outcome, key: bytes, number: int) -> Megaflow | None:
@@ -146,7 +152,7 @@ class Keeper:
                 break
 
     def _put_in_order(self, stale: set[Megaflow]) -> None:
-        """Let what is to be decided again wait, busy flows first; of too many, those are deleted that are not."""
+        """Let what is to be decided again wait, busy flows first; of too many, delete those that are not."""
         stale.update(self._waiting)
         ordered = sorted(stale, key=lambda flow: -flow.hit_at)
         for flow in ordered[_MANY:]:

@@ -110,6 +110,12 @@ class LpmTable(Table[Any, V]):
             path[-1].below[bits[len(path) - 1]] = None
         return True
 
+    def adopt(self, other: Table[Any, Any] | None) -> None:
+        """Take the networks of another table, in place of its own."""
+        super().adopt(other)
+        if isinstance(other, LpmTable):
+            self._roots = other._roots
+
     def _look(self, key: Any) -> Entry[V] | None:
         return super()._look(_network(key))
 

@@ -50,6 +50,12 @@ class StoredTable(Table[K, V]):
     def _forget(self, key: K) -> None:
         self._file.execute(f"DELETE FROM {self._quoted} WHERE key = ?", (encode(key),))
 
+    def adopt(self, other: Table[Any, Any] | None) -> None:
+        """Take over from a table in the same file, whose entries these are."""
+        super().adopt(other)
+        if isinstance(other, StoredTable):
+            other.close()
+
     def close(self) -> None:
         """Give up the file."""
         self._file.close()

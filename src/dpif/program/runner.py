@@ -13,9 +13,9 @@ from __future__ import annotations
 import contextlib
 import select
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from dpif._typing import TYPE_CHECKING, Any, Self
+from dpif._typing import TYPE_CHECKING, Any, Self, TypeAlias
 from dpif.client import Datapath, Execute, Operation, PortAdded, PortRemoved, Upcall
 from dpif.client.dispatch import PER_VPORT
 from dpif.errors import DecodeError, NoSuchObject
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Runner", "run", "run_async"]
 
+Devices: TypeAlias = Iterable[str] | Mapping[str, Mapping[str, Any]]
+
 _SWEEP_SHARE = 0.1
 """The part of its time that a runner with many flows spends on looking at them."""
 _TICK = 0.25
@@ -45,13 +47,14 @@ _ERROR_SECONDS = 1.0
 class Runner:
     """A program at work on a datapath, all of whose ports take part.
 
-    It takes over: misses come here, and the flows that somebody left are removed. `ports` are attached before. A
-    context manager; leaving it removes its flows and the ports that it attached. `step` or `run` do the work.
+    It takes over: misses come here, and the flows that somebody left are removed. `ports` are attached before, names
+    of devices or a mapping from them to the settings that `Ports.add` takes. A context manager; leaving it removes
+    its flows and the ports that it attached. `step` or `run` do the work.
     ``errors`` has what the function raised: one text for each line of source.
     """
 
     def __init__(
-        self, program: Program, datapath: Datapath, ports: Iterable[str] = (), options: Options | None = None
+        self, program: Program, datapath: Datapath, ports: Devices = (), options: Options | None = None
     ) -> None:
         self.program = program
         self.datapath = datapath
@@ -74,12 +77,13 @@ class Runner:
             self._detach()
             raise
 
-    def _attach(self, names: Iterable[str]) -> None:
+    def _attach(self, devices: Devices) -> None:
         present = {port.name for port in self.datapath.ports}
-        for name in names:
+        for name in devices:
             if name not in present:
-                self.datapath.ports.add(name)
-                self._added.append(name)
+                settings = devices[name] if isinstance(devices, Mapping) else {}
+                port = self.datapath.ports.add(name, **settings)
+                self._added.append(port.name)  # which of a tunnel is another
 
     def _detach(self) -> None:
         while self._added:
@@ -137,6 +141,30 @@ class Runner:
         """The counters as they are now."""
         flows = self.keeper.flows
         return self._counts.with_state(flows=len(flows), masks=len(flows.masks), ports=len(self._watch.ports))
+
+    def replace(self, program: Program) -> None:
+        """Go on with another program, a new version of this one as a rule.
+
+        Tables of the same names keep their entries. All flows are decided again, and those stay for which the new
+        function reads and decides the same.
+        """
+        with self._site.lock, program.site.lock:
+            for name, table in program.tables.items():
+                table.adopt(self.program.tables.get(name))
+            for table, old in (
+                (program.ports, self.program.ports),
+                (program.port_numbers, self.program.port_numbers),
+            ):
+                table.adopt(old)
+            program.site.clock = self._site.clock  # by which the entries that it takes over have their times
+            program.site.bell = self._bell.wake
+            self._site.bell = lambda: None
+            self.program, self._site = program, program.site
+            self.decider = Decider(program)
+            self._checker = Checker(self.decider, self.options, self._counts)
+            self.keeper.replace(self.decider)
+            now = self._site.clock()
+            self._timers = [(now + timer.seconds, timer) for timer in program.timers]
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -302,7 +330,7 @@ class Runner:
         return [Execute(packet, encode([Output(number)])) for packet, number in numbers if number is not None]
 
 
-def run(program: Program, datapath: Datapath, ports: Iterable[str] = (), options: Options | None = None) -> Counters:
+def run(program: Program, datapath: Datapath, ports: Devices = (), options: Options | None = None) -> Counters:
     """Run a program until Ctrl-C or SIGTERM; return what it did."""
     with Runner(program, datapath, ports, options) as runner, on_signals(runner.stop):
         runner.run()
@@ -310,7 +338,7 @@ def run(program: Program, datapath: Datapath, ports: Iterable[str] = (), options
 
 
 async def run_async(
-    program: Program, datapath: Datapath, ports: Iterable[str] = (), options: Options | None = None
+    program: Program, datapath: Datapath, ports: Devices = (), options: Options | None = None
 ) -> Counters:
     """Run a program in an event loop until the task is cancelled; return what it did."""
     import asyncio

@@ -268,6 +268,11 @@ class Table(Generic[K, V]):
             for key in gone:
                 self._remove(key)
 
+    def adopt(self, other: Table[Any, Any] | None) -> None:
+        """Take the entries of a table of the same kind, as they are, in place of its own."""
+        if type(other) is type(self):
+            self._entries = other._entries
+
     # -- who hangs on what -------------------------------------------------------------------------------------
 
     def attach(self, key: Any, flow: Megaflow) -> None:

@@ -48,7 +48,7 @@ class Playground:
         self.devices = {name: self._userspace.device(name) for name in ports}
         self.reports: list[str] = []
         options = options or Options(report=self.reports.append)
-        self.runner = Runner(program, self.datapath, self.devices, options)
+        self.runner = Runner(program, self.datapath, list(self.devices), options)
         self.settle()
 
     def __enter__(self) -> Self:
@@ -93,7 +93,10 @@ class Playground:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass, a second at a time at most, without waiting."""
-        end = self.now + seconds
+        self.sleep_until(self.now + seconds)
+
+    def sleep_until(self, end: float) -> None:
+        """Let time pass until ``now`` is `end`; nothing happens when it is later already."""
         while self.now < end:
             self.now = min(end, self.now + 1.0)
             self.settle()

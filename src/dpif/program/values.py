@@ -53,6 +53,11 @@ class Value:
         """The natural value: an `int`, a `Mac`, an address of `ipaddress`, flags."""
         return self._place.value(self._read())
 
+    def prefix(self, length: int) -> int:
+        """Return the first `length` bits as a number whose other bits are zero; reads just these."""
+        ones = self._place.ones >> self._place.width - length << self._place.width - length if length else 0
+        return Value(self._trace, self._place, ones)._read()
+
     def _peek(self) -> int:
         """Return the number without a note."""
         return self._place.number(self._trace.key) & self._ones
@@ -306,11 +311,6 @@ class Address(Value):
     def packed(self) -> bytes:
         """The bytes of the address."""
         return self._read().to_bytes(self._place.width // 8, "big")
-
-    def prefix(self, length: int) -> int:
-        """Return the first `length` bits as a number whose other bits are zero; reads just these."""
-        ones = self._place.ones >> self._place.width - length << self._place.width - length if length else 0
-        return Number(self._trace, self._place, ones)._read()
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else addresses of `ipaddress` have (``is_private``) reads this one whole."""

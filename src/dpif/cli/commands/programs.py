@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from dpif._typing import TYPE_CHECKING
 from dpif.cli.numbers import read_number
 from dpif.errors import NoSuchObject, ParseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dpif.cli.context import Context
     from dpif.client.datapath import Datapath
 
@@ -31,8 +34,8 @@ def switch(context: Context) -> None:
     name, *texts = context.words
     with context.failing(f"switching on {name}"):
         ports = {interface.name: port_settings(interface) for interface in map(parse_interface, texts)}
-    datapath, created = _open_or_create(context, name)
-    line = _LiveLine()
+    datapath, created = open_or_create(context, name)
+    line = LiveLine()
     with datapath, context.failing(f"switching on {name}"):
         run_switch(
             datapath,
@@ -53,7 +56,8 @@ def unblock_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
-def _open_or_create(context: Context, name: str) -> tuple[Datapath, bool]:
+def open_or_create(context: Context, name: str) -> tuple[Datapath, bool]:
+    """Return the datapath of a name, and whether it had to be made."""
     with context.failing("opening datapath"):
         try:
             return context.open(name), False
@@ -61,12 +65,13 @@ def _open_or_create(context: Context, name: str) -> tuple[Datapath, bool]:
             return context.open(name, create=True), True
 
 
-class _LiveLine:
+class LiveLine:
     """A line on stdout that is rewritten on a terminal, and repeated now and then elsewhere."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stdout.isatty()
         self.interval = 1.0 if self._is_terminal else _QUIET_INTERVAL
+        self._next = time.monotonic() + self.interval
 
     def show(self, text: str) -> None:
         """Show `text` in place of what was shown before: in one line, or it could not be taken back."""
@@ -74,6 +79,13 @@ class _LiveLine:
             text = f"\r{text[: os.get_terminal_size(sys.stdout.fileno()).columns - 1]}\x1b[K"
         sys.stdout.write(text if self._is_terminal else f"{text}\n")
         sys.stdout.flush()
+
+    def show_now_and_then(self, text: Callable[[], str]) -> None:
+        """Show what `text` returns, if it is time again."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + self.interval
+            self.show(text())
 
     def end(self) -> None:
         """Leave the last line as it is."""

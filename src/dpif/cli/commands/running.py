@@ -1,0 +1,149 @@
+"""The command ``run``: a program of Python at work on a datapath, or a capture played through it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from dpif._typing import TYPE_CHECKING
+from dpif.cli.commands.programs import LiveLine, open_or_create, unblock_signals
+from dpif.cli.errors import CommandError, UsageError
+from dpif.errors import DpifError
+
+if TYPE_CHECKING:
+    from dpif.cli.context import Context
+    from dpif.client.datapath import Datapath
+    from dpif.program.decide import Outcome
+    from dpif.program.flow import Megaflow
+    from dpif.program.load import File
+    from dpif.program.options import Options
+    from dpif.program.runner import Runner
+
+_LOOK = 0.25
+"""Seconds between looks whether the file was saved."""
+_DRY_PORTS = ("p1", "p2", "p3", "p4")
+
+
+def run(context: Context) -> int:
+    """Run a program until Ctrl-C, or over a capture."""
+    path, *words = context.words
+    file = _load(path)
+    if context.options.pcap is not None:
+        return _play(context, file, words)
+    if context.options.out_dir is not None:
+        raise UsageError("--out-dir goes with --pcap")
+    unblock_signals()
+    if words and _is_datapath(context, words[0]):
+        datapath, created = open_or_create(context, words[0])
+        with datapath:
+            return _serve(context, file, datapath, words[1:], created)
+    import dpif
+
+    with dpif.Userspace() as userspace, userspace.open("br0", create=True) as datapath:
+        userspace.start()
+        return _serve(context, file, datapath, words, False)
+
+
+def _load(path: str) -> File:
+    from dpif.program.load import File
+
+    try:
+        return File(path)
+    except DpifError as error:
+        raise CommandError(str(error)) from None
+    except Exception as error:  # whatever the file raises is the program's own affair
+        raise CommandError(f"{path} cannot be loaded: {_told(error)}") from None
+
+
+def _told(error: BaseException) -> str:
+    """Return an error of the program's file in one line, with its place there."""
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: SyntaxError: {error.msg}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"line {last.lineno}: {type(error).__name__}: {error}"
+
+
+def _is_datapath(context: Context, word: str) -> bool:
+    """Tell whether a word names a datapath: by its type, or by being one."""
+    if "@" in word:
+        return True
+    try:
+        context.open(word).close()
+    except DpifError:
+        return False
+    return True
+
+
+def _options(context: Context) -> Options:
+    from dpif.program.options import Options
+
+    return Options(
+        check=context.options.check,
+        explain=context.options.explain,
+        report=lambda text: _report(context, text),
+        on_flow=_explain if context.options.explain else None,
+    )
+
+
+def _report(context: Context, text: str) -> None:
+    for line in text.splitlines():  # a traceback: the program is its reader's own
+        context.note(f"run: {line}")
+
+
+def _explain(flow: Megaflow, outcome: Outcome) -> None:
+    from dpif.program.explain import of_outcome
+
+    sys.stdout.write(f"{of_outcome(outcome, flow.number)}\n")
+    sys.stdout.flush()
+
+
+def _play(context: Context, file: File, words: list[str]) -> int:
+    from dpif.program.dry import play
+
+    with context.failing(f"playing {context.options.pcap}"):
+        context.print(
+            play(file.program, context.options.pcap, words or _DRY_PORTS, _options(context), context.options.out_dir)
+        )
+    return 0
+
+
+def _serve(context: Context, file: File, datapath: Datapath, words: list[str], created: bool) -> int:
+    from dpif.cli.commands.ports import parse_interface, port_settings
+    from dpif.program.loop import on_signals
+    from dpif.program.runner import Runner
+
+    with context.failing(f"running on {datapath}"):
+        ports = {interface.name: port_settings(interface) for interface in map(parse_interface, words)}
+        line = LiveLine()
+        try:
+            with Runner(file.program, datapath, ports, _options(context)) as runner, on_signals(runner.stop):
+                context.note(f"running {file.path} on {datapath}; Ctrl-C ends it")
+                while not runner.stopped:
+                    _turn(context, file, runner)
+                    line.show_now_and_then(lambda: _describe(runner))
+                line.show(_describe(runner))
+                line.end()
+        finally:
+            if created and not context.options.keep:
+                datapath.destroy()
+    return 1 if runner.errors else 0
+
+
+def _turn(context: Context, file: File, runner: Runner) -> None:
+    runner.step(_LOOK)
+    if not file.changed():
+        return
+    try:
+        runner.replace(file.reload())
+    except Exception as error:  # as above; what runs goes on
+        context.note(f"run: {file.path} was saved, and what ran before goes on: {_told(error)}")
+    else:
+        context.note(f"run: {file.path} was saved, and is running")
+
+
+def _describe(runner: Runner) -> str:
+    c = runner.counters
+    return (
+        f"came up {c.upcalls} | flows {c.flows} (+{c.installed} -{c.deleted}), masks {c.masks}, decided again "
+        f"{c.revalidated} | failed {c.failed}, ports {c.ports}"
+    )
