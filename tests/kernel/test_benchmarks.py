@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .conftest import on_the_newest_kernel
+
 BENCH = Path(__file__).parents[2] / "bench"
 
 
+@on_the_newest_kernel
 def test_every_benchmark_runs_with_little_to_do(tmp_path: Path) -> None:
     result = tmp_path / "rows.json"
     sizes = ["--rounds", "1", "--flows", "20", "60", "--lines", "40", "--workloads", "ovn"]

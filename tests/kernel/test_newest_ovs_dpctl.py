@@ -17,9 +17,9 @@ from dpif.odp.lines.text import format_flow_line
 from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FlowRecord
 
-pytestmark = pytest.mark.skipif(
-    int(os.uname().release.split(".")[0]) < 7, reason="starts a program 500 times: once will do, on the newest kernel"
-)
+from .conftest import on_the_newest_kernel
+
+pytestmark = on_the_newest_kernel  # it starts a program 500 times
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "odp"

@@ -11,14 +11,24 @@ _MOST_DIGITS: Final = 25
 """More than any number has that a datapath takes; Python refuses to read some thousands."""
 
 
+class _Huge(int):
+    """A number that is too long to be one; it is told by its first digits."""
+
+    def __str__(self) -> str:
+        return f"{super().__repr__()}…"
+
+    __repr__ = __str__
+
+
 def read_number(text: str) -> int | None:
     """Return a number of decimal digits, None where they are something else.
 
-    One that is longer than any that can be used becomes one that is too large as well.
+    One that is longer than any that can be used becomes one that is too large as well, and shows that it was longer.
     """
     if not (text.isascii() and text.isdigit()):
         return None
-    return int(text.lstrip("0")[:_MOST_DIGITS] or "0")
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) <= _MOST_DIGITS else _Huge(digits[:_MOST_DIGITS])
 
 
 def read_limit(text: str | None, of: str) -> int | None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _AT_A_TIME = 1024
 """Operations that are requests at one time."""
+_MOST_IN_CACHE = 0xFFFFFFFF
 _MAX_QUEUES = 0xF000
 _TC_MAJOR = 1 << 16
 
@@ -170,6 +171,8 @@ class Datapath:
         if before.masks_cache_size is None:
             raise NetlinkError(errno.EOPNOTSUPP, operation)
         size = 1 << (entries - 1).bit_length() if entries > 0 else entries
+        if size > _MOST_IN_CACHE:
+            raise EncodeError(f"{brief(entries)} entries are too many", "DATAPATH.MASKS_CACHE_SIZE")
         after = self.write(user_features=before.user_features or 0, masks_cache_size=size).masks_cache_size
         if after != size:
             raise NetlinkError(errno.EINVAL, operation, f"the size is {after} in spite of {size}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -69,6 +70,34 @@ def test_they_end_in_one_short_line(br0: str, run: Run, words: tuple[str, ...]) 
     assert ran.stderr.count("\n") == 1
     assert len(ran.stderr) < 1100
     assert "internal error" not in ran.stderr
+
+
+LONG = "123456789" * 5
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("add-dp", f"--ifindex={LONG}", "netdev@br1"),
+        ("add-if", "netdev@br0", f"h3,port_no={LONG}"),
+        ("add-if", "netdev@br0", f"vx,type=vxlan,dst_port={LONG}"),
+        ("cache-set-size", "netdev@br0", "masks-cache", LONG),
+        ("cache-set-size", "netdev@br0", "masks-cache", "123456789123"),
+        ("del-if", "netdev@br0", LONG),
+        ("lab", "--qemu", f"--cpus={LONG}", "true"),
+        ("psample", "netdev@", LONG),
+        ("serve", "--max", f"flows={LONG}"),
+        ("upcalls", "netdev@br0", LONG),
+    ],
+    ids=" ".join,
+)
+def test_no_number_is_told_but_the_one_that_was_typed(br0: str, run: Run, words: tuple[str, ...]) -> None:
+    typed = re.findall(r"\d{12,}", " ".join(words))
+    said = run(*words).stderr
+    numbers = re.findall(r"(\d{12,})(…?)", said)
+    assert numbers, said
+    for number, cut in numbers:
+        assert typed[0].startswith(number) if cut else typed[0] == number, said
 
 
 @pytest.mark.parametrize("words", [("upcalls", "netdev@br0"), ("psample", "netdev@")])

@@ -15,7 +15,7 @@ from dpif._typing import TYPE_CHECKING, Final
 from dpif.cli.commands.programs import unblock_signals
 from dpif.cli.errors import CommandError
 from dpif.cli.numbers import read_number
-from dpif.errors import ParseError, Unavailable
+from dpif.errors import ParseError, Unavailable, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,10 +85,10 @@ def _limits(settings: Iterable[str]) -> Limits:
     for setting in settings:
         name, _, text = setting.partition("=")
         if name not in limits._fields:
-            raise ParseError(f"--max: there is no bound {name[:40]!r}, but {', '.join(limits._fields)}")
+            raise ParseError(f"--max: there is no bound {brief(name)}, but {', '.join(limits._fields)}")
         number = read_number(text)
         if number is None or number > sys.maxsize:
-            raise ParseError(f"--max {name}: not a number: {text[:40]!r}")
+            raise ParseError(f"--max {name}: not a number: {brief(text)}")
         limits = limits._replace(**{name: number})
     return limits
 
