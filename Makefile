@@ -9,7 +9,7 @@ MINUTES := 5
 HOST_PACKAGES := gcc libc6-dev linux-libc-dev \
     iproute2 iputils-ping strace tcpdump \
     fish jq man-db zsh \
-    mmdebstrap systemd
+    chromium mmdebstrap systemd
 
 .NOTPARALLEL:
 .PHONY: help demo docs deb generated picture test test-host test-kernel test-qemu stress lint bench setup

@@ -1,8 +1,9 @@
 """Runs the blocks of a page as a reader would, in order, and compares what they print with what the page shows.
 
 * ``python`` is executed, all of a page in one namespace; a block without a language behind it is what it prints.
-* ``python`` whose first line is a comment that names a file, ``# switch.py``, is written to that file.
 * ``console`` is pasted into a shell, all of a page into one; what stands below a ``$`` line is what it prints.
+* ``python`` whose first line is a comment that names a file, ``# switch.py``, is written to that file, between
+  what is typed into the shell before it and behind it.
 
 Where the page shows ``...``, anything may stand: what differs from run to run.
 """
@@ -49,6 +50,10 @@ def environ(directory: Path) -> dict[str, str]:
 
 def run_page(page: Path, directory: Path) -> int:
     """Run a page's blocks in `directory`; return how many steps were compared. Raises AssertionError."""
+    return _run_python(page, directory) + _run_console(page, directory)
+
+
+def _run_python(page: Path, directory: Path) -> int:
     namespace: dict[str, object] = {"__name__": "__main__"}
     printed: str | None = None
     compared = 0
@@ -56,24 +61,17 @@ def run_page(page: Path, directory: Path) -> int:
         if language == "" and printed is not None:
             _compare(printed, text, page.name)
             compared += 1
-        if language == "python" and (named := _FILE.match(text)):
-            (directory / named[1]).write_text(text)
-        elif language == "python":
+        if language == "python" and not _FILE.match(text):
             with contextlib.chdir(directory), contextlib.redirect_stdout(io.StringIO()) as out:
                 exec(compile(text, str(page), "exec", dont_inherit=True), namespace)
             printed = out.getvalue()
-            continue
-        printed = None
-    return compared + _run_console(page, directory)
+        else:
+            printed = None
+    return compared
 
 
 def _run_console(page: Path, directory: Path) -> int:
-    steps = [
-        (command + "".join(f"\n{line[2:]}" for line in more.splitlines()), output)
-        for language, text in blocks(page)
-        if language == "console"
-        for command, more, output in _STEP.findall(text)
-    ]
+    steps = list(_steps(page))
     if not steps:
         return 0
     script = "".join(f"{command}\necho '{_END}'\n" for command, _ in steps)
@@ -93,6 +91,16 @@ def _run_console(page: Path, directory: Path) -> int:
     for (command, expected), found in zip(steps, printed, strict=False):
         _compare(found, expected, f"{page.name}: {command}")
     return len(steps)
+
+
+def _steps(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield what a reader does in a shell and in an editor, in order, and what the shell prints of it."""
+    for language, text in blocks(page):
+        if language == "console":
+            for command, more, output in _STEP.findall(text):
+                yield command + "".join(f"\n{line[2:]}" for line in more.splitlines()), output
+        elif language == "python" and (named := _FILE.match(text)):
+            yield f"cat >{named[1]} <<'{_END}'\n{text}{_END}", ""
 
 
 def _compare(found: str, expected: str, place: str) -> None:

@@ -11,15 +11,18 @@ import html
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 COLUMNS = 80
 _ROWS = 50
 _PATIENCE = 60.0
+"""Seconds after which what still runs is killed, so that its status tells."""
 _STYLE = re.compile(r"\x1b\[([\d;]*)m")
 _OTHER_SEQUENCES = re.compile(r"\x1b\[[\d;?]*[A-LN-Za-ln-z]")
 _COLOURS = {31: "#f2777a", 32: "#99cc99", 33: "#ffcc66", 34: "#6699cc", 35: "#cc99cc", 36: "#66cccc"}
@@ -49,11 +52,16 @@ def run(command: str, environ: Mapping[str, str], *, columns: int = COLUMNS, cwd
         stderr=terminal,
         env={**environ, **quiet},
         cwd=cwd,
+        start_new_session=True,
     )
     os.close(terminal)
+    too_long = threading.Timer(_PATIENCE, os.killpg, (process.pid, signal.SIGKILL))
+    too_long.start()
     output = b"".join(_pieces(reading))
     os.close(reading)
-    return Run(command, _settled(output.decode()), process.wait(_PATIENCE))
+    status = process.wait()
+    too_long.cancel()
+    return Run(command, _settled(output.decode()), status)
 
 
 def _pieces(reading: int) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ class Commands(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return what the text of the table becomes."""
-        return self.parse_text_to_nodes("\n".join(all_commands()), allow_section_headings=True)
+        return self.parse_text_to_nodes("\n".join(all_commands(with_pictures=True)), allow_section_headings=True)
 
 
 class Options(SphinxDirective):

@@ -13,21 +13,22 @@ from dpif.cli.help import paragraphs, plain_usage, sentence
 from dpif.cli.options import ALL, GENERAL, SHARED, Option
 
 
-def all_commands() -> Iterator[str]:
-    """Write all commands, a section for each topic."""
+def all_commands(*, with_pictures: bool = False) -> Iterator[str]:
+    """Write all commands, a section for each topic; where wanted with the pictures of `command_pictures.py`."""
     for topic in TOPICS:
         yield from (topic, "~" * len(topic), "")
         for command in COMMANDS:
             if command.topic == topic:
-                yield from _command(command)
+                yield from _command(command, with_pictures)
 
 
-def _command(command: Command) -> Iterator[str]:
+def _command(command: Command, with_pictures: bool) -> Iterator[str]:
     """Write one command as an entry of a definition list: its words, what it does, its options, its examples."""
     yield f"**{command.name}** {_escaped(plain_usage(command))}".rstrip()
     body = [_escaped(sentence(command)), "", *_details(command.details)]
     own = [ALL[key] for key in command.options]
     body += [*described(own), *_verbatim(command.examples)]
+    body += [f".. dpif-picture:: {command.name}", ""] if with_pictures else []
     yield from (f"    {line}".rstrip() for line in body)
 
 
