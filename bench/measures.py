@@ -19,7 +19,7 @@ from dpif._typing import Any, NamedTuple
 from dpif.client.flows import Flow as TypedFlow
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Request, RequestKind
-from dpif.odp.columns import WINDOW, to_table
+from dpif.odp.columns import WINDOW, Options, to_table
 from dpif.odp.lines.compiled import FlowLines
 from dpif.odp.messages.flow_rows import FlowRows
 from dpif.odp.model.nest import Attributes
@@ -73,7 +73,7 @@ def columns() -> Measure:
         replay = Replay(batch.messages)
         request = Request(RequestKind(FAMILY, bytes), b"")
         dump = functools.partial(Connection(lambda: replay).dump_datagrams, request, WINDOW)
-        to_table(dump, None, lambda record: record)
+        to_table(dump, Options(dotted=True), lambda record: record)
 
     return run
 

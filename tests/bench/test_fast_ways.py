@@ -12,7 +12,7 @@ from dpif.client.flows import Flow
 from dpif.netlink.connection import Connection
 from dpif.netlink.exchange import Request, RequestKind
 from dpif.odp.actions import Actions
-from dpif.odp.columns import WINDOW, to_table
+from dpif.odp.columns import WINDOW, Options, to_table
 from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.messages.flow_rows import FlowRows
 from dpif.odp.model.key import FlowKey, FlowMask
@@ -59,7 +59,7 @@ def test_columns(name: str) -> None:
     replay = Replay(given)
     request = Request(RequestKind(FAMILY, bytes), b"")
     dump = functools.partial(Connection(lambda: replay).dump_datagrams, request, WINDOW)
-    table = to_table(dump, None, lambda record: record)
+    table = to_table(dump, Options(dotted=True), lambda record: record)
     expected = [plain_columns(Flow(FlowRecord.from_reply(message))) for message in given]
     rows = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
     assert sorted(map(repr, map(sorted_items, rows))) == sorted(map(repr, map(sorted_items, expected)))

@@ -18,7 +18,7 @@ from dpif.netlink.constants import NLM_F_MULTI, NLMSG_DONE, NLMSG_NOOP
 from dpif.netlink.exchange import Dump, Request, RequestKind
 from dpif.netlink.message import pack_message
 from dpif.odp.actions import parse_actions
-from dpif.odp.columns import to_arrays, to_table
+from dpif.odp.columns import Options, to_arrays, to_table
 from dpif.odp.columns.arrays import Values
 from dpif.odp.columns.window import Window
 from dpif.odp.constants import FlowAttr
@@ -33,6 +33,7 @@ ACTIONS = [
     parse_actions(text).to_bytes() for text in ("", "1", "2,3", "4,5", "push_vlan(vid=1,pcp=0),7", "clone(1),0")
 ]
 FIRST_USE = 1_000
+ALL = Options(dotted=True)
 
 
 def random_key(key: FlowKey, source: random.Random) -> FlowKey:
@@ -132,9 +133,9 @@ def of_arrays(arrays: dict[str, Values]) -> dict[int, dict[str, Any]]:
 @given(flows(), st.sampled_from([b"", pack_message(NLMSG_NOOP, 0, SEQ, PORT, b"")]))
 def test_both_ways_agree(payloads: list[bytes], between: bytes) -> None:
     expected = plain(payloads)
-    table = to_table(dump(payloads, between), None, lambda record: record)
+    table = to_table(dump(payloads, between), ALL, lambda record: record)
     assert of_table(table) == expected
-    assert of_arrays(to_arrays(dump(payloads, between), None, lambda record: record)) == expected
+    assert of_arrays(to_arrays(dump(payloads, between), ALL, lambda record: record)) == expected
     assert table.num_rows == len(payloads)
 
 
@@ -144,7 +145,7 @@ def test_some_columns(payloads: list[bytes], names: set[str]) -> None:
     wanted = ["packets", *sorted(names - {"packets"})]
     rows = plain(payloads)
     expected = {number: {name: row[name] for name in wanted if name in row} for number, row in rows.items()}
-    table = to_table(dump(payloads), wanted, lambda record: record)
+    table = to_table(dump(payloads), Options(wanted, dotted=True), lambda record: record)
     assert table.column_names == wanted
     assert of_table(table) == expected
 
@@ -203,9 +204,9 @@ def outcome(decode: Any) -> Any:
 @given(st.lists(good(), max_size=4), damaged())
 def test_damaged_messages(payloads: list[bytes], bad: bytes) -> None:
     slow = outcome(lambda: decode_plainly(bad))
-    assert outcome(lambda: of_table(to_table(dump([bad]), None, lambda record: record))) == slow
+    assert outcome(lambda: of_table(to_table(dump([bad]), ALL, lambda record: record))) == slow
     if isinstance(slow, str):  # found out among good ones too
-        assert outcome(lambda: to_table(dump([*payloads, bad]), None, lambda record: record)) == slow
+        assert outcome(lambda: to_table(dump([*payloads, bad]), ALL, lambda record: record)) == slow
 
 
 def test_a_plain_window_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

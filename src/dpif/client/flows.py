@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -311,36 +312,47 @@ class Flows:
 
         return chain.from_iterable(lines_of_datagrams())  # a generator's step for each line would be a tenth of it
 
-    def to_arrow(self, columns: Sequence[str] | None = None, *, retries: int = 3) -> pyarrow.Table:
+    def to_arrow(
+        self, columns: Sequence[str] | None = None, *, text: bool = False, dotted: bool = False, retries: int = 3
+    ) -> pyarrow.Table:
         """Return all flows as an Arrow table: a column for each field of the keys and masks, and the counters.
 
         See `dpif.odp.columns` for the names and types. `columns` names those that are wanted; None for all that some
-        flow has. Flows with the same fields stand together, in the datapath's order. When the datapath says that its
-        table changed meanwhile, this tries again up to `retries` times, and then raises `DumpInterrupted`. Raises
-        `Unavailable` when PyArrow is not installed (the extra ``arrow``), `EncodeError` for a name that no column
-        has.
+        flow has, whose names SQL takes without quotes (``ipv4_dst``), or with `dotted` are those of filters
+        (``ipv4.dst``). With `text` addresses, ports, flags, labels and UFIDs are written as people write them. Flows
+        with the same fields stand together, in the datapath's order. When the datapath says that its table changed
+        meanwhile, this tries again up to `retries` times, and then raises `DumpInterrupted`. Raises `Unavailable`
+        when PyArrow is not installed (the extra ``arrow``), `EncodeError` for a name that no column has.
         """
         from dpif.odp.columns import to_table
 
-        return self._to_columns(to_table, columns, retries)
+        return self._to_columns(to_table, columns, text, dotted, retries)
 
-    def to_numpy(self, columns: Sequence[str] | None = None, *, retries: int = 3) -> dict[str, Values]:
+    def to_numpy(
+        self, columns: Sequence[str] | None = None, *, text: bool = False, dotted: bool = False, retries: int = 3
+    ) -> dict[str, Values]:
         """Return all flows as NumPy arrays, for each column its values and where there are any; see `to_arrow`.
 
         It needs NumPy alone (the extra ``columns``).
         """
         from dpif.odp.columns import to_arrays
 
-        return self._to_columns(to_arrays, columns, retries)
+        return self._to_columns(to_arrays, columns, text, dotted, retries)
 
-    def _to_columns(self, convert: Callable[..., T], columns: Sequence[str] | None, retries: int) -> T:
-        from dpif.odp.columns import WINDOW
+    def _to_columns(
+        self, convert: Callable[..., T], columns: Sequence[str] | None, text: bool, dotted: bool, retries: int
+    ) -> T:
+        from dpif.odp.columns import WINDOW, Options, Origin
 
+        names = self._dp.ports.names() if text else {}
+        options = Options(columns, text, names, dotted)
         record = FlowRecord(command=FlowCmd.GET, dp_ifindex=self._dp.ifindex)
         request = record.request(f"dumping the flows of {self._dp.name}")
         while True:
             try:
-                return convert(partial(self._dp.connection.dump_datagrams, request, WINDOW), columns, self._complete)
+                dump = partial(self._dp.connection.dump_datagrams, request, WINDOW)
+                origin = Origin(str(self._dp), time.time_ns() // 1000, time.monotonic_ns() // 1000)
+                return convert(dump, options._replace(origin=origin), self._complete)
             except DumpInterrupted:
                 if not retries:
                     raise

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dpif._typing import NamedTuple
-from dpif.odp.columns.blocks import Block, Collector, Column
-from dpif.odp.columns.fields import Form, Type
+from dpif.odp.columns.asked import Options
+from dpif.odp.columns.blocks import Block, Collector, Column, Complete
+from dpif.odp.columns.fields import Form, Title, Type
 from dpif.odp.columns.places import Array
 from dpif.odp.columns.window import Source
+from dpif.odp.columns.written import is_written, written
 
 
 class Values(NamedTuple):
@@ -20,28 +22,31 @@ class Values(NamedTuple):
     present: Array
 
 
-def arrays(collector: Collector, dump: Source, columns: Sequence[str] | None = None) -> dict[str, Values]:
-    """Return a dump as the arrays of `columns`, or of those that some flow has."""
-    blocks, texts = found = collector.blocks(dump)
-    strings = texts.strings()
-    return {name: _join(name, type_, blocks, strings) for name, type_ in found.types(columns).items()}
+def arrays(dump: Source, options: Options, complete: Complete) -> dict[str, Values]:
+    """Return a dump as the arrays of its columns."""
+    blocks, texts = found = Collector(options, complete).blocks(dump)
+    strings = {name: told.strings() for name, told in texts.items()}
+    return {column.title: _join(column, blocks, strings, options) for column in found.titles(options)}
 
 
-def _join(name: str, type_: Type, blocks: list[Block], texts: list[str]) -> Values:
+def _join(title: Title, blocks: list[Block], texts: Mapping[str, list[str]], options: Options) -> Values:
     """Put the parts of one column together."""
+    is_text = options.text and is_written(title)
     count = sum(block.flows for block in blocks)
-    values = np.zeros(count, _dtype(type_))
+    values = np.zeros(count, "O" if is_text else _dtype(title.type))
     if values.dtype == object:
         values.fill(None)
     present = np.zeros(count, bool)
     start = 0
     for block in blocks:
-        end = start + block.flows
-        column = block.columns.get(name)
+        part = slice(start, start := start + block.flows)
+        column = block.columns.get(title.name)
         if column is not None:
-            values[start:end] = _plain(column, texts)
-            present[start:end] = True if column.present is None else column.present
-        start = end
+            present[part] = True if column.present is None else column.present
+            if is_text:
+                values[part] = written(title, column.values, options.port_names).strings()
+            else:
+                values[part] = _plain(column, texts.get(title.name, []))
     return Values(values, present)
 
 
@@ -50,10 +55,10 @@ def _dtype(type_: Type) -> str:
         return f"u{type_.size}"
     if type_.form is Form.BYTES:
         return f"V{type_.size}"
-    return {Form.FLAG: "?", Form.SECONDS: "f8"}.get(type_.form, "O")
+    return {Form.FLAG: "?", Form.SECONDS: "f8", Form.TIME: "M8[us]"}.get(type_.form, "O")
 
 
-def _plain(column: Column, texts: list[str]) -> Array:
+def _plain(column: Column, texts: Sequence[str]) -> Array:
     """Return values as they stand in an array: bytes of any number, and texts, as objects."""
     if column.type.form is Form.TEXT:
         return np.array([*texts, None], object)[column.values]
@@ -61,4 +66,4 @@ def _plain(column: Column, texts: list[str]) -> Array:
         objects = np.empty(len(column.values), object)
         objects[:] = column.values.tolist()
         return objects
-    return column.values
+    return column.values.view("M8[us]") if column.type.form is Form.TIME else column.values

@@ -7,19 +7,22 @@ that never changes one value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from dpif._typing import Final, NamedTuple
 from dpif.netlink.constants import NLA_HDRLEN
-from dpif.odp.columns.fields import COUNTERS, Form, Type, check_names, column_types
+from dpif.odp.columns.asked import Options, Origin
+from dpif.odp.columns.fields import COUNTERS, OF_ORIGIN, ORIGIN, Form, Title, Type, name_of, titles
 from dpif.odp.columns.layouts import Group, Layout, Layouts, read
 from dpif.odp.columns.places import WORD, Array, Messages
 from dpif.odp.columns.texts import ActionTexts, Texts
 from dpif.odp.columns.window import Source, Window
 from dpif.odp.constants import FlowAttr
 from dpif.odp.messages.flow import FlowRecord
+
+Complete = Callable[[FlowRecord], FlowRecord | None]
 
 _MANY: Final = 1 / 8
 """A list of actions that so many flows of a part have is looked for in all of them at once."""
@@ -49,34 +52,38 @@ class Block(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """A whole dump: its blocks, and the lists of actions that their codes stand for."""
+    """A whole dump: its blocks, and by columns the texts that their codes stand for."""
 
     blocks: list[Block]
-    texts: Texts
+    texts: dict[str, Texts]
 
-    def types(self, columns: Sequence[str] | None) -> dict[str, Type]:
-        """Return the types of `columns`; when None of those that some flow has."""
+    def titles(self, options: Options) -> list[Title]:
+        """Return the columns that are asked for."""
         found = {name: column.type for block in self.blocks for name, column in block.columns.items()}
-        return column_types(found, columns)
+        told = titles(found, options.columns, dotted=options.dotted)
+        if options.columns is None and options.origin is None:
+            told = [title for title in told if title.name not in OF_ORIGIN]
+        return told
 
 
 class Collector:
     """Makes blocks of a dump.
 
-    `columns` names those that are wanted, None all; `EncodeError` for a name that no column has. `complete` is given
-    each record without actions, and returns it with them, or None to leave the flow out.
+    `options` say what is asked for; `EncodeError` for a name that no column has. `complete` is given each record
+    without actions, and returns it with them, or None to leave the flow out.
     """
 
     def __init__(
         self,
-        columns: Sequence[str] | None = None,
-        complete: Callable[[FlowRecord], FlowRecord | None] = lambda record: record,
+        options: Options,
+        complete: Complete,
     ) -> None:
-        if columns is not None:
-            check_names(columns)
-        self._wanted = None if columns is None else frozenset(columns)
+        columns = options.columns
+        self._wanted = None if columns is None else frozenset(map(name_of, columns))
+        self._tells_origin = options.origin is not None
+        self._origin = options.origin or Origin()
         self._complete = complete
-        self._texts = ActionTexts()
+        self._texts = ActionTexts(options.port_names if options.text else None)
         self._layouts = Layouts()
         self._piles: dict[Layout, _Pile] = {}
 
@@ -86,7 +93,8 @@ class Collector:
         for exchange in dump(window.add):
             self._take(Messages(*window.rows(exchange)))
         texts, codes = self._texts.finish()
-        return Blocks([pile.block(self._wants, codes) for pile in self._piles.values()], texts)
+        blocks = [pile.block(self._wants, codes, self._origin) for pile in self._piles.values()]
+        return Blocks(blocks, {"actions": texts, "datapath": Texts.of(self._origin.datapath)})
 
     def _take(self, messages: Messages) -> None:
         """Put the columns of some messages on their piles."""
@@ -102,7 +110,9 @@ class Collector:
             pile.add(group, {name: values[group.rows] for name, values in counters.items()}, self._wants)
 
     def _wants(self, name: str) -> bool:
-        return self._wanted is None or name in self._wanted
+        if self._wanted is not None:
+            return name in self._wanted
+        return self._tells_origin or name not in OF_ORIGIN
 
     def _counters(self, messages: Messages) -> dict[str, Array]:
         """Return what is neither in the key nor in the mask, but for the actions."""
@@ -112,6 +122,8 @@ class Collector:
         for name, number, dtype in (("used", FlowAttr.USED, "u8"), ("flags", FlowAttr.TCP_FLAGS, "u1")):
             found[name] = messages.values(number, dtype)
             found[name][messages.at[number] == 0] = 0
+        if self._wants("last_used"):
+            found["last_used"] = found["used"]
         return {name: values for name, values in found.items() if self._wants(name)}
 
     def _action_codes(self, messages: Messages) -> Array:
@@ -171,7 +183,7 @@ class _Pile:
             self._counters.setdefault(name, []).append(values)
         self._count += len(group.rows)
 
-    def block(self, wants: Callable[[str], bool], codes: Array) -> Block:
+    def block(self, wants: Callable[[str], bool], codes: Array, origin: Origin) -> Block:
         """Take what is on the pile; `codes` are those that the texts of actions have in the end.
 
         Pieces are let go one column after the other, for the memory of one to serve the next.
@@ -182,7 +194,11 @@ class _Pile:
             if wants(leaf.name):
                 columns[leaf.name] = Column(leaf.type, self._values(leaf.name, read(first, leaf)))
         for name in list(self._counters):
-            columns[name] = _counter(name, np.concatenate(self._counters.pop(name)), codes)
+            columns[name] = _counter(name, np.concatenate(self._counters.pop(name)), codes, origin)
+        if wants("datapath"):
+            columns["datapath"] = Column(ORIGIN["datapath"], np.zeros(self._count, np.int32))
+        if wants("time"):
+            columns["time"] = Column(ORIGIN["time"], np.full(self._count, origin.time))
         return Block(self._count, columns)
 
     def _values(self, name: str, first: Array) -> Array:
@@ -197,13 +213,16 @@ class _Pile:
         return values
 
 
-def _counter(name: str, values: Array, codes: Array) -> Column:
+def _counter(name: str, values: Array, codes: Array, origin: Origin) -> Column:
     """Return a column of what is neither in the key nor in the mask."""
     type_ = COUNTERS[name]
     if type_.form is Form.TEXT:
         return _codes(type_, values, codes)
     if type_.form is Form.SECONDS:
         return Column(type_, values / 1000, values != 0)
+    if type_.form is Form.TIME:
+        times = values.astype(np.int64) * 1000 + (origin.time - origin.clock)
+        return Column(type_, np.where(values != 0, times, 0), values != 0)
     return Column(type_, values)
 
 

@@ -19,7 +19,7 @@ from dpif.netlink.attributes import walk
 from dpif.odp.constants import TunnelKeyAttr
 from dpif.odp.model.attrs import AttrType, Empty, Scalar, Structure
 from dpif.odp.model.key import FlowKey
-from dpif.odp.model.kinds import Kind, OtherOrder
+from dpif.odp.model.kinds import U128, Flags, Frag, Ipv4Kind, Ipv6Kind, Kind, MacKind, OtherOrder, Port
 from dpif.odp.model.layers import Mpls, MplsStack
 from dpif.odp.model.nest import Nest, Nested
 from dpif.odp.model.structs import Bits, Field, Record
@@ -40,14 +40,27 @@ class Form(Enum):
     BINARY = "bytes, of any number"
     FLAG = "true where the flag is there"
     SECONDS = "seconds, as `time.monotonic` counts"
-    TEXT = "text"
+    TIME = "microseconds since 1970"
+    TEXT = "codes of texts"
 
 
 class Type(NamedTuple):
-    """The type of a column; ``size`` in bytes where the form does not tell it."""
+    """The type of a column: ``size`` in bytes where the form does not tell it.
+
+    ``kind`` says how the values are written, where people write them in another way than as numbers.
+    """
 
     form: Form
     size: int = 0
+    kind: Kind[Any] | None = None
+
+
+class Title(NamedTuple):
+    """A column as it is asked for: the name that it has in the table, the one that it has here, and its type."""
+
+    title: str
+    name: str
+    type: Type
 
 
 class Leaf(NamedTuple):
@@ -70,39 +83,71 @@ COUNTERS: Final = {
     "packets": Type(Form.UINT, 8),
     "bytes": Type(Form.UINT, 8),
     "used": Type(Form.SECONDS),
+    "last_used": Type(Form.TIME),
     "flags": Type(Form.UINT, 1),
     "actions": Type(Form.TEXT),
 }
 """The columns behind those of key and mask: what the flow did and does. ``flags`` are those seen in TCP headers."""
+ORIGIN: Final = {"datapath": Type(Form.TEXT), "time": Type(Form.TIME)}
+"""The columns before them: which datapath was asked, and when."""
+OF_ORIGIN: Final = frozenset({*ORIGIN, "last_used"})
+"""The columns that need to know where flows come from."""
 UFID: Final = "ufid"
+_WRITTEN: Final = (MacKind, Ipv4Kind, Ipv6Kind, U128, Flags, Frag, Port)
+"""What is written in another way than as a number; of the last two, not their masks."""
 
 
 @cache
 def known_types() -> dict[str, Type]:
     """Return the type of every column that has a name before any flow was seen, in the order of a table."""
-    types = {UFID: Type(Form.BINARY)}
+    types = ORIGIN | {UFID: Type(Form.BINARY)}
     for name, type_ in _known(FlowKey, "", _MAX_VLANS):
-        types[name] = types[name + MASK] = type_
+        types[name], types[name + MASK] = type_, mask_type(type_)
     return types | COUNTERS
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raise `EncodeError` for a name that no column has."""
-    for name in names:
-        if name not in known_types():
-            close = difflib.get_close_matches(name, known_types(), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise EncodeError(f"there is no column {brief(name)}{hint}")
+def mask_type(type_: Type) -> Type:
+    """Return the type of the mask of a column."""
+    return type_._replace(kind=None) if isinstance(type_.kind, (Frag, Port)) else type_
 
 
-def column_types(found: Mapping[str, Type], columns: Sequence[str] | None) -> dict[str, Type]:
-    """Return the types of `columns`; when None of those that were `found`, in the order of keys' descriptions."""
+def plain_name(name: str) -> str:
+    """Return a name as SQL takes it without quotes."""
+    return name.replace(".", "_")
+
+
+@cache
+def _by_title() -> dict[str, str]:
+    """Return the names of columns by both their spellings."""
+    return {title: name for name in known_types() for title in (name, plain_name(name))}
+
+
+def name_of(title: str) -> str:
+    """Return the name of a column, which may be spelt with underscores; raise `EncodeError` where none has it."""
+    name = _by_title().get(title)
+    if name is None:
+        close = difflib.get_close_matches(title, _by_title(), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise EncodeError(f"there is no column {brief(title)}{hint}")
+    return name
+
+
+def titles(found: Mapping[str, Type], columns: Sequence[str] | None, *, dotted: bool) -> list[Title]:
+    """Return the columns of a table.
+
+    Those that are asked for are named as they were asked for. When None is, they are those that were `found`, in the
+    order of keys' descriptions, and `dotted` says how they are named.
+    """
     known = known_types()
     if columns is not None:
-        return {name: known[name] for name in columns}
-    ordered = [name for name in known if name in found and name not in COUNTERS]
+        return [Title(title, name_of(title), known[name_of(title)]) for title in columns]
+    ordered = [name for name in known if name in found or name in ORIGIN or name in COUNTERS]
     others = sorted(found.keys() - known.keys())
-    return {name: found[name] for name in (*ordered, *others)} | COUNTERS
+    ordered[len(ordered) - len(COUNTERS) : len(ordered) - len(COUNTERS)] = others
+    return [
+        Title(name if dotted else plain_name(name), name, known[name] if name in known else found[name])
+        for name in ordered
+    ]
 
 
 def leaves(nest: type[Nest], data: bytes, start: int = 0, end: int | None = None, prefix: str = "") -> Iterator[Leaf]:
@@ -151,7 +196,11 @@ def _fields(name: str, cls: type[Record], offset: int) -> Iterator[Leaf]:
 
 def _scalar(name: str, kind: Kind[Any], offset: int, order: str) -> Leaf:
     form = Form.BYTES if isinstance(kind.zero, bytes) else Form.UINT
-    return Leaf(name, Type(form, kind.size), offset, kind.size, _order(kind, order))
+    return Leaf(name, _type(form, kind), offset, kind.size, _order(kind, order))
+
+
+def _type(form: Form, kind: Kind[Any]) -> Type:
+    return Type(form, kind.size, kind if isinstance(kind, _WRITTEN) else None)
 
 
 def _bit_field(name: str, cls: type[Bits], field: Field[Any], offset: int) -> Leaf:
@@ -163,7 +212,7 @@ def _bit_field(name: str, cls: type[Bits], field: Field[Any], offset: int) -> Le
     low = field.shift // (8 * size) * size  # bytes of lower value than the word
     place = cls.SIZE - low - size if cls.ORDER == "big" else low
     order = _order(field.kind, "!" if cls.ORDER == "big" else "=")
-    return Leaf(name, Type(Form.UINT, field.kind.size), offset + place, size, order, field.shift - 8 * low, full)
+    return Leaf(name, _type(Form.UINT, field.kind), offset + place, size, order, field.shift - 8 * low, full)
 
 
 def _order(kind: Kind[Any], order: str) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from dpif._typing import Final, NamedTuple
 from dpif.netlink.attributes import walk
 from dpif.netlink.constants import NLA_HDRLEN
-from dpif.odp.columns.fields import MASK, UFID, Form, Leaf, known_types, leaves
+from dpif.odp.columns.fields import MASK, UFID, Form, Leaf, known_types, leaves, mask_type
 from dpif.odp.columns.places import WORD, Array, Messages
 from dpif.odp.constants import FlowAttr
 from dpif.odp.messages.flow import FlowRecord
@@ -55,7 +55,9 @@ class Layout:
                 _check(number, payload)
                 headers += [start + at for at in _headers(nest, payload)]
                 found = list(leaves(nest, payload))
-            self.leaves += [leaf._replace(name=leaf.name + suffix, offset=leaf.offset + start) for leaf in found]
+            if suffix:
+                found = [leaf._replace(name=leaf.name + suffix, type=mask_type(leaf.type)) for leaf in found]
+            self.leaves += [leaf._replace(offset=leaf.offset + start) for leaf in found]
         self.first = np.frombuffer(words, np.uint32)
         self.headers = np.zeros_like(self.first)
         """All bits of the words that are the same in every message of the layout."""
@@ -97,7 +99,7 @@ def _headers(nest: type[Nest], data: bytes, start: int = 0, end: int | None = No
 
 def read(matrix: Array, leaf: Leaf) -> Array:
     """Return the values of one column, one for each row of a matrix of words."""
-    form, size = leaf.type
+    form, size, _ = leaf.type
     if leaf.size == 0:
         return np.ones(len(matrix), bool) if form is Form.FLAG else np.zeros(len(matrix), "V0")
     dtype = f"{leaf.order.replace('!', '>')}u{leaf.size}" if form is Form.UINT else f"V{leaf.size}"

@@ -7,7 +7,7 @@ times their memory; and what is there twice is told by hashes in the end.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +26,12 @@ class Texts(NamedTuple):
     data: bytes
     offsets: Array
 
+    @classmethod
+    def of(cls, text: str) -> Texts:
+        """Return one text."""
+        data = text.encode("utf-8", "backslashreplace")
+        return cls(data, np.array([0, len(data)], np.int32))
+
     def strings(self) -> list[str]:
         """Return each by itself."""
         return [self.data[start:end].decode() for start, end in pairwise(self.offsets.tolist())]
@@ -34,8 +40,9 @@ class Texts(NamedTuple):
 class ActionTexts:
     """Gathers the texts of lists of actions part by part, each with a code, and in the end tells what is equal."""
 
-    def __init__(self) -> None:
-        self._lists = _lists()
+    def __init__(self, port_names: Mapping[int, str] | None = None) -> None:
+        self._lists = _lists() if port_names is None else ActionLists(ActionWriter(Mode(port_names=port_names)))
+        self._port_names = port_names
         self._count = 0
         self._data: list[bytes] = []
         self._lengths: list[Array] = []
@@ -67,7 +74,7 @@ class ActionTexts:
             return self._lists.write(data)
         except Unusual:
             actions = FlowRecord(actions=data).flow_actions()
-            return "" if actions is None else actions.format()
+            return "" if actions is None else actions.format(port_names=self._port_names)
 
     def finish(self) -> tuple[Texts, Array]:
         """Return the texts that differ, in the order in which they came, and for each code what it is among them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -19,9 +20,9 @@ FRAME = build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.udp("10.0
 
 
 def as_columns(dp: Datapath) -> list[dict[str, Any]]:
-    """Return the rows of the table, without nulls, sorted by UFID."""
+    """Return the rows of the table, without nulls and what each dump tells anew, sorted by UFID."""
     pytest.importorskip("pyarrow")
-    rows = dp.flows.to_arrow().to_pylist()
+    rows = dp.flows.to_arrow(dotted=True).drop_columns(["datapath", "time", "last_used"]).to_pylist()
     return sorted(
         ({name: value for name, value in row.items() if value is not None} for row in rows),
         key=lambda row: row.get("ufid", b""),
@@ -57,6 +58,9 @@ class FlowColumns:
         (typed,) = as_typed(dp)
         assert row.pop("used") == pytest.approx(typed.pop("used"), abs=1)  # told anew each time, to the tick
         assert row == typed
+        (when,) = dp.flows.to_arrow(["datapath", "time", "last_used"]).to_pylist()
+        assert when["datapath"] == str(dp)
+        assert timedelta(seconds=-1) < when["time"] - when["last_used"] < timedelta(minutes=10)
 
     def test_no_flows(self, harness: Harness) -> None:
         dp, _, _ = two_ports(harness)
