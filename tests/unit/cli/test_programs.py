@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -121,6 +123,68 @@ def test_serve_detached_and_stopped(tmp_path: Path, run: Run) -> None:
     assert not Path(path).exists()
     again = command("serve", "--stop")
     assert (again.returncode, again.stderr) == (1, f"dpif: nothing to stop: no server listens at {path}\n")
+
+
+HELD = """
+import os, sys
+from dpif.cli import context, main
+from dpif.userspace import server
+
+here, go_on = map(int, sys.argv[1:3])
+serve, note = server.serve, context.Context.note
+
+def hold():
+    os.write(here, b"x")
+    os.read(go_on, 1)
+
+def serving(*arguments, ready, **options):
+    serve(*arguments, ready=lambda path: (hold(), ready(path)), **options)
+
+def noting(context, text):
+    hold()
+    note(context, text)
+
+if sys.argv[3] == "server":
+    server.serve = serving
+else:
+    context.Context.note = noting
+sys.exit(main(sys.argv[4:]))
+"""
+"""A command line that stops, in its server or by itself, just before this tells that it is ready; it says so."""
+
+
+@pytest.mark.parametrize(
+    ("held", "number"),
+    [
+        ("server", signal.SIGINT),
+        ("server", signal.SIGTERM),
+        ("server", signal.SIGKILL),
+        ("command", signal.SIGINT),
+    ],
+)
+def test_no_detached_server_is_left_by_a_command_that_ends_before_it_told(
+    tmp_path: Path, held: str, number: signal.Signals
+) -> None:
+    path = tmp_path / "socket"
+    (is_here, here), (told, go_on) = os.pipe(), os.pipe()
+    words = [str(here), str(told), held, "--socket", str(path), "serve", "--detach"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HELD, *words], pass_fds=(here, told), stderr=subprocess.PIPE, text=True
+    ) as process:
+        os.close(here)
+        os.close(told)
+        assert os.read(is_here, 1) == b"x"
+        assert path.exists()
+        process.send_signal(number)
+        assert process.wait() != 0
+        if held == "server":
+            os.write(go_on, b"x")
+        assert os.read(is_here, 1) == b"", "all that had the other end have ended"
+        assert process.stderr is not None
+        assert "serving" not in process.stderr.read()
+    assert not path.exists()
+    os.close(is_here)
+    os.close(go_on)
 
 
 def test_a_detached_server_that_fails_says_why(tmp_path: Path, run: Run) -> None:

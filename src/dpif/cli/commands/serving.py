@@ -100,12 +100,7 @@ def _detach(context: Context, path: str, limits: Limits) -> int:
     child = os.fork()
     if child:
         os.close(told)
-        with os.fdopen(ready, "rb") as end:
-            is_serving = end.read(1) == b"."
-        if not is_serving:
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        context.note(f"serving datapaths at {path}, {_USE}, as process {child}; 'dpif serve --stop' ends it")
-        return 0
+        return _await(context, path, child, ready)
     os.close(ready)
     os.setsid()
 
@@ -114,11 +109,27 @@ def _detach(context: Context, path: str, limits: Limits) -> int:
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
         os.close(nowhere)
-        os.write(told, b".")
+        try:
+            os.write(told, b".")
+        except BrokenPipeError:  # who asked for this server has gone, and will never hear of it
+            sys.exit(1)
         os.close(told)
 
     _serve(context, path, limits, is_ready)
     return 0
+
+
+def _await(context: Context, path: str, child: int, ready: int) -> int:
+    """Wait until the server says that it serves, and tell of it; a wait that is broken off ends it."""
+    try:
+        with os.fdopen(ready, "rb") as end:
+            is_serving = end.read(1) == b"."
+        if is_serving:
+            context.note(f"serving datapaths at {path}, {_USE}, as process {child}; 'dpif serve --stop' ends it")
+    except BaseException:
+        os.kill(child, signal.SIGTERM)
+        raise
+    return 0 if is_serving else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _stop(context: Context, path: str) -> int:
