@@ -11,7 +11,6 @@ from dpif.cli.commands.flow_file_lines import LineReader
 from dpif.cli.commands.flow_texts import FlowReader
 from dpif.client.datapath import Datapath
 from dpif.client.operations import Delete, Put
-from dpif.odp.text import file_lines
 from dpif.testing.userspace import UserspaceHarness
 
 MATCHES = [
@@ -87,7 +86,6 @@ def test_both_ways_agree(texts: list[bytes], verb: str) -> None:
 def test_lines_together_are_lines_by_themselves(reads: list[list[bytes]], verb: str) -> None:
     with UserspaceHarness() as harness, pytest.MonkeyPatch.context() as patch:
         dp = harness.open("lines", create=True)
-        patch.setattr(file_lines, "SO_MANY_ALIKE", 1)
         fast = LineReader(FlowReader(dp), verb)
         found = [said(operation) for read in reads for operation in fast.read_all(read, 1)]
         slow = slow_reader(patch, dp, verb)

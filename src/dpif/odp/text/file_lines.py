@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from dpif._typing import Final
 from dpif.odp.constants import FlowAttr
 from dpif.odp.model.key import FlowKey
 from dpif.odp.text.actions import actions
@@ -18,7 +19,10 @@ from dpif.odp.text.keys import Element, elements
 from dpif.odp.text.matches import LONGEST
 from dpif.odp.text.parts import wrapped
 from dpif.odp.text.pieces import LINES, Cursor, UnusualError, skeleton, split
-from dpif.odp.text.texts import MAX_REMEMBERED, MAX_WHOLE, SO_MANY_ALIKE, Forms, Plan
+from dpif.odp.text.texts import MAX_REMEMBERED, MAX_WHOLE, Forms, Plan
+
+SO_MANY_ALIKE: Final = 1
+"""Lines that must have been there before another like them is worth a form: read by itself, it takes as long."""
 
 
 def _plan_put(cursor: Cursor) -> Plan:

@@ -13,12 +13,6 @@ from dpif.odp.text.file_lines import Lines
 from .test_forms import ACTIONS, MATCHES, other
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make forms of the first lines that are alike."""
-    monkeypatch.setattr("dpif.odp.text.file_lines.SO_MANY_ALIKE", 1)
-
-
 def slow(line: str) -> bytes:
     match, _, actions = line.partition(" ")
     key, mask = parse_match(match)
