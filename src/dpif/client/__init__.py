@@ -16,7 +16,7 @@ installs a flow, and sends the packet on with `execute`. **Samples** are copies 
 take; whoever listens (`Datapath.samples`) hears them, and nothing else changes.
 
 Beside these a datapath has `Meters` (rate limits that flows name by number) and, shared by all datapaths of a network
-namespace, `CtLimits` and the connections themselves (`dpif.conntrack`, the kernel's alone).
+namespace, `CtLimits` and the connections themselves (`Datapath.conntrack`, of `dpif.conntrack`).
 
 What truly waits (`Upcalls`, `Samples`, `PortWatch`) is an iterator, an async iterator and has a ``fileno()``. Many
 changes go in one `operate`, each with its own result.

@@ -25,7 +25,7 @@ from dpif.odp.tree.facts import Facts, without
 F = TypeVar("F", bound=FlowLike)
 
 MAX_DEPTH = 64
-"""Deeper chains go on at the end of the tree; the kernel drops a packet at the fifth recirculation."""
+"""Deeper chains go on at the end of the tree; the kernel drops a packet behind 30 recirculations in a row."""
 _PLACE = frozenset({KeyAttr.IN_PORT})
 _ENTRANCE = frozenset({KeyAttr.RECIRC_ID})
 

@@ -61,6 +61,15 @@ class Forwarding:
         second.send(UDP4)
         assert first.recv() == UDP4
 
+    @pytest.mark.parametrize(("many", "arrives"), [(30, True), (31, False)])
+    def test_recirculations_in_a_row_are_bounded(self, harness: Harness, many: int, arrives: bool) -> None:
+        dp, first, second = two_ports(harness)
+        for number in range(many):
+            dp.flows.add(f"recirc_id({number}),in_port(1),eth()", f"recirc({number + 1})")
+        dp.flows.add(f"recirc_id({many}),in_port(1),eth()", "2")
+        first.send(UDP4)
+        assert second.recv(*() if arrives else (NONE_WITHIN,)) == (UDP4 if arrives else None)
+
     def test_several_outputs_get_a_copy_each(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)
         third = harness.host()
