@@ -34,8 +34,9 @@ queue. Packets of other devices are dealt with by `UserspaceSystem.run_once`, in
 
 **Connections** are tracked for all datapaths of a namespace together (`engine/conntrack`), with zones, marks,
 labels, address translation and timeout policies. Fragments are put together before, and cut anew where the packet
-leaves. There are no helpers. As in the kernel connections are listed and deleted over a netlink protocol of their own, netfilter's, whose subsystems are in
-``service`` beside the families; `UserspaceSystem.transport` and the server lead to either protocol.
+leaves. There are no helpers. As in the kernel connections are listed and deleted over a netlink protocol of their
+own, netfilter's, whose subsystems are in ``service`` beside the families; `UserspaceSystem.transport` and the
+server lead to either protocol.
 
 **Tunnels** (VXLAN with its group policy, Geneve with options, GRE over IPv4 and over IPv6) travel on an *underlay*,
 a network that the system is given: the host's own (`HostUnderlay`, UDP sockets without privilege, raw ones for GRE),
@@ -43,9 +44,9 @@ or one in memory (`MemoryUnderlay`), whose IP packets a program in this process 
 system. A packet leaves through a tunnel port by the key of its ``set(tunnel(…))``, and comes in with a tunnel key, as
 on the kernel's datapath.
 
-**What it does not have**: other types of tunnel (EAFNOSUPPORT), and what `docs/status.md` lists. `CAPABILITIES` names the
-actions that there are. Besides the kernel's types of port there are two of our own,
-`VportType.DUMMY` (captures) and `VportType.TAP`.
+**What it does not have**: other types of tunnel (EAFNOSUPPORT), and what `docs/status.md` lists. `CAPABILITIES`
+names the actions that there are. Besides the kernel's types of port there are two of our own, `VportType.DUMMY`
+(captures) and `VportType.TAP`.
 """
 
 from __future__ import annotations

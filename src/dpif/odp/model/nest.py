@@ -55,11 +55,26 @@ def nested_decoding() -> Iterator[None]:
         _depth.now -= 1
 
 
-class Attr(Property, Generic[V]):
-    """An attribute of a nest: its number, payload, and the name that it has in text.
+class _AttrDoc:
+    """The docstring of an attribute, made when somebody reads it."""
 
-    That is by default Python's; None says that there is no text for it. It is a property, as a field of a structure.
-    """
+    def __get__(self, attribute: Attr[Any] | None, owner: type) -> str:
+        if attribute is None:
+            return """An attribute of a nest: its number, payload, and the name that it has in text.
+
+            That is by default Python's; None says that there is no text for it. It is a property, as a field of a
+            structure.
+            """
+        from dpif.odp.model.describing import describe
+
+        return str(describe(attribute))
+
+    def __set__(self, attribute: Attr[Any], text: object) -> None:
+        """Take none from `property`."""
+
+
+class Attr(Property, Generic[V]):  # noqa: D101 (`_AttrDoc` has it)
+    __doc__ = _AttrDoc()
 
     def __init__(self, number: IntEnum, type: AttrType[V], text_name: str | None = "") -> None:
         self.number = number
