@@ -72,6 +72,28 @@ def test_devices(datapath: Datapath) -> None:
     assert ("down", "v0") in checks(datapath, Level.PROBLEM)
 
 
+def test_an_internal_device_is_to_be_up_where_the_host_has_an_address(datapath: Datapath) -> None:
+    datapath.ports.add("int0", type="internal")
+    assert not {subject for check, subject in checks(datapath, Level.NOTICE) if check == "down"}
+    netns.ip("address", "add", "192.0.2.1/24", "dev", "int0")
+    assert ("down", "int0") in checks(datapath, Level.NOTICE)
+    netns.ip("link", "set", "int0", "up")
+    assert ("down", "int0") not in checks(datapath, Level.NOTICE)
+
+
+def test_a_kernel_without_zones_is_named(datapath: Datapath) -> None:
+    """By the doctor, and where a flow with a zone is refused; and none where they are there."""
+    has_zones = datapath.features().ct_zone
+    (found,) = [finding for finding in diagnose(datapath) if finding.check == "ct-zones"]
+    assert (found.level, found.facts) == (Level.OK if has_zones else Level.NOTICE, {"zones": has_zones})
+    if has_zones:
+        return
+    assert "dpif lab --qemu" in found.advice
+    for match, actions in (("", "ct(zone=5)"), ("ct_zone(5),", "2")):
+        with pytest.raises(dpif.NetlinkError, match=r"without conntrack zones.*dpif lab --qemu"):
+            datapath.flows.put(f"in_port(1),{match}eth(),eth_type(0x0800),ipv4()", actions)
+
+
 def test_lost_packets(datapath: Datapath) -> None:
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
         sender.bind(("w0", 0))

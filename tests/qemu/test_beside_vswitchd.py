@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ READERS = [
 ]
 
 
+INTERFACE = ("set", "interface")
+
+
 class Switch(NamedTuple):
     """A working vswitchd: its datapath, and two hosts on its bridge."""
 
@@ -43,11 +47,23 @@ class Switch(NamedTuple):
 def switch() -> Iterator[Switch]:
     with vswitchd.running(Path("/run/vswitchd")) as daemon, netns.hosts(2) as hosts:
         daemon.add_bridge("br0", tuple(host.port for host in hosts))
+        daemon.add_bridge("br-int")  # as of OVN: down, with a tunnel, and a port that is in another namespace
+        daemon.vsctl("add-port", "br-int", "gen0", "--", *INTERFACE, "gen0", "type=geneve", "options:remote_ip=flow")
+        daemon.vsctl("add-port", "br-int", "tap0", "--", *INTERFACE, "tap0", "type=internal")
+        netns.ip("link", "set", "tap0", "netns", hosts[0].namespace.name)
         # What comes in before vswitchd knows its new ports is not forwarded.
         eventually(lambda: traffic.ping(hosts[0], hosts[1], count=1, patience=1) == (1, 1))
         with open(vswitchd.DATAPATH) as dp:
             yield Switch(dp, hosts)
-        daemon.vsctl("del-br", "br0")
+        daemon.vsctl("del-br", "br0", "--", "del-br", "br-int")
+
+
+def test_a_healthy_host_has_no_findings(switch: Switch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    sections = json.loads(capsys.readouterr().out)["sections"]
+    assert [section["subject"] for section in sections] == ["this host", f"system@{vswitchd.DATAPATH}"]
+    findings = [finding for section in sections for finding in section["findings"]]
+    assert [finding for finding in findings if finding["level"] != "ok"] == []
 
 
 def _settings(dp: Datapath) -> object:

@@ -157,6 +157,13 @@ def probe_features(connection: Connection, datapath: DatapathRecord) -> Features
     )
 
 
+def knows_zones(connection: Connection, dp_ifindex: int) -> bool:
+    """Tell whether keys may have a conntrack zone, by a GET alone, which takes no rights."""
+    key = parse_key(_IPV4).replace(ct_zone=1)
+    (answer,) = connection.batch([_get(dp_ifindex, FlowRecord(key=key.to_bytes()))])
+    return _is_known(answer)
+
+
 def _key_probes() -> dict[str, FlowKey]:
     """Return for each feature of keys a key that takes it."""
     ipv4, ipv6 = parse_key(_IPV4), parse_key(_IPV6)

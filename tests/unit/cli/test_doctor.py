@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dpif._open import open as open_datapath
 from dpif.apps.doctor import examine_bounds
 from dpif.apps.doctor.findings import notice, ok, problem
 from dpif.cli.commands.doctor import Diagnosis, Section
@@ -68,7 +69,18 @@ def test_a_datapath_without_a_listener_is_a_problem(run: Run, br0: str) -> None:
     assert (status, stderr) == (1, "")
     assert f"{br0}:\n" in stdout
     assert "  problem  no port has a listener\n" in stdout
-    assert "start ovs-vswitchd" in stdout
+    assert "-> run a program that listens, such as dpif switch or dpif upcalls\n" in stdout
+    assert "vswitchd" not in stdout, "no service of the system has to do with it"
+
+
+def test_a_datapath_in_user_space_that_is_well_has_no_findings(system: UserspaceSystem, run: Run, br0: str) -> None:
+    """Neither the kernel's module nor rights are missed."""
+    with open_datapath(br0) as dp, dp.upcalls():
+        for words in (["doctor"], ["doctor", br0]):
+            ran = run(*words)
+            assert (ran.status, ran.stderr) == (0, "")
+            assert "\n0 problems, 0 notices in " in ran.stdout
+            assert "-> " not in ran.stdout
 
 
 def test_all_datapaths_without_being_named(run: Run, br0: str) -> None:

@@ -48,6 +48,9 @@ def test_a_kernel_without_conntrack_zones() -> None:
     assert broken
     assert broken.rule == "no-ct-zones"
     assert broken_rule(parse_actions("ct(zone=1)"), IP, features) == "ct-feature"
+    with pytest.raises(RuleBroken, match=r"without conntrack zones \(CONFIG_NF_CONNTRACK_ZONES\).*dpif lab --qemu"):
+        check_actions(parse_actions("ct(zone=1)"), masked(IP), features)
+    assert "CONFIG_NF_CONNTRACK_ZONES" in str(broken)
     check_actions(parse_actions("ct(zone=1)"), masked(IP))
 
 

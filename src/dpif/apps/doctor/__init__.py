@@ -16,6 +16,7 @@ from dpif.apps.doctor.findings import Finding, Level, worst
 from dpif.apps.doctor.host import examine_host
 from dpif.apps.doctor.listeners import Sockets, examine_listeners
 from dpif.apps.doctor.traffic import examine_traffic
+from dpif.apps.doctor.zones import examine_zones
 from dpif.client import Datapath
 from dpif.client.dispatch import cpu_count
 
@@ -30,16 +31,18 @@ def diagnose(datapath: Datapath) -> Iterator[Finding]:
     record, ports = datapath.read(), list(datapath.ports)
     in_kernel = datapath.type == "system"
     cpus, sockets = (cpu_count(), Sockets.read()) if in_kernel else (1, None)
-    yield from examine_listeners(record, ports, cpus, sockets)
-    yield from examine_traffic(record, ports)
+    yield from examine_listeners(record, ports, cpus, sockets, in_kernel=in_kernel)
+    yield from examine_traffic(record, ports, str(datapath))
     if in_kernel:
         yield from examine_devices(ports)
+        yield from examine_zones(datapath)
 
 
 def diagnose_host(*, needs_kernel: bool = True) -> Iterator[Finding]:
     """Yield the findings about this host: its kernel, this process's rights, its table of connections.
 
-    Without `needs_kernel` it is no problem that the kernel has no datapath.
+    Without `needs_kernel` datapaths in user space are all that is asked about: to them the kernel's module, its
+    connections, and rights are nothing.
     """
     return examine_host(needs_kernel=needs_kernel)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dpif._typing import NamedTuple
 from dpif.apps.doctor.findings import Finding, counted, notice, ok, problem
 from dpif.client import Port
-from dpif.client.devices import has_lro
+from dpif.client.devices import has_address, has_lro
 from dpif.client.tunnels import TUNNELS, tunnel_of_device
 from dpif.errors import NoSuchObject
 from dpif.netlink.route import Link, Links
@@ -16,11 +17,15 @@ __all__ = ["Device", "examine_devices", "judge_devices", "stray_tunnels"]
 
 
 class Device(NamedTuple):
-    """A port and the device of its name; ``link`` None where this namespace has none."""
+    """A port and the device of its name; ``link`` None where this namespace has none.
+
+    ``merges`` says that it does large receive offload, ``has_address`` that the host has an IPv4 address there.
+    """
 
     port: Port
     link: Link | None
     merges: bool = False
+    has_address: bool = False
 
 
 def examine_devices(ports: Sequence[Port]) -> Iterator[Finding]:
@@ -34,10 +39,10 @@ def _look_up(links: Links, port: Port) -> Device:
         link = links.get(port.name)
     except NoSuchObject:
         return Device(port, None)
-    try:
-        return Device(port, link, has_lro(port.name))
-    except OSError:  # devices that have no such setting
-        return Device(port, link)
+    merges = False
+    with contextlib.suppress(OSError):  # devices that have no such setting
+        merges = has_lro(port.name)
+    return Device(port, link, merges, has_address(port.name))
 
 
 def judge_devices(devices: Sequence[Device]) -> Iterator[Finding]:
@@ -46,16 +51,18 @@ def judge_devices(devices: Sequence[Device]) -> Iterator[Finding]:
     yield from findings
     yield from _mtus(devices)
     if not findings:
-        yield ok("devices", f"{counted(len(devices), 'port')}: devices are there and up", {"ports": len(devices)})
+        found = f"{counted(len(devices), 'port')}: devices are there, and up where they are in use"
+        yield ok("devices", found, {"ports": len(devices)})
 
 
 def _judge(device: Device) -> Iterator[Finding]:
     port, link = device.port, device.link
     if link is None:
-        yield _missing(port)
+        if port.type != "internal":  # those are made to be moved: a router's or a pod's end is in its own namespace
+            yield _missing(port)
         return
     if not link.is_up:
-        yield _down(port)
+        yield from _down(device)
     elif not link.is_running:
         yield notice(
             "carrier",
@@ -92,23 +99,27 @@ def _missing(port: Port) -> Finding:
     )
 
 
-def _down(port: Port) -> Finding:
-    advice = f"ip link set {port.name} up"
-    if port.type == "internal":
-        return notice(
-            "down", "the device is down", "This host does not take part through it.", advice, subject=port.name
-        )
-    return problem("down", "the device is down", "Packets sent to it are dropped.", advice, subject=port.name)
+def _down(device: Device) -> Iterator[Finding]:
+    """Yield what a device that is down means: of an internal one nothing, unless the host wants to use it.
+
+    ``ovs-system`` is always down, and a bridge's own device, such as ``br-int``, mostly.
+    """
+    name, advice = device.port.name, f"ip link set {device.port.name} up"
+    if device.port.type != "internal":
+        yield problem("down", "the device is down", "Packets sent to it are dropped.", advice, subject=name)
+    elif device.has_address:
+        meaning = "This host does not take part through it."
+        yield notice("down", "the device has an address, and is down", meaning, advice, subject=name)
 
 
 def _mtus(devices: Iterable[Device]) -> Iterator[Finding]:
-    """Yield a finding where ports differ in MTU: the datapath does not fragment, it drops what is too long."""
-    mtus = {
-        device.port.name: device.link.mtu
-        for device in devices
-        if device.link is not None and device.link.is_up and device.port.type not in TUNNELS
-    }
-    if len(set(mtus.values())) < 2:
+    """Yield a finding where ports differ in MTU: the datapath does not fragment, it drops what is too long.
+
+    Where there are tunnels, those who use them have smaller ones by design.
+    """
+    devices = list(devices)
+    mtus = {device.port.name: device.link.mtu for device in devices if device.link is not None and device.link.is_up}
+    if len(set(mtus.values())) < 2 or any(device.port.type in TUNNELS for device in devices):
         return
     least, most = min(mtus.values()), max(mtus.values())
     small = [name for name, mtu in mtus.items() if mtu == least]
@@ -116,7 +127,7 @@ def _mtus(devices: Iterable[Device]) -> Iterator[Finding]:
         "mtu",
         f"MTUs differ: {least} of {', '.join(small)}, up to {most}",
         "A packet longer than the MTU of the port that it is sent to is dropped; there is no fragmentation.",
-        f"ip link set {small[0]} mtu {most}",
+        f"unless it is meant so: ip link set {small[0]} mtu {most}",
         {"mtu_least": least, "mtu_most": most, "smallest": small},
     )
 

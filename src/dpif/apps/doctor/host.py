@@ -10,7 +10,7 @@ import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dpif.apps.doctor.findings import Finding, notice, ok, problem
+from dpif.apps.doctor.findings import Facts, Finding, notice, ok, problem
 
 __all__ = ["examine_host"]
 
@@ -22,7 +22,8 @@ _NEARLY_FULL = 0.9
 def examine_host(root: Path = Path("/"), *, needs_kernel: bool = True) -> Iterator[Finding]:
     """Yield what there is to say about the host whose file system is at `root`.
 
-    Without `needs_kernel` it is no problem that the kernel has no datapath.
+    Without `needs_kernel` it is only said what kernel this is: datapaths in user space need nothing of it, nor
+    rights.
     """
     if platform.system() != "Linux":
         yield notice(
@@ -32,9 +33,14 @@ def examine_host(root: Path = Path("/"), *, needs_kernel: bool = True) -> Iterat
             "use one in user space: dpif serve",
         )
         return
-    yield _kernel(root, problem if needs_kernel else notice)
-    yield _rights(root)
-    yield from _connections(root)
+    yield _kernel(root, problem if needs_kernel else _as_it_may_be)
+    if needs_kernel:
+        yield _rights(root)
+        yield from _connections(root)
+
+
+def _as_it_may_be(check: str, found: str, _meaning: str, _advice: str, facts: Facts) -> Finding:
+    return ok(check, f"{found}; here none is needed", facts)
 
 
 def _kernel(root: Path, missing: Callable[..., Finding]) -> Finding:

@@ -14,6 +14,7 @@ from dpif.odp.messages.datapath import DatapathRecord
 __all__ = ["Sockets", "examine_listeners"]
 
 _NOBODY = "Packets that no flow matches are dropped."
+_RUN = "run a program that listens, such as dpif switch or dpif upcalls"
 _LISTEN = (
     "start ovs-vswitchd, or let it take the datapath again ('systemctl restart openvswitch-switch'); "
     "or run a program of your own, such as dpif switch"
@@ -41,17 +42,21 @@ class Sockets(NamedTuple):
 
 
 def examine_listeners(
-    record: DatapathRecord, ports: Sequence[Port], cpus: int, sockets: Sockets | None
+    record: DatapathRecord, ports: Sequence[Port], cpus: int, sockets: Sockets | None, *, in_kernel: bool = True
 ) -> Iterator[Finding]:
-    """Yield how misses of `cpus` CPUs are dispatched, and to whom; without `sockets` it is not known who that is."""
+    """Yield how misses of `cpus` CPUs are dispatched, and to whom; without `sockets` it is not known who that is.
+
+    No service of the system listens to a datapath that is not `in_kernel`.
+    """
+    listen = _LISTEN if in_kernel else _RUN
     features = DatapathFeature(record.user_features or 0)
     yield ok("features", f"features: {_names(features)}", {"features": _list(features)})
     if features & DatapathFeature.DISPATCH_UPCALL_PER_CPU:
         port_ids = record.per_cpu_pids or ()
-        yield _per_cpu(port_ids, cpus)
+        yield _per_cpu(port_ids, cpus, listen)
     else:
         port_ids = tuple(port_id for port in ports for port_id in port.upcall_pids)
-        yield from _per_vport(ports)
+        yield from _per_vport(ports, listen)
     listening = sorted(set(port_ids) - {0})
     if listening and sockets is not None:
         yield from _processes(listening, sockets)
@@ -65,10 +70,10 @@ def _list(features: DatapathFeature) -> list[str]:
     return [feature.name or "" for feature in DatapathFeature if feature in features]
 
 
-def _per_cpu(port_ids: Sequence[int], cpus: int) -> Finding:
+def _per_cpu(port_ids: Sequence[int], cpus: int, listen: str) -> Finding:
     facts = {"mode": "per-cpu", "port_ids": list(port_ids), "cpus": cpus}
     if not any(port_ids):
-        return problem("dispatch", "upcalls go out per CPU, to nobody", _NOBODY, _LISTEN, facts)
+        return problem("dispatch", "upcalls go out per CPU, to nobody", _NOBODY, listen, facts)
     found = f"upcalls go out per CPU: {counted(len(port_ids), 'port id')} for {counted(cpus, 'CPU')}"
     if len(port_ids) >= cpus and all(port_ids):
         return ok("dispatch", found, facts)
@@ -81,10 +86,10 @@ def _per_cpu(port_ids: Sequence[int], cpus: int) -> Finding:
     )
 
 
-def _per_vport(ports: Sequence[Port]) -> Iterator[Finding]:
+def _per_vport(ports: Sequence[Port], listen: str) -> Iterator[Finding]:
     deaf = [port.name for port in ports if not any(port.upcall_pids)]
     if ports and len(deaf) == len(ports):
-        yield problem("dispatch", "no port has a listener", _NOBODY, _LISTEN, {"mode": "per-vport", "without": deaf})
+        yield problem("dispatch", "no port has a listener", _NOBODY, listen, {"mode": "per-vport", "without": deaf})
     elif deaf:
         found = f"ports without a listener: {', '.join(deaf)}"
         advice = f"somebody else added them; tell the listener of them, or take them out: dpif del-if … {deaf[0]}"

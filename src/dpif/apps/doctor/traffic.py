@@ -19,17 +19,17 @@ _MANY_MASKS: Final = 8.0
 _FEW_CACHE_HITS: Final = 0.5
 
 
-def examine_traffic(record: DatapathRecord, ports: Sequence[Port]) -> Iterator[Finding]:
-    """Yield what the datapath counted since it was made."""
+def examine_traffic(record: DatapathRecord, ports: Sequence[Port], datapath: str) -> Iterator[Finding]:
+    """Yield what the datapath of this name counted since it was made."""
     if record.stats is not None:
-        yield _losses(record.stats)
-        yield _flows(record.stats)
+        yield _losses(record.stats, datapath)
+        yield _flows(record.stats, datapath)
         if record.megaflow_stats is not None:
-            yield from _masks(record.stats, record.megaflow_stats, record.masks_cache_size)
-    yield from _upcalls(ports)
+            yield from _masks(record.stats, record.megaflow_stats, record.masks_cache_size, datapath)
+    yield from _upcalls(ports, datapath)
 
 
-def _losses(stats: DatapathStats) -> Finding:
+def _losses(stats: DatapathStats, datapath: str) -> Finding:
     if not stats.n_lost:
         return ok(
             "lost",
@@ -40,12 +40,12 @@ def _losses(stats: DatapathStats) -> Finding:
         "lost",
         f"{stats.n_lost} packets were lost on their way up, of {stats.n_missed} that missed",
         "Nobody listened, or a listener's queue was full, since the datapath was made.",
-        "see whether the number grows (dpif show); if so, the listener is too slow or does not listen",
+        f"see whether the number grows (dpif show {datapath}); if so, the listener is too slow or does not listen",
         {"lost": stats.n_lost, "missed": stats.n_missed},
     )
 
 
-def _flows(stats: DatapathStats) -> Finding:
+def _flows(stats: DatapathStats, datapath: str) -> Finding:
     packets = stats.n_hit + stats.n_missed
     share = stats.n_missed / packets if packets else 0.0
     facts = {"flows": stats.n_flows, "hit": stats.n_hit, "missed": stats.n_missed}
@@ -56,12 +56,12 @@ def _flows(stats: DatapathStats) -> Finding:
         "flows",
         found,
         "Flows are too narrow, go too early, or nobody installs them: each miss costs a trip to user space.",
-        "look at what they match: dpif dump-flows -m",
+        f"look at what they match: dpif dump-flows -m {datapath}",
         facts,
     )
 
 
-def _masks(stats: DatapathStats, mega: MegaflowStats, cache: int | None) -> Iterator[Finding]:
+def _masks(stats: DatapathStats, mega: MegaflowStats, cache: int | None, datapath: str) -> Iterator[Finding]:
     packets = stats.n_hit + stats.n_missed
     each = mega.n_mask_hit / packets if packets else 0.0
     facts = {"masks": mega.n_masks, "masks_per_packet": round(each, 2)}
@@ -73,14 +73,14 @@ def _masks(stats: DatapathStats, mega: MegaflowStats, cache: int | None) -> Iter
             "masks",
             found,
             "Each mask is one more lookup for a packet that the mask cache does not help.",
-            "see which masks differ: dpif dump-flows -m; OpenFlow tables that match on fewer fields make fewer",
+            f"see which masks differ: dpif dump-flows -m {datapath}; tables that match on fewer fields make fewer",
             facts,
         )
     if cache is not None and mega.n_masks > 1:
-        yield from _mask_cache(packets, mega, cache)
+        yield from _mask_cache(packets, mega, cache, datapath)
 
 
-def _mask_cache(packets: int, mega: MegaflowStats, size: int) -> Iterator[Finding]:
+def _mask_cache(packets: int, mega: MegaflowStats, size: int, datapath: str) -> Iterator[Finding]:
     rate = mega.n_cache_hit / packets if packets else 0.0
     facts = {"entries": size, "hit_rate": round(rate, 4)}
     if size == 0:
@@ -88,7 +88,7 @@ def _mask_cache(packets: int, mega: MegaflowStats, size: int) -> Iterator[Findin
             "mask-cache",
             "the mask cache is off",
             "Every packet tries masks one after the other.",
-            "dpif cache-set-size DP masks-cache 256",
+            f"dpif cache-set-size {datapath} masks-cache 256",
             facts,
         )
     elif not mega.n_cache_hit:
@@ -98,14 +98,14 @@ def _mask_cache(packets: int, mega: MegaflowStats, size: int) -> Iterator[Findin
             "mask-cache",
             f"the mask cache of {size} entries helps {rate:.0%} of the packets",
             "More connections are active than it holds.",
-            f"dpif cache-set-size DP masks-cache {size * 2}",
+            f"dpif cache-set-size {datapath} masks-cache {size * 2}",
             facts,
         )
     else:
         yield ok("mask-cache", f"the mask cache of {size} entries helps {rate:.0%} of the packets", facts)
 
 
-def _upcalls(ports: Sequence[Port]) -> Iterator[Finding]:
+def _upcalls(ports: Sequence[Port], datapath: str) -> Iterator[Finding]:
     """Yield the ports whose upcalls failed; only newer kernels (6.2) count them."""
     for port in ports:
         if port.upcall_stats is not None and port.upcall_stats.fail:
@@ -114,7 +114,12 @@ def _upcalls(ports: Sequence[Port]) -> Iterator[Finding]:
                 "upcalls",
                 f"{fail} upcalls of this port failed, {success} went up",
                 "Its packets miss faster than the listener reads, or nobody listens.",
-                f"see what it sends: tcpdump -ni {port.name}",
+                f"see what it sends: {_watch(datapath, port.name)}",
                 {"success": success, "fail": fail},
                 subject=port.name,
             )
+
+
+def _watch(datapath: str, port: str) -> str:
+    """Return what shows the packets of a port: not all in user space are devices of the host."""
+    return f"tcpdump -ni {port}" if datapath.startswith("system@") else f"dpif upcalls {datapath} {port}"

@@ -13,7 +13,7 @@ from dpif.odp.constants import CtAttr, NatAttr
 from dpif.odp.kernel.check_known import check_known
 from dpif.odp.kernel.check_state import State
 from dpif.odp.kernel.protocols import IP_ETHERTYPES
-from dpif.odp.kernel.rules import RuleBroken
+from dpif.odp.kernel.rules import RuleBroken, no_zones
 from dpif.odp.kernel.swkey import get
 from dpif.odp.kernel.typed import typed_ip
 from dpif.packet.constants import ETH_P_IPV6
@@ -45,13 +45,14 @@ def check_ct(action: Ct, state: State) -> None:
 def _check_build(action: Ct, state: State) -> None:
     """Some attributes depend on how the kernel was built, or on modules that were loaded."""
     features = state.features
-    for name, attr, is_there in (
-        ("zone", CtAttr.ZONE, features.ct_zones),
-        ("timeout", CtAttr.TIMEOUT, features.ct_timeout),
-        ("nat", CtAttr.NAT, features.nat),
+    if action.get_kept(CtAttr.ZONE) is not None and not features.ct_zones:
+        raise no_zones("ct-feature", "ct(zone=...)")
+    for what, attr, is_there, option in (
+        ("ct(timeout=...)", CtAttr.TIMEOUT, features.ct_timeout, "CONFIG_NF_CONNTRACK_TIMEOUT"),
+        ("ct(nat)", CtAttr.NAT, features.nat, "CONFIG_NF_NAT"),
     ):
         if action.get_kept(attr) is not None and not is_there:
-            raise RuleBroken("ct-feature", f"this kernel was built without what ct({name}) needs")
+            raise RuleBroken("ct-feature", f"this kernel was built without {option}, and refuses {what}")
     if action.helper is not None and features.ct_helpers is not None and action.helper not in features.ct_helpers:
         raise RuleBroken("ct-helper", f"there is no conntrack helper {action.helper!r}; its module may not be loaded")
 

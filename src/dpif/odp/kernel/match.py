@@ -18,7 +18,7 @@ from dpif.odp.constants import DP_MAX_PORTS, ETH_P_802_3_MIN, VLAN_CFI, CtState,
 from dpif.odp.kernel.match_tunnel import Role, read_tunnel, tunnel_bits
 from dpif.odp.kernel.match_validate import Attrs, validate
 from dpif.odp.kernel.places import CVLAN_PLACE, PLACES, VLAN_PLACE
-from dpif.odp.kernel.rules import NEWEST, Features, RuleBroken
+from dpif.odp.kernel.rules import NEWEST, Features, RuleBroken, no_zones
 from dpif.odp.kernel.swkey import (
     FIELDS,
     MAC_PROTO_ETHERNET,
@@ -182,7 +182,7 @@ def _has_vlan_mask(attrs: Attrs, role: Role, key: int, tag: str, latest: Attrs) 
 def _read(flat: int, attrs: Attrs, role: Role, key: int, features: Features) -> int:
     """Read all attributes but VLAN tags (ovs_key_from_nlattrs)."""
     if KeyAttr.CT_ZONE in attrs and not features.ct_zones:
-        raise RuleBroken("no-ct-zones", "this kernel was built without conntrack zones; leave ct_zone out")
+        raise no_zones("no-ct-zones", "ct_zone(...)")
     flat = _read_metadata(flat, attrs, role, key)
     leftover = [number for number in (KeyAttr.VLAN, KeyAttr.ENCAP) if number in attrs]
     if leftover:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno as _errno
 
-from dpif._typing import NamedTuple
+from dpif._typing import Final, NamedTuple
 from dpif.errors import DpifError, EncodeError, brief
 from dpif.odp.constants import ActionAttr
 
@@ -68,6 +68,16 @@ class Features(NamedTuple):
     icmp_clashes: bool = True
     dnat_in_order: bool = True
     full_is_invalid: bool = True
+
+
+WITH_ZONES: Final = "'dpif lab --qemu' boots one that has them"
+"""How to get a kernel with conntrack zones, which that of user-mode Linux has not."""
+
+
+def no_zones(rule: str, what: str) -> RuleBroken:
+    """Return that `what` needs conntrack zones, which the kernel was built without."""
+    lacks = "this kernel was built without conntrack zones (CONFIG_NF_CONNTRACK_ZONES)"
+    return RuleBroken(rule, f"{lacks}, and refuses {what}; {WITH_ZONES}")
 
 
 NEWEST = Features()

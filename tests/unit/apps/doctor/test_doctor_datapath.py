@@ -74,14 +74,26 @@ def test_per_vport() -> None:
     assert listeners(DatapathRecord(user_features=0), [deaf])["dispatch"].found == "no port has a listener"
 
 
+@pytest.mark.parametrize("record", [DatapathRecord(user_features=0), DatapathRecord(user_features=PER_CPU)])
+def test_no_service_of_the_system_is_advised_for_a_datapath_in_user_space(record: DatapathRecord) -> None:
+    ports = [port(1, "a", upcall_pids=(0,))]
+    for in_kernel in (True, False):
+        found = by_check(examine_listeners(record, ports, 1, None, in_kernel=in_kernel))["dispatch"]
+        assert ("systemctl" in found.advice, found.level) == (in_kernel, Level.PROBLEM)
+
+
 # What was counted.
 
 
 def traffic(
-    stats: DatapathStats, mega: MegaflowStats | None = None, cache: int | None = None, ports: tuple[Port, ...] = ()
+    stats: DatapathStats,
+    mega: MegaflowStats | None = None,
+    cache: int | None = None,
+    ports: tuple[Port, ...] = (),
+    datapath: str = "system@dp0",
 ) -> dict[str, Finding]:
     record = DatapathRecord(stats=stats, megaflow_stats=mega, masks_cache_size=cache)
-    return by_check(examine_traffic(record, ports))
+    return by_check(examine_traffic(record, ports, datapath))
 
 
 def test_counters_that_are_well() -> None:
@@ -113,8 +125,11 @@ def test_counters_that_are_not(
 
 
 def test_upcalls_of_a_port_that_failed() -> None:
-    found = traffic(DatapathStats(), ports=(port(1, "a", upcall_stats=UpcallStats(10, 2)),))["upcalls"]
-    assert (found.level, found.subject, found.facts) == (Level.PROBLEM, "a", {"success": 10, "fail": 2})
+    for datapath, advice in (("system@dp0", "tcpdump -ni a"), ("netdev@br0", "dpif upcalls netdev@br0 a")):
+        ports = (port(1, "a", upcall_stats=UpcallStats(10, 2)),)
+        found = traffic(DatapathStats(), ports=ports, datapath=datapath)["upcalls"]
+        assert (found.level, found.subject, found.facts) == (Level.PROBLEM, "a", {"success": 10, "fail": 2})
+        assert found.advice.endswith(advice)
 
 
 # Devices.
@@ -125,11 +140,25 @@ def test_devices_that_are_well() -> None:
     assert [finding.level for finding in judge_devices(devices)] == [Level.OK]
 
 
+def test_internal_devices_that_are_down_or_elsewhere_are_as_ever() -> None:
+    """So are ``ovs-system``, an integration bridge's own device, and the end of a router in its namespace."""
+    devices = [
+        Device(port(0, "ovs-system", "internal"), link("ovs-system", is_up=False, is_running=False)),
+        Device(port(1, "br-int", "internal"), link("br-int", is_up=False, is_running=False)),
+        Device(port(2, "qr-0", "internal"), None),
+    ]
+    assert [finding.level for finding in judge_devices(devices)] == [Level.OK]
+
+
 @pytest.mark.parametrize(
     ("check", "level", "device"),
     [
         ("down", Level.PROBLEM, Device(port(1, "a"), link("a", is_up=False, is_running=False))),
-        ("down", Level.NOTICE, Device(port(0, "br0", "internal"), link("br0", is_up=False, is_running=False))),
+        (
+            "down",
+            Level.NOTICE,
+            Device(port(0, "br0", "internal"), link("br0", is_up=False, is_running=False), has_address=True),
+        ),
         ("carrier", Level.NOTICE, Device(port(1, "a"), link("a", is_running=False))),
         ("lro", Level.PROBLEM, Device(port(1, "a"), link("a"), merges=True)),
         ("device", Level.NOTICE, Device(port(1, "a"), None)),
@@ -145,6 +174,8 @@ def test_mtus_that_differ() -> None:
     devices = [Device(port(1, "a"), link("a", mtu=9000)), Device(port(2, "b"), link("b"))]
     found = by_check(judge_devices(devices))["mtu"]
     assert found.facts == {"mtu_least": 1500, "mtu_most": 9000, "smallest": ["b"]}
+    tunnel = Device(port(3, "genev_sys_6081", "geneve"), link("g", mtu=65000))
+    assert by_check(judge_devices([*devices, tunnel])).keys() == {"devices"}, "who uses it has a smaller one"
 
 
 def test_tunnel_devices_that_nobody_has() -> None:

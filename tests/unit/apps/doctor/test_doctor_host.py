@@ -46,11 +46,18 @@ def test_a_module_that_is_not_loaded_can_be(root: Path) -> None:
     assert (found.level, found.advice) == (Level.PROBLEM, "modprobe openvswitch")
 
 
-@pytest.mark.parametrize(("needs_kernel", "level"), [(True, Level.PROBLEM), (False, Level.NOTICE)])
+@pytest.mark.parametrize(("needs_kernel", "level"), [(True, Level.PROBLEM), (False, Level.OK)])
 def test_a_kernel_without_the_module_matters_to_who_needs_it(root: Path, needs_kernel: bool, level: Level) -> None:
     (root / "sys/module/openvswitch").rmdir()
     found = examined(root, needs_kernel=needs_kernel)["kernel-module"]
     assert (found.level, found.facts["module"]) == (level, "missing")
+
+
+def test_datapaths_in_user_space_need_no_rights_and_track_their_own_connections(root: Path) -> None:
+    write(root, "proc/self/status", "CapEff:\t0\n")
+    for name, text in (("count", "99"), ("max", "100")):
+        write(root, f"proc/sys/net/netfilter/nf_conntrack_{name}", text)
+    assert examined(root, needs_kernel=False).keys() == {"kernel-module"}
 
 
 def test_who_lacks_the_capability_is_told(root: Path) -> None:
