@@ -38,6 +38,7 @@ from dpif.testing.conformance.obstacles import FlowsInTheWay
 from dpif.testing.conformance.packets import Depth, Forwarding, PacketActions
 from dpif.testing.conformance.port_names import PortNames
 from dpif.testing.conformance.ports import PortErrors, PortLife, PortNumbering
+from dpif.testing.conformance.programs import Programs
 from dpif.testing.conformance.samples import PacketSamples
 from dpif.testing.conformance.strangers import Strangers
 from dpif.testing.conformance.tunnels import TunnelInput, TunnelOutput, TunnelPorts
@@ -75,6 +76,7 @@ SUITE = (
     PortLife,
     PortNames,
     PortNumbering,
+    Programs,
     ServiceHeaders,
     SomePortsDispatch,
     Strangers,
