@@ -26,16 +26,20 @@ from dpif.cli.datapath_features import parse_features
 from dpif.cli.errors import CommandError
 from dpif.cli.numbers import read_number
 from dpif.cli.output.colour import paint_doctor, paint_flow, paint_show
+from dpif.conntrack.order import parse_order as parse_ct_order
 from dpif.conntrack.parse import parse_match as parse_ct_match
 from dpif.errors import DpifError
 from dpif.odp.actions import parse_actions
 from dpif.odp.filter.language import parse_filter
 from dpif.odp.filter.order import parse_order
+from dpif.odp.lines.fold import fold
 from dpif.odp.model.key import format_key, parse_match
 from dpif.odp.model.ufid import Ufid, split_ufid
+from dpif.odp.openflow import openflow_mistake
 from dpif.odp.text.flow_line import parse_flow_line
 from dpif.odp.text.matches import encode_actions_text, encode_match_text
 from dpif.packet.addresses import Mac
+from dpif.packet.written import parse_packet
 
 from .steps import steps_of
 
@@ -59,6 +63,11 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "limit of a zone": parse_zone_limit,
     "features": parse_features,
     "number": read_number,
+    "flow of OpenFlow": lambda text: openflow_mistake(text, text),
+    "actions of OpenFlow": lambda text: openflow_mistake(None, text),
+    "order of connections": parse_ct_order,
+    "packet": parse_packet,
+    "folded line": lambda text: list(fold(text, 80)),
     "coloured flow": paint_flow,
     "coloured port": paint_show,
     "coloured advice": paint_doctor,
@@ -85,6 +94,9 @@ STARTS = (
     "in_port == ",
     "ipv6.dst in ",
     "tcp,tp_dst=",
+    "tcp,actions=load:",
+    "ct(exec(",
+    "udp 10.0.0.1:1>",
     "not ",
     "zone=1 ct_nw_src=",
     "h1,rx_pcap=",

@@ -185,11 +185,12 @@ class FieldAction(Record, Action):
             if not scanner.take(","):
                 break
         scanner.expect_ahead(")")
+        made = cls.of_raw(tuple(given.get(field.index, field.default) for field in cls.FIELDS))
         for field in cls.TEXT:
             if field.index not in given and not field.optional:
-                scanner.fail(f"{cls.word} needs {field.text_name}=…")
+                scanner.fail(f"{cls.word} needs {field.text_name}=…", f"as in {made.show(PLAIN)}")
         scanner.expect(")")
-        return cls.of_raw(tuple(given.get(field.index, field.default) for field in cls.FIELDS))
+        return made
 
 
 class NestAction(Attributes, Action):

@@ -332,3 +332,14 @@ def test_errors_say_where_and_what(text: str, position: int, message: str) -> No
         parse_actions(text)
     assert message in str(caught.value)
     assert caught.value.position == position
+
+
+@pytest.mark.parametrize(
+    "text", ["push_eth()", "push_vlan()", "push_vlan(pcp=3)", "pop_mpls()", "push_mpls(label=7)"]
+)
+def test_what_is_missing_comes_with_a_text_that_is_taken(text: str) -> None:
+    with pytest.raises(ParseError, match=r"needs \w+=… at position \d+ \(as in ") as caught:
+        parse_actions(text)
+    typed = caught.value.hint.removeprefix("as in ")
+    assert parse_actions(typed).format() == typed
+    assert all(given in typed for given in text[:-1].partition("(")[2].split(","))
