@@ -200,6 +200,8 @@ def _values(kind: str, given: Sequence[str], current: str, socket: str | None) -
             return [("netdev@", "a datapath in user space")]
         case "file":
             return [FILES]
+        case "packet":
+            return [("pcap:", "the packets of a capture")]
         case "name":
             return [(one.name, one.summary) for one in COMMANDS]
     return [(kind, "")] if kind in _LITERALS else []

@@ -198,7 +198,7 @@ class Flows:
     def add(
         self, key: KeyLike, actions: ActionsLike, mask: MaskLike | None = None, *, ufid: bytes | str | None = None
     ) -> Flow:
-        """Install a flow that must not exist; raise `AlreadyExists`."""
+        """Install a flow that must not exist; raise `AlreadyExists`, which names the flow in its way."""
         return self.put(key, actions, mask, ufid=ufid, modify=False)
 
     def modify(
