@@ -23,6 +23,7 @@ MAX_LAYOUTS: Final = 8
 
 _CODES = {FlowAttr.STATS: "2Q", FlowAttr.USED: "Q", FlowAttr.TCP_FLAGS: "B"}
 """How values are read; the others are bytes."""
+_new_tuple = tuple.__new__  # a NamedTuple's own is a Python function
 _BYTES = frozenset({FlowAttr.PAD, FlowAttr.KEY, FlowAttr.MASK, FlowAttr.ACTIONS, FlowAttr.UFID})
 
 
@@ -99,7 +100,7 @@ class _Layout:
             packets,
             octets,
         ) = self._values(unpacked)
-        record.stats = None if packets is None else FlowCounters(packets, octets)
+        record.stats = None if packets is None else _new_tuple(FlowCounters, (packets, octets))
         return record
 
 

@@ -6,7 +6,7 @@ number and name an attribute has is for the nest that it stands in.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntFlag
 
 from dpif._lazy import pattern
@@ -87,9 +87,9 @@ class AttrType(Generic[V]):
         return natural
 
     @property
-    def is_natural(self) -> bool:
-        """Tell whether every kept form is the natural value itself."""
-        return type(self).natural is AttrType.natural
+    def maker(self) -> Callable[[Any], V] | None:
+        """What does the same as `natural`; None where every kept form is the natural value itself."""
+        return None if type(self).natural is AttrType.natural else self.natural
 
     def full(self, kept: Any) -> Any:
         """Return the mask that matches `kept` exactly."""
@@ -168,9 +168,9 @@ class Scalar(AttrType[V]):
         return self.kind.value(kept)
 
     @property
-    def is_natural(self) -> bool:
+    def maker(self) -> Callable[[Raw], V] | None:
         """Leave it to the kind."""
-        return self.kind.is_raw
+        return self.kind.maker
 
     def full(self, kept: Raw) -> Raw:
         """Every bit that may be matched."""

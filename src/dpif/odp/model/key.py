@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dpif._typing import TYPE_CHECKING, Self
+from dpif._typing import TYPE_CHECKING, Any, Self
 from dpif.odp.constants.key import KeyAttr
 from dpif.odp.model.attrs import PLAIN, EtherType, FlagSet, Opaque, PortNumber, Scalar, Structure, Style
 from dpif.odp.model.kinds import CT_STATE, ETHERTYPE, LABELS, PORT, TCP_FLAGS, U16X, U32X
@@ -143,9 +143,22 @@ class FlowKey(Nest):
 
 
 class FlowMask(FlowKey):
-    """Which bits of a flow key must match; the same attributes, absent ones match anything."""
+    """Which bits of a flow key must match; the same attributes, absent ones match anything.
 
-    __slots__ = ()
+    Many flows share a mask, which is one object then; it remembers what is read of it.
+    """
+
+    __slots__ = ("_items",)
+
+    _items: list[tuple[str, Any]]
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over names and natural values of the known attributes, in order."""
+        try:
+            return iter(self._items)
+        except AttributeError:
+            self._items = list(super().items())
+            return iter(self._items)
 
     @classmethod
     def exact(cls, key: FlowKey) -> FlowMask:

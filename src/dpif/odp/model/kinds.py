@@ -92,9 +92,9 @@ class Kind(Generic[V]):
         raise NotImplementedError
 
     @property
-    def is_raw(self) -> bool:
-        """Tell whether every raw form is the natural value itself."""
-        return type(self).value is UInt.value
+    def maker(self) -> Callable[[Raw], V] | None:
+        """What does the same as `value`, if need be faster; None where every raw form is the natural value itself."""
+        return None if type(self).value is UInt.value else self.value
 
     def raw(self, value: object) -> Raw:
         """Return the raw form of a natural value, or of a plain one, or raise `EncodeError`."""
@@ -227,7 +227,16 @@ class OtherOrder(UInt):
 
 
 F = TypeVar("F", bound=IntFlag)
-_FRAGMENT_TYPES: dict[int, int] = {int(type_): type_ for type_ in FragType}
+
+
+class _FragmentTypes(dict[int, int]):
+    """By number the fragment types; what is none is the number itself."""
+
+    def __missing__(self, raw: int) -> int:
+        return int(raw)
+
+
+_FRAGMENT_TYPES = _FragmentTypes({int(type_): type_ for type_ in FragType})
 
 
 class Port(UInt):
@@ -255,7 +264,12 @@ class Frag(UInt):
 
     def value(self, raw: Raw) -> int:
         """Return a `FragType`, or the plain number (masks, bad values)."""
-        return _FRAGMENT_TYPES.get(raw, int(raw))
+        return _FRAGMENT_TYPES[raw]
+
+    @property
+    def maker(self) -> Callable[[Raw], int] | None:
+        """Look it up."""
+        return _FRAGMENT_TYPES.__getitem__
 
     def raw(self, value: object) -> Raw:
         """Accept its word too."""
@@ -302,6 +316,11 @@ class MacKind(Kind[Mac]):
     def value(self, raw: Raw) -> Mac:
         """Return a `Mac`."""
         return _new_bytes(Mac, raw)
+
+    @property
+    def maker(self) -> Callable[[Raw], Mac] | None:
+        """Make it of its bytes at once."""
+        return functools.partial(_new_bytes, Mac)
 
     def raw(self, value: Any) -> Raw:
         """Accept a `Mac`, its text, 6 bytes or an int."""
@@ -449,6 +468,19 @@ class U128(Kind[int]):
         return scanner.integer((1 << 128) - 1, self.what).to_bytes(16, "little")
 
 
+class _FlagValues(dict[int, F]):
+    """By number the sets of flags of one kind, each made when it is first asked for."""
+
+    def __init__(self, flag: type[F]) -> None:
+        self._flag = flag
+
+    def __missing__(self, raw: int) -> F:
+        value = self._flag(raw)
+        if len(self) < _MAX_REMEMBERED:
+            self[raw] = value
+        return value
+
+
 class Flags(Kind[F]):
     """A set of named bits: ``a|b``, ``+a-b``, or a number with or without a mask. A bit without a name is ``[100]``.
 
@@ -464,16 +496,16 @@ class Flags(Kind[F]):
         self.names = names
         self.allowed = sum(names.values())
         self.exact = exact
-        self._values: dict[Raw, F] = {}
+        self._values = _FlagValues(flag)
 
     def value(self, raw: Raw) -> F:
         """Return the `IntFlag`; unknown bits are kept in it."""
-        value = self._values.get(raw)
-        if value is None:
-            value = self.flag(raw)
-            if len(self._values) < _MAX_REMEMBERED:
-                self._values[raw] = value
-        return value
+        return self._values[raw]
+
+    @property
+    def maker(self) -> Callable[[Raw], F] | None:
+        """Look it up."""
+        return self._values.__getitem__
 
     def raw(self, value: object) -> Raw:
         """Accept an int or flag that fits the field, or a list of names."""

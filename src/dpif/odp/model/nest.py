@@ -82,11 +82,11 @@ class Attr(Property, Generic[V]):  # noqa: D101 (`_AttrDoc` has it)
         self.text_name = text_name or ""
         self.name = ""
         self.told = text_name is not None
-        key, natural = int(number), type.natural
-        if type.is_natural:
+        key, make = int(number), type.maker
+        if make is None:
             Property.__init__(self, lambda nest: nest._kept.get(key))
         else:
-            Property.__init__(self, lambda nest: None if (kept := nest._kept.get(key)) is None else natural(kept))
+            Property.__init__(self, lambda nest: None if (kept := nest._kept.get(key)) is None else make(kept))
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -122,7 +122,7 @@ class Attributes:
     ATTRS: ClassVar[dict[int, Attr[Any]]] = {}
     _by_name: ClassVar[dict[str, Attr[Any]]] = {}
     _by_text_name: ClassVar[dict[str, Attr[Any]]] = {}
-    _naturals: ClassVar[dict[int, tuple[str, Callable[[Any], Any] | None]]] = {}
+    _makers: ClassVar[dict[int, tuple[str, Callable[[Any], Any] | None]]] = {}
     """The names of attributes, and what makes their natural values where these are not what is kept."""
     _kept: Mapping[int, Any]
 
@@ -132,10 +132,7 @@ class Attributes:
         if own:
             cls.ATTRS = {int(attr.number): attr for attr in own}
             cls._by_name = {attr.name: attr for attr in own}
-            cls._naturals = {
-                number: (attr.name, None if attr.type.is_natural else attr.type.natural)
-                for number, attr in cls.ATTRS.items()
-            }
+            cls._makers = {number: (attr.name, attr.type.maker) for number, attr in cls.ATTRS.items()}
             cls._by_text_name = {attr.text_name: attr for attr in own if attr.told}
 
     def __init__(self, **values: object) -> None:
@@ -243,7 +240,7 @@ class Attributes:
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Iterate over names and natural values of the known attributes, in order."""
-        known = self._naturals
+        known = self._makers
         return iter(
             [
                 (found[0], kept if found[1] is None else found[1](kept))

@@ -83,11 +83,11 @@ class Field(Property, Generic[V]):
     def stand_at(self, index: int) -> None:
         """Note which of the raw values of a structure is the field's."""
         self.index = index
-        value = self.kind.value
-        if self.kind.is_raw:
+        make = self.kind.maker
+        if make is None:
             Property.__init__(self, lambda record: record.raw[index])
         else:
-            Property.__init__(self, lambda record: value(record.raw[index]))
+            Property.__init__(self, lambda record: make(record.raw[index]))
 
     def show(self, raw: Raw, mask: Raw | None) -> str:
         """Return ``name=value`` or ``name=value/mask``."""
