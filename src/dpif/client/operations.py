@@ -15,6 +15,7 @@ from functools import partial
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 from dpif.client.values import ActionsLike, KeyLike, MaskLike, Match, decode_match, encode_actions, encode_match
 from dpif.errors import DecodeError, DpifError, EncodeError, NetlinkError, netlink_error
+from dpif.netlink.attributes import attribute
 from dpif.netlink.constants import NLM_F_CREATE, NLM_F_ECHO
 from dpif.netlink.exchange import Request, RequestKind
 from dpif.odp.actions import Actions
@@ -23,13 +24,14 @@ from dpif.odp.messages.base import pack_headers
 from dpif.odp.messages.flow import FLOW, FlowRecord, encode_flow
 from dpif.odp.messages.packet import PacketRecord, encode_execute
 from dpif.odp.model.ufid import Ufid
+from dpif.odp.text.file_lines import encode_put_text
 
 if TYPE_CHECKING:
     from dpif.client.datapath import Datapath
     from dpif.odp.kernel.rules import Features
 
 _NO_KEY = b""
-_NEW, _SET, _DEL = FlowCmd.NEW, FlowCmd.SET, FlowCmd.DEL  # to find a member takes 0.1 us
+_NEW, _SET, _DEL, _UFID = FlowCmd.NEW, FlowCmd.SET, FlowCmd.DEL, FlowAttr.UFID  # to find a member takes 0.1 us
 
 
 class _OfFlow:
@@ -72,6 +74,12 @@ class Put(_OfFlow):
         probe: bool = False,
         port_names: Mapping[str, int] | None = None,
     ) -> None:
+        self._command, self._flags = _verb(create, modify)
+        if isinstance(key, str) and isinstance(actions, str) and mask is None and not (clear or probe):
+            attributes = encode_put_text(key, actions)
+            if attributes is not None:
+                self._attributes = attributes if ufid is None else attributes + attribute(_UFID, Ufid(ufid))
+                return
         match = encode_match(key or _NO_KEY, mask, ufid, port_names)
         if actions is None and create:
             raise EncodeError("a flow that may be created needs actions; an empty list of them drops packets")
@@ -84,7 +92,6 @@ class Put(_OfFlow):
             clear=clear,
             probe=probe,
         )
-        self._command, self._flags = _verb(create, modify)
 
     @classmethod
     def encoded(cls, attributes: Iterable[bytes], *, create: bool = True, modify: bool = True) -> Iterator[Put]:

@@ -1,8 +1,9 @@
 """Many lines of a file of flows at once: a match, a space and actions, or a match alone, to attributes of requests.
 
 Lines are sorted by their skeletons, and those that are alike are read together. A line is one text here, of which a
-form gives all attributes of its request, headers included. Whatever is not read so (lines like which there are few,
-and all that a form does not know) is read line by line, by `matches`.
+form gives all attributes of its request, headers included; a put by two texts is such a line, too
+(`encode_put_text`). Whatever is not read so (lines like which there are few, and all that a form does not know) is
+read by its parts, by `matches`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from dpif.odp.text.texts import MAX_REMEMBERED, MAX_WHOLE, Forms, Plan
 
 SO_MANY_ALIKE: Final = 1
 """Lines that must have been there before another like them is worth a form: read by itself, it takes as long."""
+
+SO_MANY_PUTS: Final = 4
+"""Puts that must have been there before another like them is worth a form."""
 
 
 def _plan_put(cursor: Cursor) -> Plan:
@@ -47,6 +51,25 @@ def _must_have_more(cursor: Cursor) -> None:
     """Refuse what is empty, which an element or a list of actions may be, but no part of a line."""
     if cursor.skip("", "$"):
         raise UnusualError
+
+
+def encode_put_text(match: str, actions: str) -> bytes | None:
+    """Return the attributes of the request of a put; None where its texts must be read by themselves."""
+    text = f"{match}${actions}".encode("ascii", "replace")
+    if len(text) > LONGEST:
+        return None
+    key = skeleton(text)
+    found = _puts.read(text, key)
+    if found is None:
+        if len(_alike) >= MAX_REMEMBERED:
+            _alike.clear()
+        _alike[key] = alike = _alike.get(key, 0) + 1
+        found = _puts.learn(text, key) if alike > SO_MANY_PUTS else None
+    return None if found is None else found[1]
+
+
+_puts = Forms(_plan_put, MAX_WHOLE)
+_alike: dict[bytes, int] = {}
 
 
 class Lines:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from dpif.client.operations import Put
 from dpif.odp.actions import parse_actions
 from dpif.odp.messages.flow import encode_flow
 from dpif.odp.model.key import parse_match
-from dpif.odp.text import form, texts
-from dpif.odp.text.file_lines import Lines
+from dpif.odp.text import file_lines, form, texts
+from dpif.odp.text.file_lines import Lines, encode_put_text
+from dpif.odp.text.texts import Forms
 
 from .test_forms import ACTIONS, MATCHES, other
 
 
 def slow(line: str) -> bytes:
     match, _, actions = line.partition(" ")
+    return slow_put(match, actions) if actions else encode_flow(key=parse_match(match)[0].to_bytes(), actions=None)
+
+
+def slow_put(match: str, actions: str) -> bytes:
     key, mask = parse_match(match)
-    if not actions:
-        return encode_flow(key=key.to_bytes(), actions=None)
     return encode_flow(key=key.to_bytes(), mask=mask.to_bytes(), actions=parse_actions(actions).to_bytes())
 
 
@@ -38,6 +44,51 @@ def test_every_kind_of_match_is_read(match: str) -> None:
 def test_every_kind_of_actions_is_read(actions: str) -> None:
     lines = [f"in_port({n}) {text}" for n, text in enumerate([actions, other(actions), actions])]
     assert read(lines) == [slow(line) for line in lines]
+
+
+@pytest.fixture
+def puts(monkeypatch: pytest.MonkeyPatch) -> dict[bytes, int]:
+    """Make forms of the second put that is like another, and forget those of other tests."""
+    monkeypatch.setattr(file_lines, "SO_MANY_PUTS", 1)
+    monkeypatch.setattr(file_lines, "_puts", Forms(file_lines._plan_put, 4))
+    monkeypatch.setattr(file_lines, "MAX_REMEMBERED", 40)
+    alike: dict[bytes, int] = {}
+    monkeypatch.setattr(file_lines, "_alike", alike)
+    return alike
+
+
+def test_a_put_is_read_as_a_line(puts: dict[bytes, int]) -> None:
+    for match in MATCHES:
+        texts = [(match, "2"), (match, "5"), (other(match), "3"), (match, "set(eth(src=02:00:00:00:00:01)),0x4")] * 2
+        expected = [slow_put(*put) for put in texts]
+        found = [encode_put_text(*put) for put in texts]
+        assert all(one in (None, right) for one, right in zip(found, expected, strict=True))
+        assert found[2] == expected[2]  # it is like the first, whether that was forgotten meanwhile or not
+        assert len(puts) <= 40
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        ("", "2"), ("in_port(1)", ""), ("in_port(1) ", "2"), ("in_port(1)", "2 "), ("in_port(1)$2", "3"),
+        ("in_port(1)", "2$3"), ("in_port(v0)", "2"), ("in_port(1)", "v0"), ("in_port(01)", "2"),
+        ("in_port(\u0661)", "2"), ("in_port(1)", ",".join(["2"] * 5000)),
+        ("ufid:00000000-0000-0000-0000-000000000001,in_port(1)", "2"),
+    ],
+)  # fmt: skip
+def test_puts_that_are_written_otherwise_are_left(put: tuple[str, str], puts: dict[bytes, int]) -> None:
+    for _ in range(3):
+        encode_put_text("in_port(1)", "2")
+        assert encode_put_text(*put) is None
+
+
+@pytest.mark.parametrize("options", [{}, {"mask": b""}, {"clear": True}, {"probe": True}, {"ufid": b"name"}])
+def test_a_put_by_texts_is_one_by_values(options: dict[str, Any], puts: dict[bytes, int]) -> None:
+    match, actions = "in_port(1),eth(),eth_type(0x0806)", "2,3"
+    key, mask = parse_match(match)
+    by_values = Put(key, parse_actions(actions), **{"mask": mask} | options)
+    for _ in range(4):
+        assert Put(match, actions, **options).request(1).payload == by_values.request(1).payload
 
 
 def test_lines_that_differ_in_digits_of_names_are_told_apart() -> None:
