@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from dpif.cli.command_texts import COMPLETION, FILE, FILTER, FLOW, IFACE, LIMITS, MATCH, NAME, PACKET, SUCCESS
+
 
 class Command:
     """One command.
@@ -82,75 +84,6 @@ _ABOUT = "About"
 TOPICS = (_DP, _FLOWS, _RUN, _CT, _CACHES, _ABOUT, REFUSED)
 """In the order of the help."""
 
-NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
-_IFACE = """\
-An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new device
-of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel), ifindex=N (of an
-internal one). A tunnel's device is called by its type and UDP port, vxlan_sys_4789, whatever the name; with
-type=vport-vxlan, vport-geneve or vport-gre it is a port of the datapath's own, which has the name given. A netdev@
-datapath also has the types tap (a new TAP device of the host) and dummy (rx_pcap=FILE is played into the datapath
-when somebody listens to what misses, each packet once the one before is dealt with; tx_pcap=FILE records what it
-sends there)."""
-_FLOW = """\
-A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
-matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as
-1,2 or push_vlan(vid=5,pcp=0),3; drop drops. Ports are numbers, or names of ports. What dpif does not know is
-written by number and bytes, as it is shown: key99(00 01), action99(07 00).
-
-What packets of the type have must be there, at least empty: eth_type(0x0800) needs ipv4(), ipv4(proto=17) needs
-udp(), ipv4(proto=6) needs tcp() and tcp_flags(0/0). The syntax is that of dump-flows, not that of ovs-ofctl; for many
-flows at once there is add-flows."""
-_FILTER = """\
-A filter is made of fields, comparisons (== != < <= > >= in), and, or, not and parentheses:
-  filter='ipv4.dst in 10.0.0.0/8 and packets > 100'
-  filter='in_port == 3 or eth_type == 0x0806'
-  filter='tcp and not actions has ct'
-  filter='output == 2 and used < 5'
-Fields are those of the flow, as in ipv4.dst or tunnel.tun_id; with .mask behind them, their masks; packets, bytes,
-used (seconds ago), flags (TCP flags seen), and output (ports that it sends to). A field alone asks whether the flow
-has it. A comparison with a field that the flow leaves open is false.
-
-The filters of ovs-dpctl work too, in the fields of OpenFlow: filter=tcp,tp_dst=80, filter=in_port=1,dl_vlan=5, or
-filter=arp. They show the flows that agree in all that both look at; what a flow leaves open agrees with anything.
-With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif.
-
---sort takes such fields, separated by commas, for an ascending order: --sort in_port,ipv4.dst. With - in front, or
-:desc behind, it descends: --sort=-packets. Flows without the field come last. --limit N shows the first N flows.
-
---tree groups flows by the port that packets come in by, and puts below each flow those that recirc() in its actions
-leads to, without what the flows above match already. A filter keeps the paths of the flows that it picks, --limit
-counts flows at the top."""
-_FILE = """\
-Each line of the file has a flow and its actions; in front of them add, modify or delete may say what to do. A
-line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
-what follows a # are passed over."""
-
-_SUCCESS = "Success says nothing about delivery."
-_PACKET = """\
-A packet is written in hexadecimal digits; as pcap:FILE for all packets of a capture (pcap or pcapng), pcap:FILE#N for
-its Nth; or in a short form:
-  udp 10.0.0.1:1000 > 10.0.0.2:53
-  tcp [2001:db8::1]:1000 > [2001:db8::2]:80 flags syn
-  icmp 10.0.0.1 > 10.0.0.2
-  arp who-has 10.0.0.2 tell 10.0.0.1
-  arp reply 10.0.0.2 is-at 02:00:00:00:00:02 tell 10.0.0.1
-  ip 10.0.0.1 > 10.0.0.2 proto 47
-with eth 02:00:00:00:00:01 > 02:00:00:00:00:02, vlan 5, ttl 1, tos 16, reply (of icmp), len 100 or data 6869 (in
-hexadecimal digits), and in PORT beside it where they are wanted."""
-
-_MATCH = """\
-Without anything all are deleted. mark=X[/M] and labels=Y[/N] match under a mask. A tuple is a list of ct_nw_src=A,
-ct_nw_dst=A (IPv6: ct_ipv6_src, ct_ipv6_dst), ct_nw_proto=N, ct_tp_src=N, ct_tp_dst=N, or in place of ports icmp_id=N,
-icmp_type=N, icmp_code=N; '' is any."""
-_LIMITS = "A limit of 0 is none. The limits hold for all datapaths of the network namespace."
-
-_COMPLETION = """\
-Where to put it, for the shells that are started from then on:
-  dpif completion bash > ~/.local/share/bash-completion/completions/dpif
-  dpif completion zsh > ~/.zsh/_dpif      with fpath=(~/.zsh $fpath) before compinit in ~/.zshrc
-  dpif completion fish > ~/.config/fish/completions/dpif.fish
-For the shell at hand: source <(dpif completion bash), the same with zsh, dpif completion fish | source."""
-
 _ARP = '"in_port(1),eth(),eth_type(0x0806),arp()"'
 
 
@@ -194,7 +127,7 @@ COMMANDS = (
 Features are those of OVS_DP_F_*: unaligned (packets may come up unaligned), vport-pids (a port may have several
 receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 'show --json' tells them.
 
-{_IFACE}""",
+{IFACE}""",
         writes=True,
         options=("features", "ifindex", "play"),
     ),
@@ -224,7 +157,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
             "dpif add-if dp0 tun0,type=vport-geneve",
         ),
         _DP,
-        _IFACE,
+        IFACE,
         writes=True,
         options=("play",),
     ),
@@ -249,7 +182,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         "ports:set_if",
         ("dpif set-if dp0 v0,port_no=1",),
         _DP,
-        _IFACE,
+        IFACE,
         writes=True,
     ),
     Command(
@@ -293,7 +226,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
             "dpif dump-flows dp0 --output csv",
         ),
         _FLOWS,
-        _FILTER,
+        FILTER,
         options=("more", "names", "no_names", "sort", "limit", "tree"),
         nothing="no flows",
     ),
@@ -306,7 +239,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         "flows:add_flow",
         (f"dpif add-flow dp0 {_ARP} 2", f"dpif add-flow {_ARP} drop"),
         _FLOWS,
-        _FLOW,
+        FLOW,
         writes=True,
         options=("statistics",),
     ),
@@ -326,7 +259,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         f"""\
 Without actions the flow keeps those that it has; one with an identifier may then be named by that alone.
 
-{_FLOW}""",
+{FLOW}""",
         writes=True,
         options=("statistics", "clear", "may_create"),
     ),
@@ -364,7 +297,7 @@ Without actions the flow keeps those that it has; one with an identifier may the
         "flow_files:add_flows",
         ("dpif add-flows dp0 flows.txt", "dpif add-flows dp0 -"),
         _FLOWS,
-        _FILE,
+        FILE,
         writes=True,
         options=("statistics",),
     ),
@@ -377,7 +310,7 @@ Without actions the flow keeps those that it has; one with an identifier may the
         "flow_files:mod_flows",
         ("dpif mod-flows dp0 flows.txt",),
         _FLOWS,
-        _FILE,
+        FILE,
         writes=True,
         options=("statistics",),
     ),
@@ -452,7 +385,7 @@ it descends. --limit N shows the first N connections.""",
             "dpif flush-conntrack '' ct_nw_dst=10.0.0.1",
         ),
         _CT,
-        _MATCH,
+        MATCH,
         writes=True,
     ),
     Command(
@@ -486,7 +419,7 @@ it descends. --limit N shows the first N connections.""",
         "ct_limits:set_limits",
         ("dpif ct-set-limits default=10000", "dpif ct-set-limits dp0 zone=1,limit=5 zone=2,limit=0"),
         _CT,
-        _LIMITS,
+        LIMITS,
         writes=True,
     ),
     Command(
@@ -509,7 +442,7 @@ it descends. --limit N shows the first N connections.""",
         "ct_limits:get_limits",
         ("dpif ct-get-limits", "dpif ct-get-limits dp0 zone=1,2"),
         _CT,
-        _LIMITS,
+        LIMITS,
     ),
     Command(
         "offload-stats-show",
@@ -586,9 +519,9 @@ So it is refused where somebody is named to get them already, such as ovs-vswitc
         ),
         _RUN,
         f"""\
-The packets go out of the port, past all flows, as Datapath.send_packet sends them. {_SUCCESS}
+The packets go out of the port, past all flows, as Datapath.send_packet sends them. {SUCCESS}
 
-{_PACKET}""",
+{PACKET}""",
         writes=True,
         options=("timed", "speed"),
     ),
@@ -607,9 +540,9 @@ The packets go out of the port, past all flows, as Datapath.send_packet sends th
         _RUN,
         f"""\
 With the actions recirc(0) the flows decide, as if the packet had come in by the port that it names with in PORT
-(else by port 0). {_SUCCESS}
+(else by port 0). {SUCCESS}
 
-{_PACKET}""",
+{PACKET}""",
         writes=True,
         options=("timed", "speed"),
     ),
@@ -646,7 +579,7 @@ samples; of all groups, or of those given. Ctrl-C ends it. Each line ends in the
 Makes the datapath and adds the interfaces where they are missing; Ctrl-C ends it, and takes away what it made: with
 --keep its flows alone, which nobody would correct when a station moves.
 
-{_IFACE}""",
+{IFACE}""",
         writes=True,
         options=("keep",),
         text_only=True,
@@ -673,7 +606,7 @@ space. With --pcap a capture is played through it, into the first of the ports p
 and it is told how many packets came up. Ctrl-C ends it, and takes away what it made; the exit status is 1 when the
 function failed.
 
-{_IFACE}""",
+{IFACE}""",
         writes=True,
         options=("explain", "check", "pcap", "out_dir", "keep"),
         runs_on=True,
@@ -811,7 +744,7 @@ prints as a document of its own, its exit status, and what was said of failures.
         "about:completion",
         ("dpif completion bash", "dpif completion zsh", "dpif completion fish"),
         _ABOUT,
-        _COMPLETION,
+        COMPLETION,
         text_only=True,
     ),
     Command(

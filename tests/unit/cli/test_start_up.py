@@ -39,6 +39,7 @@ SHOW = VERSION | {
     "dpif.cli.commands",
     "dpif.cli.commands.caches",
     "dpif.cli.command_table",
+    "dpif.cli.command_texts",
     "dpif.cli.context",
     "dpif.cli.options",
     "dpif.cli.commands.show",
