@@ -76,7 +76,7 @@ def test_a_value_that_is_missing_is_told() -> None:
         ("del-dp", "'del-dp' command requires at least 1 arguments; usage: dpif del-dp dp"),
         ("del-dp a b", "'del-dp' command takes at most 1 arguments"),
         ("dump-dps x", "'dump-dps' command takes at most 0 arguments; usage: dpif dump-dps"),
-        ("show --keep", "unrecognized option '--keep' (it is one of switch); see 'dpif show --help'"),
+        ("show --take-over", "unrecognized option '--take-over' (it is one of upcalls); see 'dpif show --help'"),
     ],
 )
 def test_wrong_usage(line: str, message: str) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from dpif.program.load import load
 from dpif.program.program import Program
 from dpif.program.testing import Playground
 from dpif.testing.waiting import PATIENCE
+from dpif.userspace import Server, UserspaceSystem
 
 SWITCH = Path(__file__).parents[3] / "examples/learning_switch.py"
 DROP = "from dpif.program import *\nprogram = Program()\nprogram.forward(lambda packet: drop())\n"
@@ -151,5 +153,44 @@ def test_ctrl_c_takes_away_what_it_made(tmp_path: Path) -> None:
             assert process.wait(PATIENCE) == 0
         shown = subprocess.run([*dpif_, "dump-dps", "netdev@"], env=environ, capture_output=True, text=True)
         assert "br0" not in shown.stdout
+    finally:
+        subprocess.run([*dpif_, "serve", "--stop"], env=environ, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--keep"]])
+@pytest.mark.parametrize("port", ["nowhere", "p1,type=dumy", "p1,port_no=x", "p1,type=dummy,rx_pcap=nowhere.pcap"])
+def test_what_cannot_start_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    port: str,
+) -> None:
+    socket = str(tmp_path / "dpif.sock")
+    monkeypatch.setenv("DPIF_SOCKET", socket)
+    with UserspaceSystem() as system, Server(system, socket) as server:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            assert main(["run", *options, str(SWITCH), "netdev@br0", port]) == 1
+            assert "running on netdev@br0" in capsys.readouterr().err
+            assert main(["dump-dps"]) == 0
+            assert capsys.readouterr().out == ""
+        finally:
+            server.stop()
+            thread.join()
+
+
+def test_it_ends_with_its_datapath(tmp_path: Path) -> None:
+    environ = {**os.environ, "DPIF_SOCKET": str(tmp_path / "dpif.sock")}
+    dpif_ = [sys.executable, "-m", "dpif"]
+    subprocess.run([*dpif_, "serve", "--detach"], env=environ, check=True, capture_output=True)
+    try:
+        with running("run", str(SWITCH), "netdev@br0", env=environ) as process:
+            assert process.stderr is not None
+            assert "Ctrl-C ends it" in process.stderr.readline()
+            subprocess.run([*dpif_, "del-dp", "netdev@br0"], env=environ, check=True)
+            assert process.wait(PATIENCE) == 1
+            assert process.stderr.read().startswith("dpif: running on netdev@br0 (No such device)")
     finally:
         subprocess.run([*dpif_, "serve", "--stop"], env=environ, check=True, capture_output=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 
 from dpif._typing import TYPE_CHECKING
 from dpif.cli.commands.programs import LiveLine, open_or_create, unblock_signals
 from dpif.cli.errors import CommandError, UsageError
-from dpif.errors import DpifError
+from dpif.errors import DpifError, NoSuchObject
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
@@ -112,19 +113,22 @@ def _serve(context: Context, file: File, datapath: Datapath, words: list[str], c
     from dpif.program.loop import on_signals
     from dpif.program.runner import Runner
 
-    with context.failing(f"running on {datapath}"):
-        ports = {interface.name: port_settings(interface) for interface in map(parse_interface, words)}
-        line = LiveLine()
-        try:
+    listening = False
+    try:
+        with context.failing(f"running on {datapath}"):
+            ports = {interface.name: port_settings(interface) for interface in map(parse_interface, words)}
+            line = LiveLine()
             with Runner(file.program, datapath, ports, _options(context)) as runner, on_signals(runner.stop):
+                listening = True
                 context.note(f"running {file.path} on {datapath}; Ctrl-C ends it")
                 while not runner.stopped:
                     _turn(context, file, runner)
                     line.show_now_and_then(lambda: _describe(runner))
                 line.show(_describe(runner))
                 line.end()
-        finally:
-            if created and not context.options.keep:
+    finally:
+        if created and not (context.options.keep and listening):  # what never began keeps nothing
+            with contextlib.suppress(NoSuchObject):
                 datapath.destroy()
     return 1 if runner.errors else 0
 
