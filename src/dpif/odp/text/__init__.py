@@ -30,5 +30,7 @@ asked, and it is from there that errors come.
 
 Matches and actions are lists. Single elements are read by forms of their own, and remembered by their texts; so lines
 that have much in common, or are all of different kinds, take little more than what is new in them (`texts` says when
-which way is taken). `matches` has the functions that others call.
+which way is taken). Many lines of a file at once are sorted by their forms, and of those of one form the pieces that
+stand at one place are read together (`file_lines`, `together`). These and `matches` have the functions that others
+call.
 """
