@@ -81,6 +81,20 @@ def test_a_program_is_started_anew_when_it_is_saved(tmp_path: Path) -> None:
     assert " 0% packet loss" in said.read_text()
 
 
+def test_a_program_of_decisions_is_run_too(tmp_path: Path) -> None:
+    (tmp_path / "hub.py").write_text(
+        """\
+from dpif.program import Program, flood
+program = Program()
+@program.forward
+def hub(packet):
+    return flood()
+"""
+    )
+    done = played("hub.py", "h1", "ping", "-c", "1", "h2", cwd=tmp_path)
+    assert " 0% packet loss" in done.stdout, done.stderr
+
+
 def test_an_error_of_the_program_is_shown_by_its_own_lines(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("def main(dp):\n    dp.flows.add('in_port(1)', 'outptu')\n")
     done = played("bad.py", "true", cwd=tmp_path)
@@ -91,7 +105,7 @@ def test_an_error_of_the_program_is_shown_by_its_own_lines(tmp_path: Path) -> No
 
 def test_a_file_without_a_program(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("")
-    assert "empty.py has no function main(dp)" in played("empty.py", "true", cwd=tmp_path).stderr
+    assert "empty.py has no program, nor a function main(dp)" in played("empty.py", "true", cwd=tmp_path).stderr
     done = played("nowhere.py", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "dpif: playing: there is no file nowhere.py to play\n")
 
