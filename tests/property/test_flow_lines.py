@@ -336,6 +336,20 @@ def test_other_attributes_under_the_same_mask_are_another_shape() -> None:
         assert renderer.lines(payloads) == slow
 
 
+def test_the_length_of_an_option_without_data_that_is_not_matched_is_not_told() -> None:
+    options = attribute(TunnelKeyAttr.GENEVE_OPTS, bytes(4))
+    key = attribute(KeyAttr.TUNNEL, options)
+    payloads = [
+        as_listed(FlowRecord(command=1, key=key + port, mask=key + port, actions=b""))
+        for port in [attribute(KeyAttr.IN_PORT, struct.pack("=I", number)) for number in (1, 2, 3)]
+    ]
+    slow = [slow_line(payload) for payload in payloads]
+    assert slow[0].startswith("tunnel(geneve({}))")
+    renderer = FlowLines()
+    for _ in range(2):
+        assert renderer.lines(payloads) == slow
+
+
 def test_flows_of_one_shape_have_any_actions() -> None:
     """They have one template, and each kind of list one of its own, whatever the flows are that have it."""
     key, mask = parse_match("in_port(1),eth(),eth_type(0x1234)")

@@ -73,8 +73,8 @@ class TunnelPieces(NestPieces):
             parts.append(["class=", *self.field(U16X, at, "!", bits.class_)])
         if verbose or bits.type:
             parts.append(["type=", *self.field(U8X, at + 2, "!", bits.type)])
-        if verbose or bits.length is None or bits.length:
-            length = size // 4 if bits.length is None else bits.length
+        length = size // 4 if bits.length is None else bits.length
+        if verbose or length:
             parts.append([f"len={U8.show_masked(size, 0xFF if length == 0x1F else length)}"])
         if size and (verbose or any(bits.data)):
             is_full = bits.data == b"\xff" * size
