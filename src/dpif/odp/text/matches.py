@@ -73,9 +73,10 @@ def read_match(text: str) -> tuple[FlowKey, FlowMask]:
 def read_actions(text: str) -> Actions:
     """Return the actions of a text as `parse_actions` does, faster where there were others like them."""
     encoded = encode_actions_text(text)
-    return parse_actions(text) if encoded is None else Actions.from_bytes(encoded)
+    return parse_actions(text) if encoded is None else _decode_actions(encoded)
 
 
+_decode_actions = LayoutDecoder(Actions.from_bytes, Actions.read_in)
 _decode_key = LayoutDecoder(FlowKey.from_bytes, FlowKey.read_in)
 _decode_mask = functools.lru_cache(MAX_REMEMBERED)(LayoutDecoder(FlowMask.from_bytes, FlowMask.read_in))
 
