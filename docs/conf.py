@@ -14,14 +14,24 @@ from dpif import __version__  # noqa: E402
 project = "dpif"
 author = "the authors of dpif"
 release = version = __version__
-extensions = ["command_table", "command_pictures", "myst_parser", "sphinx.ext.autodoc"]
+extensions = ["command_table", "command_pictures", "reference", "myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 exclude_patterns = ["coverage.md", "interface.md"]  # for maintainers; CONTRIBUTING.md leads to them
 
 # In our docstrings `name` is code and ``text`` is text as it is written.
 default_role = "code"
-autodoc_default_options = {"members": True, "imported-members": True, "member-order": "groupwise"}
+_OF_PYTHON = (
+    "object, tuple, int, str, dict, Enum, IntEnum, IntFlag, Generic, Protocol, Exception, BaseException, OSError"
+)
+autodoc_default_options = {
+    "members": True,
+    "imported-members": True,
+    "inherited-members": _OF_PYTHON,
+    "member-order": "groupwise",
+    # The attributes of a key are told in a table, and what a record is made of is nobody's business.
+    "exclude-members": "ATTRS, FIELDS, TEXT, SIZE",
+}
 autodoc_typehints = "description"
 # Pages link to files of the repository, which are not among the pages; the type bytes has the name of a counter.
 suppress_warnings = ["myst.xref_missing", "ref.python"]

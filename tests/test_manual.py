@@ -20,7 +20,9 @@ from typing import Any
 
 import pytest
 
+from dpif import FlowKey
 from dpif.cli.command_table import COMMANDS
+from dpif.odp.model.describing import describe
 
 ROOT = Path(__file__).parent.parent
 WIDTHS = (1280, 400)
@@ -63,6 +65,28 @@ def test_it_has_every_command_with_its_examples_and_a_picture(manual: Path) -> N
         assert all(example in page for example in command.examples)
         if not command.refused:
             assert "<svg" in (manual / "_static" / "commands" / f"{command.name}.svg").read_text()
+
+
+def test_the_reference_has_every_public_package_and_every_attribute(manual: Path) -> None:
+    text = "".join([page.read_text() for page in (manual / "reference").glob("*.html")])
+    for package in (
+        "client",
+        "conntrack",
+        "packet",
+        "apps",
+        "lab",
+        "program",
+        "userspace",
+        "odp.columns",
+        "odp.actions",
+    ):
+        assert f'id="module-dpif.{package}"' in text
+    keys = re.sub("<[^>]*>", "", (manual / "reference" / "keys.html").read_text())
+    for attribute in FlowKey.ATTRS.values():
+        told = describe(attribute)
+        assert re.search(rf"^{attribute.name}\n.*{told.value}.*\n{re.escape(told.text)}\n", keys, re.MULTILINE)
+    assert "Alias for field number" not in text
+    assert not re.search(r'<a [^>]*#dpif[^>]*title="[^"]*"[^>]*><span class="pre">(?:bytes|int|str)<', text)
 
 
 def test_every_link_leads_somewhere(manual: Path) -> None:
