@@ -11,8 +11,8 @@ from dpif._typing import Any, Final
 from dpif.odp.lines.actions import ActionWriter
 from dpif.odp.lines.templates import Shape, Template
 
-FREQUENT: Final = 48
-"""So many had no template before one is made: it takes as long as writers do for a hundred."""
+FREQUENT: Final = 24
+"""So many had no template before one is made: it takes as long as writers do for some forty."""
 MAX_ALIKE: Final = 8
 """So many shapes may have in common what messages are looked up by; each may have to be tried, and more have none."""
 MAX_KNOWN: Final = 2048
