@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 
 from dpif._typing import Any
-from dpif.client.flows import Flow
+from dpif.client.flows import TerseFlow
 from dpif.odp.constants import TunnelKeyAttr
 from dpif.odp.model.attrs import Empty, Opaque, Scalar, Structure
 from dpif.odp.model.layers import MplsStack
@@ -17,8 +17,9 @@ from dpif.packet.addresses import Mac
 __all__ = ["plain_columns"]
 
 
-def plain_columns(flow: Flow) -> dict[str, Any]:
+def plain_columns(flow: TerseFlow) -> dict[str, Any]:
     """Return the columns of one flow by name, without those that are null."""
+    flow = TerseFlow(flow.record)  # of which a part that the message lacks is None
     columns: dict[str, Any] = {
         "packets": flow.packets,
         "bytes": flow.bytes,
