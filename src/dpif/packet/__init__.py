@@ -7,6 +7,7 @@ What belongs here knows networks and nothing of Open vSwitch:
 - `layout`: `locate(packet)` says where the headers begin.
 - `headers`: headers as values, to read and to pack.
 - `build`: whole packets, one call per layer.
+- `answer`: echo replies and ICMP errors to a packet.
 - `fragment`: IP packets cut into fragments.
 - `edit`: changes in place, as a datapath's actions make them.
 - `capture`: pcap and pcapng files.

@@ -1,0 +1,100 @@
+"""The firewall: the first host is inside, the second outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from types import ModuleType
+
+import pytest
+
+from dpif.packet import answer, build
+from dpif.packet.constants import ICMP_DEST_UNREACH
+from dpif.program.testing import Playground
+
+INSIDE, OUTSIDE = "10.0.0.1", "10.0.0.2"
+MACS = {INSIDE: "02:00:00:00:00:01", OUTSIDE: "02:00:00:00:00:02"}
+PORTS = {INSIDE: "h1", OUTSIDE: "h2"}
+SYN, ACK = 2, 16
+WEB = (6, ip_address(INSIDE), 80)
+
+
+@pytest.fixture
+def firewall(example: Callable[[str], ModuleType]) -> ModuleType:
+    return example("firewall")
+
+
+@pytest.fixture
+def net(firewall: ModuleType) -> Iterator[Playground]:
+    firewall.protect("h1", "h2")
+    with Playground(firewall.program, PORTS.values()) as made:
+        yield made
+
+
+def passes(net: Playground, src: str, dst: str, sport: int, dport: int, flags: int) -> bool:
+    """Send a TCP packet, and tell whether it came out at the other end."""
+    packet = build.ethernet(MACS[src], MACS[dst], build.tcp(src, dst, sport, dport, flags=flags))
+    return net.send(PORTS[src], packet) == {PORTS[dst]: [packet]}
+
+
+def connects(net: Playground, src: str, dst: str, dport: int, sport: int = 1000) -> bool:
+    """Begin a TCP connection, and tell whether all of its first three packets passed."""
+    return (
+        passes(net, src, dst, sport, dport, SYN)
+        and passes(net, dst, src, dport, sport, SYN | ACK)
+        and passes(net, src, dst, sport, dport, ACK)
+    )
+
+
+def test_who_is_inside_may_begin_and_who_is_outside_may_not(net: Playground) -> None:
+    assert connects(net, INSIDE, OUTSIDE, 443)
+    assert not connects(net, OUTSIDE, INSIDE, 80)
+    assert not passes(net, OUTSIDE, INSIDE, 443, 2000, ACK)
+
+
+def test_a_rule_lets_one_service_in(firewall: ModuleType, net: Playground) -> None:
+    firewall.rules[WEB] = True
+    assert connects(net, OUTSIDE, INSIDE, 80)
+    assert not connects(net, OUTSIDE, INSIDE, 81)
+
+
+def test_a_connection_ends_with_its_rule_and_no_other_does(firewall: ModuleType, net: Playground) -> None:
+    other = (6, ip_address(INSIDE), 22)
+    firewall.rules.update({WEB: True, other: True})
+    assert connects(net, OUTSIDE, INSIDE, 80)
+    assert connects(net, OUTSIDE, INSIDE, 22)
+    assert connects(net, INSIDE, OUTSIDE, 443)
+    before = net.counters.revalidated
+    del firewall.rules[WEB]
+    net.settle()
+    assert not passes(net, OUTSIDE, INSIDE, 1000, 80, ACK)
+    assert not passes(net, INSIDE, OUTSIDE, 80, 1000, ACK)
+    assert passes(net, OUTSIDE, INSIDE, 1000, 22, ACK)
+    assert passes(net, INSIDE, OUTSIDE, 22, 1000, ACK)
+    assert passes(net, INSIDE, OUTSIDE, 1000, 443, ACK)
+    assert net.counters.revalidated - before == 3, "of the rule's first packet, and of each direction"
+
+
+def test_flows_are_for_services_and_not_for_connections(firewall: ModuleType, net: Playground) -> None:
+    firewall.rules[WEB] = True
+    for port in range(1000, 1010):
+        assert connects(net, OUTSIDE, INSIDE, 80, port)
+    service = "ct_tuple4(dst=10.0.0.1,proto=6,tp_dst=80),eth(),eth_type(0x0800)"
+    tracked = {match.partition(",")[2]: actions for match, actions in net.flows().items() if "ct_state" in match}
+    assert tracked == {
+        f"in_port(h2),ct_state(+new-est-rel-rpl-inv+trk-snat-dnat),{service}": "ct(commit),h1",
+        f"in_port(h2),ct_state(-new+est-rel-rpl-inv+trk-snat-dnat),{service}": "h1",
+        f"in_port(h1),ct_state(-new+est-rel+rpl-inv+trk-snat-dnat),{service}": "h2",
+    }
+    assert len(net.flows()) == len(tracked) + 2, "and one for each port, which has packets tracked"
+
+
+def test_an_icmp_error_belongs_to_its_connection(firewall: ModuleType, net: Playground) -> None:
+    firewall.rules[WEB] = True
+    assert connects(net, OUTSIDE, INSIDE, 80)
+    about = build.ethernet(MACS[INSIDE], MACS[OUTSIDE], build.tcp(INSIDE, OUTSIDE, 80, 1000, flags=ACK))
+    error = build.ethernet(MACS[OUTSIDE], MACS[INSIDE], answer.icmp_error(OUTSIDE, about, ICMP_DEST_UNREACH, 1))
+    assert net.send("h2", error) == {"h1": [error]}
+    del firewall.rules[WEB]
+    net.settle()
+    assert not net.send("h2", error)
