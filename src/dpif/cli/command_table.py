@@ -603,8 +603,9 @@ The file has a 'program' (dpif.program) whose function is asked for packets that
 flows. Saved anew, it is taken over at once: tables stay, and flows too for which it decides the same. A datapath that
 is not there yet is written with its type, system@dp0; without one, the program runs on a datapath of its own in user
 space. With --pcap a capture is played through it, into the first of the ports p1 to p4 or of those that are named,
-and it is told how many packets came up. Ctrl-C ends it, and takes away what it made; the exit status is 1 when the
-function failed.
+and it is told how many packets came up. Ctrl-C ends it, and takes away what it made; with --keep its flows stay, too,
+and forward what they match. Started again it takes over those that it would make itself. The exit status is 1 when
+the function failed.
 
 {IFACE}""",
         writes=True,

@@ -100,7 +100,7 @@ OWN = {
     "take_over": Option(("--take-over",), "take packets from whoever is named to get them, until the end"),
     "features": Option(("--features",), "features of the datapath (none unless given)", "store", "NAME[,NAME...]"),
     "ifindex": Option(("--ifindex",), "interface index of its local port (any unless given)", "store", "N"),
-    "keep": Option(("--keep",), "leave the datapath and its ports in place at the end; flows always go"),
+    "keep": Option(("--keep",), "leave what it made in place at the end"),
     "play": Option(("--play",), "play captures (rx_pcap) at once, not when somebody listens"),
     "explain": Option(("--explain",), "show of each new flow which line of the file read what"),
     "check": Option(("--check",), "try each mask on other packets that it matches"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from dpif._userspace import Userspace
 from dpif.apps.switch import Switch, SwitchOptions
 from dpif.client import Datapath
+from dpif.demo.reasons import show_function, show_reasons
 from dpif.demo.text import flow_lines, prose, rows
 from dpif.odp.lines.text import format_flow_line, milliseconds
 from dpif.packet import capture
@@ -32,7 +33,9 @@ def play_recorded(out: Out, path: Path = CAPTURE) -> bool:
     packets = [packet.data for packet in capture.read(path)]
     with Userspace() as us, us.open("br0", create=True) as dp:
         lan = Lan(us, dp, packets)
-        out("1. A learning switch in Python, on a datapath in user space")
+        out("1. A learning switch as a program, on a datapath in user space")
+        out("")
+        show_function(out)
         out("")
         _print(
             out,
@@ -49,7 +52,9 @@ def play_recorded(out: Out, path: Path = CAPTURE) -> bool:
             _print(out, rows([("packet", "from", "to", "what", "flow: send to"), *came_up[:_SHOWN]]))
             out(f"  and {len(came_up) - _SHOWN} more.")
             show_flows(dp, out)
-            return account(lan, len(packets), switch, out)
+            good = account(lan, len(packets), switch, out)
+            out("")
+            return show_reasons(lan, packets, switch, out) and good
 
 
 class Lan:
@@ -79,6 +84,10 @@ class Lan:
             return None
         kind = int.from_bytes(packet[12:14])
         return number, source, self._name(packet[0:6]), _PROTOCOLS.get(kind, f"0x{kind:04x}"), self._decision()
+
+    def move(self, station: bytes, name: str) -> None:
+        """Have a host tell everybody that it is at another port."""
+        self._us.device(name).send(BROADCAST + station + bytes.fromhex("88b5") + bytes(46))
 
     def _name(self, destination: bytes) -> str:
         if destination == BROADCAST:

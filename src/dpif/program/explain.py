@@ -10,7 +10,7 @@ from dpif.odp.extraction import extract
 from dpif.odp.model.key import FlowKey, FlowMask, format_key
 from dpif.program.decide import Decider, Outcome
 from dpif.program.layout import layout_of
-from dpif.program.trace import Note, WouldChange
+from dpif.program.trace import Note, WouldChange, shown
 
 if TYPE_CHECKING:
     from dpif.program.program import Program
@@ -29,8 +29,12 @@ class Explanation(NamedTuple):
 
     def __str__(self) -> str:
         lines = [f"{self.match} actions:{self.actions or 'drop'}" if not self.why_not else f"no flow: {self.why_not}"]
-        lines += [f"    {Path(note.file).name}:{note.line}: {note.what}" for note in self.reads]
+        lines += [f"    {_place(note)}: {note.what}" for note in self.reads]
         return "\n".join(lines)
+
+
+def _place(note: Note) -> str:
+    return f"{Path(note.file).name}:{note.line}" if note.file else "its decision"
 
 
 def explain(program: Program, packet: bytes, in_port: int = 1, **metadata: Any) -> Explanation:
@@ -54,6 +58,6 @@ def of_outcome(outcome: Outcome, number: int) -> Explanation:
         format_key(key, mask),
         str(Actions.from_bytes(outcome.shape.actions)) if outcome.shape.actions else "",
         tuple(dict.fromkeys(trace.notes or ())),
-        tuple(f"{table.name}[{entry}]" for table, entry in trace.deps),
+        tuple(f"{table.name}[{shown(entry)}]" for table, entry in trace.deps),
         why_not,
     )

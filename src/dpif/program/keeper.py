@@ -18,6 +18,7 @@ from dpif.client import Delete, Operation, Put
 from dpif.errors import DumpInterrupted
 from dpif.program.decide import Decider, Outcome, Stranger
 from dpif.program.flow import Megaflow, MegaflowTable, identify
+from dpif.program.leftovers import Leftovers
 from dpif.program.options import Counts, Deleted, Options
 from dpif.program.trace import WouldChange
 
@@ -54,11 +55,12 @@ class Keeper:
         self._unwritten: dict[bytes, Megaflow] = {}
         self._removals: list[Operation] = []
         self._waiting: deque[Megaflow] = deque()
+        self._left = Leftovers()
 
     @property
     def has_work(self) -> bool:
         """Whether something is to be written or decided again."""
-        return bool(self._waiting or self._removals or self._unwritten or self._site.stale)
+        return bool(self._waiting or self._left or self._removals or self._unwritten or self._site.stale)
 
     def replace(self, decider: Decider) -> None:
         """Go on with another program: all flows are to be decided again."""
@@ -128,6 +130,12 @@ class Keeper:
             self._unwritten.pop(flow.ufid, None)
             self._removals.append(Delete(ufid=flow.ufid))
 
+    def remove_all(self, reason: str) -> None:
+        """Take all flows back, those too that were there before, with the next batch."""
+        for flow in list(self.flows):
+            self.remove(flow, reason)
+        self._removals += map(Delete.of, self._left.give_up())
+
     def remove_port(self, number: int) -> None:
         """Take the flows back whose packets came in through a port that is gone."""
         for flow in [flow for flow in self.flows if flow.port == number]:
@@ -142,14 +150,16 @@ class Keeper:
         if stale:
             self._put_in_order(stale)
         end = time.monotonic() + _SLICE
-        while self._waiting:
-            flow = self._waiting.popleft()
+        while (self._waiting or self._left) and time.monotonic() < end:
             with self._site.lock:  # what changes while it is decided is a change after it
-                reason = self._reason_to_remove(flow) if flow in self.flows else ""
-            if reason:
-                self.remove(flow, reason)
-            if time.monotonic() >= end:
-                break
+                if self._waiting:
+                    self._decide_again(self._waiting.popleft())
+                else:
+                    self._take_over_or_delete()
+
+    def _decide_again(self, flow: Megaflow) -> None:
+        if flow in self.flows and (reason := self._reason_to_remove(flow)):
+            self.remove(flow, reason)
 
     def _put_in_order(self, stale: set[Megaflow]) -> None:
         """Let what is to be decided again wait, busy flows first; of too many, delete those that are not."""
@@ -176,23 +186,43 @@ class Keeper:
         if outcome.trace.mask != flow.mask:
             return "the function reads other bits"
         if outcome.shape.actions != flow.shape.actions:
+            self._counts.changed += flow.ufid not in self._unwritten
             self._unwritten[flow.ufid] = flow
-            self._counts.changed += 1
         self.flows.reshape(flow, outcome.shape)
         return ""
+
+    # -- what was there before ---------------------------------------------------------------------------------
+
+    def adopt(self, datapath: Datapath) -> None:
+        """Look at the flows that somebody left in the datapath, in slices: take them over or delete them."""
+        self._left = Leftovers(datapath.flows, _MANY)
+
+    def _take_over_or_delete(self) -> None:
+        verdict = self._left.judge(self._decider, self._site.clock())
+        if verdict is None:
+            return
+        record, flow, outcome, _ = verdict
+        if flow is None or outcome is None:
+            self._removals.append(Delete.of(record))
+        elif self.flows.get(flow.ufid) is None:
+            self.flows.add(flow)
+            self.flows.reshape(flow, outcome.shape)
+            if outcome.shape.actions != record.actions:
+                self._unwritten[flow.ufid] = flow
 
     # -- growing old -------------------------------------------------------------------------------------------
 
     def sweep(self, datapath: Datapath, now: float) -> float:
         """Look which flows were hit, remove those whose time is over; return the seconds that it took."""
-        start = time.monotonic()
+        start = self._site.clock()
         for flow in self._note_hits(datapath, now):
             self.remove(flow, "it is not in the datapath any more")
         for flow, reason in self._over(now):
             self.remove(flow, reason)
+            self._counts.expired += 1
         self._decider.contexts.collect(self.flows.contexts, now)
         self._decider.coarse = len(self.flows.masks) >= self._options.max_masks
-        took = time.monotonic() - start
+        took = self._site.clock() - start
         self._adapt(took)
         return took
 

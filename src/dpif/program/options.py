@@ -38,7 +38,8 @@ class Counters(NamedTuple):
     """What a program did since it was started, and what it has now.
 
     Packets came up (``upcalls``); runs ``failed``; ``strangers`` had a recirculation id that nobody gave. Flows were
-    ``installed``, ``revalidated`` (decided again), of these ``changed``, ``deleted``, ``refused`` by the datapath.
+    ``installed``, ``revalidated`` (decided again), of these ``changed``, ``deleted``, of these ``expired`` when their
+    time was over, ``refused`` by the datapath.
     ``uncached`` decisions were for one packet alone, or there was no room; ``impure`` ones came to something else
     when they were made twice. ``flows``, ``masks`` and ``ports`` are there now.
     """
@@ -52,6 +53,7 @@ class Counters(NamedTuple):
     revalidated: int = 0
     changed: int = 0
     deleted: int = 0
+    expired: int = 0
     refused: int = 0
     flows: int = 0
     masks: int = 0
@@ -71,6 +73,7 @@ class Counts:
     revalidated: int = 0
     changed: int = 0
     deleted: int = 0
+    expired: int = 0
     refused: int = 0
 
     def with_state(self, *, flows: int, masks: int, ports: int) -> Counters:

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 
 from dpif._typing import TYPE_CHECKING, Any, Self, TypeAlias
-from dpif.client import Datapath, Execute, Operation, PortAdded, PortRemoved, Upcall
+from dpif.client import Datapath, Execute, Operation, Port, PortAdded, PortRemoved, Upcall
 from dpif.client.dispatch import PER_VPORT
 from dpif.errors import DecodeError, NoSuchObject
 from dpif.odp.actions import Output
@@ -47,9 +47,10 @@ _ERROR_SECONDS = 1.0
 class Runner:
     """A program at work on a datapath, all of whose ports take part.
 
-    It takes over: misses come here, and the flows that somebody left are removed. `ports` are attached before, names
-    of devices or a mapping from them to the settings that `Ports.add` takes. A context manager; leaving it removes
-    its flows and the ports that it attached. `step` or `run` do the work.
+    It takes over: misses come here, and of the flows that somebody left those stay which the program would have made
+    itself (`Keeper.adopt`). `ports` are attached before, names of devices or a mapping from them to the settings that
+    `Ports.add` takes. A context manager; leaving it removes its flows and the ports that it attached. `step` or `run`
+    do the work.
     ``errors`` has what the function raised: one text for each line of source.
     """
 
@@ -77,13 +78,17 @@ class Runner:
             self._detach()
             raise
 
-    def _attach(self, devices: Devices) -> None:
-        present = {port.name for port in self.datapath.ports}
+    def _attach(self, devices: Devices) -> list[Port]:
+        present = {port.name: port for port in self.datapath.ports}
+        settings = devices if isinstance(devices, Mapping) else {}
+        ports = []
         for name in devices:
-            if name not in present:
-                settings = devices[name] if isinstance(devices, Mapping) else {}
-                port = self.datapath.ports.add(name, **settings)
+            port = present.get(name)
+            if port is None:
+                port = present[name] = self.datapath.ports.add(name, **settings.get(name, {}))
                 self._added.append(port.name)  # which of a tunnel is another
+            ports.append(port)
+        return ports
 
     def _detach(self) -> None:
         while self._added:
@@ -95,9 +100,9 @@ class Runner:
             self._watch = stack.enter_context(self.datapath.ports.watch())
             self._upcalls = stack.enter_context(self.datapath.upcalls(action=False, dispatch=PER_VPORT))
             self._bell = stack.enter_context(Bell())
-            self.datapath.flows.flush()
             for number, port in self._watch.ports.items():
                 self._add_port(number, port.name)
+            self.keeper.adopt(self.datapath)
             self._resources = stack.pop_all()
         self._site.bell = self._bell.wake
 
@@ -109,18 +114,33 @@ class Runner:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def close(self, *, keep: bool = False) -> None:
-        """Stop listening, and remove the flows and, unless `keep`, the ports that were attached here."""
+    def close(self, *, keep_ports: bool = False, keep_flows: bool = False) -> None:
+        """Stop listening; remove the flows, and the ports that were attached here, but for what is to be kept.
+
+        Flows that are kept go on forwarding, and nobody corrects them until a program is started again.
+        """
         self._site.bell = lambda: None
         with self._resources:
             self._upcalls.close()
             with contextlib.suppress(NoSuchObject):  # the datapath itself may be gone
-                for flow in list(self.keeper.flows):
-                    self.keeper.remove(flow, "the program ended")
-                removals, _ = self.keeper.changes()
-                self.datapath.operate(removals)
-                if not keep:
+                if not keep_flows:
+                    self._remove_flows()
+                if not keep_ports:
                     self._detach()
+
+    def _remove_flows(self) -> None:
+        self.keeper.remove_all("the program ended")
+        removals, _ = self.keeper.changes()
+        self.datapath.operate(removals)
+
+    def attach(self, devices: Devices) -> list[Port]:
+        """Make network devices ports of the datapath, as `ports` at the start; return them.
+
+        Raises what `Ports.add` does; the devices before are attached by then.
+        """
+        ports = self._attach(devices)
+        self._follow_ports()
+        return ports
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler and from another thread."""
@@ -176,8 +196,8 @@ class Runner:
         self._follow_ports()  # after the upcalls were taken: a port is known before its packets are looked at
         for upcall in upcalls:
             self._take(upcall)
-        self._carry_out()
         self._look_after()
+        self._carry_out()
         return len(upcalls)
 
     @property
@@ -263,6 +283,8 @@ class Runner:
         new = None
         try:
             layout, number = layout_of(key)
+            if layout.places["in_port"].number(number) not in self._watch.ports:
+                return  # its port is gone, and what it would teach is over
             with self._site.lock:  # a change between the decision and its flow would be missed
                 outcome = self._decide(layout, number, upcall.packet)
                 if outcome.cached:

@@ -80,6 +80,8 @@ class Table(Generic[K, V]):
         self.idle = idle
         self.hard = hard
         self.limit = limit
+        self.changes = 0
+        """How often an entry got another value, since the start."""
         self._site = site
         self._entries: dict[K, Entry[V]] = {}
         self._dependents: dict[Any, set[Megaflow]] = {}
@@ -216,7 +218,9 @@ class Table(Generic[K, V]):
         if entry is not None and entry.value == value:
             entry.used = now
             return True
-        if entry is None and len(self._entries) >= self.limit:
+        if entry is not None:
+            self.changes += 1
+        elif len(self._entries) >= self.limit:
             return False
         # A new object: what hangs on the old one must not keep this one alive.
         self._entries[key] = Entry(value, now)

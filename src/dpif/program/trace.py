@@ -29,7 +29,10 @@ class WouldChange(Exception):  # it is no error: a run without effects ends wher
 
 
 class Note(NamedTuple):
-    """One read, for people: the line of source that it was on, and what was read there."""
+    """One read, for people: the line of source that it was on, and what was read there.
+
+    ``file`` is empty for what was read behind the function, when its decision became actions.
+    """
 
     file: str
     line: int
@@ -90,7 +93,7 @@ class Trace:
         """Note that the decision hangs on an entry of a table, or on its absence."""
         self.deps[table, key] = None
         if self.notes is not None:
-            self.note(f"{table.name}[{key}]")
+            self.note(f"{table.name}[{shown(key)}]")
 
     def uncache(self, why: str) -> None:
         """Note that the decision is for this packet alone."""
@@ -102,6 +105,12 @@ class Trace:
         """Remember what was read, and where."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename.startswith(_PASSED_OVER):
-            frame = frame.f_back
-        if frame is not None and self.notes is not None:
-            self.notes.append(Note(frame.f_code.co_filename, frame.f_lineno, what))
+            # Behind this there is only who runs the function: a decision read it while it became actions.
+            frame = None if frame.f_code.co_name == "decide" else frame.f_back
+        if self.notes is not None:
+            self.notes.append(Note(frame.f_code.co_filename, frame.f_lineno, what) if frame else Note("", 0, what))
+
+
+def shown(key: Any) -> str:
+    """Return the key of an entry as people write it."""
+    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)

@@ -110,27 +110,36 @@ def _play(context: Context, file: File, words: list[str]) -> int:
 
 def _serve(context: Context, file: File, datapath: Datapath, words: list[str], created: bool) -> int:
     from dpif.cli.commands.ports import parse_interface, port_settings
-    from dpif.program.loop import on_signals
     from dpif.program.runner import Runner
 
-    listening = False
+    keep = False  # what never began keeps nothing
     try:
         with context.failing(f"running on {datapath}"):
             ports = {interface.name: port_settings(interface) for interface in map(parse_interface, words)}
-            line = LiveLine()
-            with Runner(file.program, datapath, ports, _options(context)) as runner, on_signals(runner.stop):
-                listening = True
-                context.note(f"running {file.path} on {datapath}; Ctrl-C ends it")
-                while not runner.stopped:
-                    _turn(context, file, runner)
-                    line.show_now_and_then(lambda: _describe(runner))
-                line.show(_describe(runner))
-                line.end()
+            runner = Runner(file.program, datapath, ports, _options(context))
+            keep = bool(context.options.keep)
+            try:
+                _run_until_stopped(context, file, runner)
+            finally:
+                runner.close(keep_ports=keep, keep_flows=keep)
     finally:
-        if created and not (context.options.keep and listening):  # what never began keeps nothing
+        if created and not keep:
             with contextlib.suppress(NoSuchObject):
                 datapath.destroy()
     return 1 if runner.errors else 0
+
+
+def _run_until_stopped(context: Context, file: File, runner: Runner) -> None:
+    from dpif.program.loop import on_signals
+
+    line = LiveLine()
+    with on_signals(runner.stop):
+        context.note(f"running {file.path} on {runner.datapath}; Ctrl-C ends it")
+        while not runner.stopped:
+            _turn(context, file, runner)
+            line.show_now_and_then(lambda: _describe(runner))
+        line.show(_describe(runner))
+        line.end()
 
 
 def _turn(context: Context, file: File, runner: Runner) -> None:

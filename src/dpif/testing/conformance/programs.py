@@ -17,16 +17,16 @@ from dpif.program.options import Options
 from dpif.program.runner import Runner
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, Host, two_ports
 from dpif.testing.odd_packets import packets
+from dpif.testing.waiting import eventually
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 _QUIET = 0.2
 """Seconds without a packet after which there is none under way."""
 
 
-def settle(runner: Runner) -> None:
-    """Let a program work until nothing comes up any more."""
-    while runner.step(_QUIET):
-        pass
+def settle(runner: Runner, upcalls: int = 0) -> None:
+    """Let a program work until `upcalls` packets came up since it began, and nothing more does."""
+    eventually(lambda: not runner.step(_QUIET) and runner.counters.upcalls >= upcalls)
     runner.step()
 
 
@@ -73,9 +73,9 @@ class Programs:
         dp.ports.add(third.name)
         program, stations = _learning()
         with Runner(program, dp, []) as runner:
-            for sender, packet in ((first, frame()), (second, frame(B, A))):
+            for count, (sender, packet) in enumerate(((first, frame()), (second, frame(B, A))), 1):
                 sender.send(packet)
-                settle(runner)
+                settle(runner, count)
             assert first.recv() == frame(B, A)
             assert dict(stations.items()) == {_mac(A): 1, _mac(B): 2}
             upcalls = runner.counters.upcalls
@@ -84,7 +84,7 @@ class Programs:
             settle(runner)
             assert runner.counters.upcalls == upcalls  # the datapath did it
             third.send(frame(A, B))
-            settle(runner)
+            settle(runner, upcalls + 1)
             second.send(frame(B, A))
             assert _next_from(third, B) == frame(B, A)
             assert first.recv(NONE_WITHIN) is None
@@ -109,17 +109,38 @@ class Programs:
 
         with Runner(program, dp) as runner:
             first.send(frame(dport=443))
-            settle(runner)
+            settle(runner, 2)  # it comes up once more behind the tracker
             assert second.recv(NONE_WITHIN) is None
             first.send(frame())
-            settle(runner)
+            settle(runner, 3)  # the first of its flows is there already
             assert second.recv() == frame()
             back = build.ethernet(B, A, build.tcp("10.0.0.2", "10.0.0.1", 80, 1000, flags=0x12))
             second.send(back)
-            settle(runner)
+            settle(runner, 5)
             assert first.recv() == back
             assert not runner.errors
             assert not runner.counters.refused
+
+    def test_flows_of_a_former_run_are_taken_over(self, harness: Harness) -> None:
+        """Those behind a recirculation too: the datapath tells them as they were put, and ids stay the same."""
+        dp, first, second = two_ports(harness)
+        former = Runner(_tracking(), dp)
+        try:
+            first.send(frame())
+            settle(former, 2)
+            assert second.recv() == frame()
+        finally:
+            former.close(keep_flows=True)
+        there = {flow.record.ufid for flow in dp.flows}
+        assert len(there) == 2
+        with Runner(_tracking(), dp) as runner:
+            settle(runner)
+            assert {flow.record.ufid for flow in dp.flows} == there
+            first.send(frame())
+            assert second.recv() == frame()
+            settle(runner)
+            assert runner.counters.upcalls == 0
+        assert not list(dp.flows)
 
     def test_a_header_that_is_written_leaves_changed(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)
@@ -137,7 +158,7 @@ class Programs:
         with Runner(program, dp) as runner:
             for _ in range(2):
                 first.send(frame())
-                settle(runner)
+                settle(runner, 1)
                 arrived = second.recv()
                 assert arrived is not None
                 assert arrived[6:12] == _mac(B)
@@ -170,6 +191,19 @@ def _learning() -> tuple[Program, Any]:
         return output(port) if port is not None else flood()
 
     return program, stations
+
+
+def _tracking() -> Program:
+    program = Program("tracking")
+
+    @program.forward
+    def forward(packet: Any) -> Any:
+        return ct(commit=True, then=tracked) if packet.tcp is not None else drop()
+
+    def tracked(packet: Any) -> Any:
+        return output(2) if packet.ct.state.trk else drop()
+
+    return program
 
 
 def _some_packets(count: int) -> list[bytes]:
