@@ -42,7 +42,14 @@ def test_one_sees_upcalls_become_flows(lines: list[str]) -> None:
     assert "all (broadcast)" in text
     assert "h1    all (broadcast)            ARP   all 18 others" in text
     assert "in_port(h4),eth(src=74:83:ef:07:d0:a9,dst=a6:82:4b:c9:a1:a7), packets:27," in text
-    assert lines[-1].endswith("no packet is unaccounted for.")
+    assert any(line.endswith("no packet is unaccounted for.") for line in lines)
+
+
+def test_one_sees_why_a_flow_is_what_it_is_and_what_takes_it_back(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    assert "      stations[vlan, source] = packet.in_port\n" in text
+    assert ": stations[0, 74:83:ef:07:d0:a9]\n      its decision: ports[4]\n" in text
+    assert lines[-1] == "  from h9 to 74:83:ef:07:d0:a9  h4 -> h1"
 
 
 def test_no_line_is_too_long_for_a_terminal(lines: list[str]) -> None:
