@@ -34,7 +34,8 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 def pages() -> list[Path]:
     """Return the pages that have something to run: the README and those of the manual that teach."""
-    taught = [ROOT / "README.md", ROOT / "docs/programs.md", *sorted(ROOT.glob("docs/tutorials/*.md")), *sorted(ROOT.glob("docs/howto/*.md"))]
+    taught = [ROOT / "README.md", ROOT / "docs/programs.md"]
+    taught += sorted(ROOT.glob("docs/tutorials/*.md")) + sorted(ROOT.glob("docs/howto/*.md"))
     return [page for page in taught if any(language in ("python", "console") for language, _ in blocks(page))]
 
 
