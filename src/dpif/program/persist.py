@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import ipaddress
 import sqlite3
+import weakref
 
 from dpif._typing import Any, TypeVar
 from dpif.packet.addresses import Mac
@@ -34,14 +35,18 @@ class StoredTable(Table[K, V]):
 
     def __init__(self, site: Site, name: str, path: str, **options: Any) -> None:
         super().__init__(site, name, **options)
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._file.execute("PRAGMA journal_mode=WAL")
-        self._file.execute("PRAGMA synchronous=NORMAL")
         self._quoted = '"' + name.replace('"', '""') + '"'
-        self._file.execute(f"CREATE TABLE IF NOT EXISTS {self._quoted} (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
         now = site.clock()
-        for key, value in self._file.execute(f"SELECT key, value FROM {self._quoted} LIMIT ?", (self.limit,)):
-            self._entries[decode(key)] = Entry(decode(value), now)
+        try:
+            self._file = _open(path)
+            weakref.finalize(self, self._file.close)  # as often as not nobody says that a program is done with
+            self._file.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._quoted} (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+            )
+            for key, value in self._file.execute(f"SELECT key, value FROM {self._quoted} LIMIT ?", (self.limit,)):
+                self._entries[decode(key)] = Entry(decode(value), now)
+        except (sqlite3.Error, ValueError, SyntaxError) as error:
+            raise ProgramError(f"table {name}: {path} is no file of tables, or cannot be written: {error}") from None
 
     def _store(self, key: K, value: V) -> None:
         texts = (encode(key), encode(value))
@@ -59,6 +64,13 @@ class StoredTable(Table[K, V]):
     def close(self) -> None:
         """Give up the file."""
         self._file.close()
+
+
+def _open(path: str) -> sqlite3.Connection:
+    file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    file.execute("PRAGMA journal_mode=WAL")
+    file.execute("PRAGMA synchronous=NORMAL")
+    return file
 
 
 def encode(value: object) -> str:

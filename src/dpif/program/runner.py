@@ -376,7 +376,8 @@ async def run_async(
                 ready.clear()
                 runner.step()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ready.wait(), runner.patience)
+                    async with asyncio.timeout(runner.patience):  # wait_for of Python 3.11 loses a cancellation
+                        await ready.wait()
             return runner.counters
         finally:
             for source in sources:

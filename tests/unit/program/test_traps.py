@@ -1,6 +1,6 @@
 """One regression for each trap that systems of this kind fell into; the numbers are those of the design's list.
 
-Those that only a kernel shows are in `tests/kernel/test_programs.py`; overlapping flows (27, 28, 40 in part) are what
+Those of tunnels, connections and overlaps are in `test_traps_of_actions`; overlapping flows (27, 40 in part) are also what
 `tests/property/test_programs.py` is about.
 """
 
