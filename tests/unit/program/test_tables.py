@@ -157,7 +157,7 @@ def test_what_is_kept_in_a_file_is_there_in_the_next_run(tmp_path: Path) -> None
 def test_a_file_that_is_none_of_ours_is_told(tmp_path: Path) -> None:
     path = tmp_path / "tables.db"
     path.write_bytes(b"this is no database at all, " * 100)
-    with pytest.raises(ProgramError, match="tables.db"):
+    with pytest.raises(ProgramError, match=r"tables\.db"):
         Program().table("t", persist=str(path))
     with pytest.raises(ProgramError, match="nowhere"):
         Program().table("t", persist=str(tmp_path / "nowhere" / "tables.db"))

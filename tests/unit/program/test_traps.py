@@ -1,7 +1,7 @@
 """One regression for each trap that systems of this kind fell into; the numbers are those of the design's list.
 
-Those of tunnels, connections and overlaps are in `test_traps_of_actions`; overlapping flows (27, 40 in part) are also what
-`tests/property/test_programs.py` is about.
+Those of tunnels, connections and overlaps are in `test_traps_of_actions`; `tests/property/test_programs.py` is about
+overlapping flows (27, 40 in part), too.
 """
 
 from __future__ import annotations

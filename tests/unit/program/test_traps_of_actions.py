@@ -51,9 +51,7 @@ _INNER = "recirc_id(0),in_port(1),eth(src=02:00:00:00:00:0a,dst=02:00:00:00:00:0
         ("tunnel(tun_id=0x7,ipv6_src=fc00::1,ipv6_dst=fc00::2,ttl=64,flags(key))", "ipv6_src=ffff:", ",src="),
     ],
 )
-def test_16_of_a_tunnel_s_two_families_the_mask_names_the_one_that_is_there(
-    outer: str, matched: str, left: str
-) -> None:
+def test_16_of_a_tunnel_s_families_the_mask_names_the_one_that_is_there(outer: str, matched: str, left: str) -> None:
     mask = str(mask_of(f"{_INNER},{outer}", lambda packet: output(1) if packet.tunnel.src.value else drop()))
     assert matched in mask
     assert left not in mask
