@@ -12,6 +12,10 @@ from dpif.packet import build
 from dpif.packet.addresses import BROADCAST
 from dpif.packet.headers import Arp, Ethernet, Icmp, Ipv4
 from dpif.program.testing import Playground
+from dpif.testing.netns import CommandFailed, Host
+from dpif.testing.traffic import ping, send_tcp
+
+from .world import World, reaches
 
 HOSTS = {"h1": "02:00:00:00:01:05", "h2": "02:00:00:00:02:05", "h3": "02:00:00:00:03:05"}
 GATES = {"h1": "02:00:00:00:01:01", "h2": "02:00:00:00:02:01", "h3": "02:00:00:00:03:01"}
@@ -62,20 +66,18 @@ def test_one_flow_does_for_all_that_is_behind_a_gateway(router: ModuleType, net:
         assert set(net.send("h1", udp(f"198.51.100.{last}"))) == {"h2"}
     (match,) = net.flows()
     assert match == (
-        "recirc_id(0),in_port(h1),eth(dst=02:00:00:00:01:01),eth_type(0x0800),"
-        "ipv4(dst=198.51.100.0/255.255.255.0,ttl=64)"
+        "in_port(h1),eth(dst=02:00:00:00:01:01),eth_type(0x0800),ipv4(dst=198.51.100.0/255.255.255.0,ttl=64)"
     )
+    assert net.masks() == {"eth(dst),eth_type,ipv4(dst/24,ttl)"}
 
 
 def test_a_longer_prefix_takes_its_part_at_once(router: ModuleType, net: Playground) -> None:
     router.routes["198.51.100.0/24"] = "h2", router.ip_interface("10.0.2.5").ip
     assert set(net.send("h1", udp("198.51.100.200"))) == {"h2"}
     router.routes["198.51.100.128/25"] = "h3", router.ip_interface("10.0.3.5").ip
-    net.settle()
     assert set(net.send("h1", udp("198.51.100.200"))) == {"h3"}
     assert set(net.send("h1", udp("198.51.100.1"))) == {"h2"}
     del router.routes[ip_network("198.51.100.128/25")]
-    net.settle()
     assert set(net.send("h1", udp("198.51.100.200"))) == {"h2"}
 
 
@@ -109,3 +111,38 @@ def test_it_answers_pings(net: Playground) -> None:
     ]
     assert (Icmp.read(packet, 34).type, Icmp.read(packet, 34).seq) == (0, 7)
     assert not net.send("h1", udp("10.0.1.1"))
+
+
+# With hosts
+
+
+@pytest.fixture
+def subnets(router: ModuleType, world: World) -> Iterator[list[Host]]:
+    """Hosts in three subnets; the last one's link takes packets of 1400 bytes at most."""
+    hosts = [world.host(f"10.0.{number}.5/24", f"10.0.{number}.1") for number in (1, 2, 3)]
+    for number, (host, mac) in enumerate(zip(hosts, GATES.values(), strict=True), 1):
+        router.add_interface(host.port, mac, f"10.0.{number}.1/24", 1400 if number == 3 else 1500)
+    with world.running(router.program):
+        yield hosts
+
+
+def test_hosts_of_all_subnets_reach_each_other_and_the_router(subnets: list[Host]) -> None:
+    first, second, third = subnets
+    assert reaches(first, second)
+    assert ping(first, second, count=20) == (20, 20)
+    assert ping(second, first._replace(address="10.0.2.1")) == (3, 3)
+    assert send_tcp(second, first, 200_000)
+    assert reaches(first, third)
+    assert send_tcp(first, third, 200_000), "who is told of the lower MTU sends less at a time"
+
+
+def test_a_host_is_told_what_is_wrong(subnets: list[Host]) -> None:
+    first, _, third = subnets
+    assert reaches(first, third)
+    for words, said in (
+        (("-t", "1", third.address), "From 10.0.1.1 .*Time to live exceeded"),
+        (("-M", "do", "-s", "1373", third.address), r"From 10.0.1.1 .*Frag needed and DF set \(mtu = 1400\)"),
+        (("203.0.113.1",), "From 10.0.1.1 .*Destination Net Unreachable"),
+    ):
+        with pytest.raises(CommandFailed, match=said):
+            first.namespace.run("ping", "-c", "1", *words)

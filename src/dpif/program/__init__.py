@@ -30,8 +30,9 @@ Matched in any case are the input port, the recirculation id and whether there a
 
 **Rooms.** `layout` knows where fields stand in a key; `trace` is what one run read; `values`, `headers`, `packet` are
 what the function sees; `decision` is what it returns; `tables`, `lpm`, `persist` what it remembers; `contexts` which
-function goes on after another look-up; `decide` makes one run of it. `flow` has the flows and what they hang on,
-`keeper` keeps them in line with the tables, `runner` is the loop, `checks` finds functions that are none.
+function goes on after another look-up; `meters` what limits rates, `shares` who of several has which part; `decide`
+makes one run of it. `flow` has the flows and what they hang on, `keeper` keeps them in line with the tables, `runner`
+is the loop, `checks` finds functions that are none; `width` and `explain` show people what a flow matches, and why.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         output,
         recirculate,
         select,
+        tunnel,
     )
     from dpif.program.errors import ProgramError
     from dpif.program.layout import PortNumber
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from dpif.program.packet import Packet
     from dpif.program.program import Program
     from dpif.program.runner import Runner
+    from dpif.program.shares import maglev
     from dpif.program.tables import Table
 
 __all__ = [
@@ -82,16 +85,18 @@ __all__ = [
     "ct_clear",
     "drop",
     "flood",
+    "maglev",
     "meter",
     "mirror",
     "output",
     "recirculate",
     "select",
+    "tunnel",
 ]
 
 _DECISIONS = (
     "Decision", "act", "check_pkt_len", "consume", "ct", "ct_clear", "drop", "flood", "meter", "mirror", "output",
-    "recirculate", "select",
+    "recirculate", "select", "tunnel",
 )  # fmt: skip
 
 __getattr__, __dir__ = lazy(
@@ -104,6 +109,7 @@ __getattr__, __dir__ = lazy(
         "Program": "program",
         **dict.fromkeys(("Counters", "Options"), "options"),
         "Runner": "runner",
+        "maglev": "shares",
         "PortNumber": "layout",
         "Table": "tables",
     },

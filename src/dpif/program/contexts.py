@@ -27,6 +27,9 @@ class Context(NamedTuple):
     function: Callable[..., Any]
     arguments: tuple[Hashable, ...]
 
+    def __str__(self) -> str:
+        return ",".join([self.function.__name__, *map(str, self.arguments)])
+
 
 class Contexts:
     """The continuations of one program."""

@@ -12,6 +12,7 @@ from dpif.odp.actions import Action, Actions, Output
 from dpif.odp.constants import ActionAttr
 from dpif.program.contexts import Contexts
 from dpif.program.decision import checked
+from dpif.program.errors import ProgramError
 from dpif.program.flow import Shape
 from dpif.program.packet import Packet
 from dpif.program.tables import plain
@@ -113,6 +114,13 @@ class Decider:
         assert trace is not None
         in_port = trace.layout.places["in_port"].number(trace.key)
         return sorted([number for number in self.program.ports if number != in_port])
+
+    def track(self) -> None:
+        """Note that the packet is tracked: that it is IP is matched, as datapaths want it."""
+        trace = self._site.trace
+        assert trace is not None
+        if not (trace.ask("ipv4") or trace.ask("ipv6")):
+            raise ProgramError("only IP packets have connections: ask for packet.ip before ct(…)")
 
     def recirculation(self, then: Callable[..., Any], arguments: tuple[Hashable, ...]) -> int:
         """Return the id for packets that are to go on with `then`."""

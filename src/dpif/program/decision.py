@@ -13,11 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 
 from dpif._typing import TYPE_CHECKING, Any, Protocol, TypeAlias
-from dpif.odp.actions import Action, CheckPktLen, Ct, CtClear, Hash, Meter, Output, Recirc, parse_actions
+from dpif.odp.actions import Action, CheckPktLen, Ct, CtClear, Hash, Meter, Output, Recirc, Set, parse_actions
+from dpif.odp.model.key import FlowKey
+from dpif.odp.model.tunnel import Tunnel
 from dpif.program.errors import ProgramError
 from dpif.program.values import Value
 
 if TYPE_CHECKING:
+    from dpif.program.meters import ProgramMeter
     from dpif.program.packet import Packet
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "output",
     "recirculate",
     "select",
+    "tunnel",
 ]
 
 Port: TypeAlias = "int | str | Value"
@@ -50,6 +54,10 @@ class Site(Protocol):
 
     def other_ports(self) -> list[int]:
         """Return the numbers of all ports but that of the packet; the decision hangs on them."""
+        ...
+
+    def track(self) -> None:
+        """Note that the packet is tracked; raise `ProgramError` for one that can have no connection."""
         ...
 
     def recirculation(self, then: Continuation, arguments: tuple[Hashable, ...]) -> int:
@@ -144,8 +152,36 @@ def mirror(*ports: Port) -> Decision:
     return Decision(before=(step,))
 
 
-def meter(number: int) -> Decision:
-    """Let the packet pass a meter of the datapath (`Datapath.meters`), which may drop it; add what follows."""
+def tunnel(
+    port: Port, dst: Any, id: int | None = None, *, src: str | None = None, ttl: int = 64, **more: Any
+) -> Decision:
+    """Send the packet out of a tunnel port, to the tunnel's other end at `dst`; arguments as of `Packet.set_tunnel`.
+
+    Added to others, it makes of each a copy with an outer header of its own.
+    """
+    header = encapsulation(dst, id, src=src, ttl=ttl, **more)
+
+    def step(site: Site) -> list[Action]:
+        number = site.port(port)
+        return [] if number is None else [header, Output(number)]
+
+    return Decision((step,))
+
+
+def encapsulation(dst: Any, id: int | None = None, *, src: str | None = None, ttl: int = 64, **more: Any) -> Action:
+    """Return the action that says with what outer header a tunnel port is to send the packet."""
+    names = ("ipv6_src", "ipv6_dst") if ":" in str(dst) else ("src", "dst")
+    values = {"tun_id": None if id is None else int(id), names[0]: src, names[1]: str(dst)}
+    given = {name: value for name, value in values.items() if value is not None}
+    return Set(FlowKey(tunnel=Tunnel(**given, ttl=ttl, **more)))
+
+
+def meter(which: int | ProgramMeter) -> Decision:
+    """Let the packet pass a meter, which may drop it; add what follows.
+
+    It is one that `Program.meter` made, or the number of one of the datapath's (`Datapath.meters`).
+    """
+    number = which if isinstance(which, int) else which.number
     return Decision((lambda site: [Meter(number)],))
 
 
@@ -199,6 +235,7 @@ def ct(
     plain = _plain(arguments)
 
     def step(site: Site) -> list[Action]:
+        site.track()
         return [action] if then is None else [action, Recirc(site.recirculation(then, plain))]
 
     return Decision((step,))

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dpif._typing import Any
 from dpif.errors import DecodeError
 from dpif.netlink.attributes import walk
-from dpif.odp.constants import KeyAttr, TunnelKeyAttr
+from dpif.odp.constants import CtState, KeyAttr, TunnelKeyAttr
 from dpif.odp.model.attrs import AttrType, Scalar, Structure
 from dpif.odp.model.key import FlowKey, FlowMask
 from dpif.odp.model.kinds import U128, Kind, UInt
@@ -139,7 +139,14 @@ class Layout:
         self.fields = self.whole(*self.places)
         """The bits of all fields."""
         for name, place in self.places.items():
-            place.require(self.telling("tcp" if name == "tcp_flags" else name.partition(".")[0]))
+            place.require(self._needs(name))
+
+    def _needs(self, name: str) -> int:
+        """Return the bits that are matched wherever some of a field are."""
+        header = "tcp" if name == "tcp_flags" else name.partition(".")[0]
+        # A kernel that does not match the protocol of the original direction does not tell the rest of it either.
+        protocol = self.whole(f"{header}.proto") if header.startswith("ct_tuple") else 0
+        return self.telling(header) | protocol
 
     # -- what a key has ----------------------------------------------------------------------------------------
 
@@ -218,7 +225,12 @@ class Layout:
             return self.telling("icmpv6") | self.whole("icmpv6.type")
         if header == "tunnel":
             return self.extra("tunnel")
-        return self.eth_type() | self.whole("ct_state") if header.startswith("ct_tuple") else 0
+        return self.eth_type() | self._tracking() if header.startswith("ct_tuple") else 0
+
+    def _tracking(self) -> int:
+        """Return the bits that tell whether the packet has a connection: it was tracked, and found valid."""
+        place = self.places.get("ct_state")
+        return place.bits(CtState.TRACKED | CtState.INVALID) if place else 0
 
     def eth_type(self) -> int:
         """Return the bits that tell the EtherType of what is behind the tags, or that there is none."""

@@ -7,14 +7,16 @@ from dpif.errors import EncodeError
 from dpif.odp.actions import Action, PopVlan, PushVlan, Set, SetMasked
 from dpif.odp.model.key import FlowKey, FlowMask
 from dpif.odp.model.structs import Struct
-from dpif.odp.model.tunnel import Tunnel as TunnelKey
-from dpif.packet.constants import ETH_P_8021Q
+from dpif.packet.constants import ETH_P_8021Q, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
+from dpif.packet.layout import locate
 from dpif.program import headers
+from dpif.program.decision import encapsulation
 from dpif.program.errors import ProgramError
 from dpif.program.trace import Trace, WouldChange
 from dpif.program.values import Number, Value
 
 if TYPE_CHECKING:
+    from dpif.packet.layout import Layout
     from dpif.program.layout import Place
 
 __all__ = ["Packet", "VlanTag"]
@@ -203,17 +205,13 @@ class Packet:
     # -- where it is to go -------------------------------------------------------------------------------------
 
     def set_tunnel(
-        self, dst: str, id: int | None = None, *, src: str | None = None, ttl: int = 64, **more: Any
+        self, dst: Any, id: int | None = None, *, src: str | None = None, ttl: int = 64, **more: Any
     ) -> None:
-        """Say with what outer header a tunnel port is to send the packet; `more` are fields of `TunnelKey`.
+        """Say with what outer header a tunnel port is to send the packet; `more` are fields of `dpif.odp.Tunnel`.
 
         A `dst` that is an IPv6 address makes it an IPv6 tunnel.
         """
-        version = 6 if ":" in str(dst) else 4
-        names = {4: ("src", "dst"), 6: ("ipv6_src", "ipv6_dst")}[version]
-        values = dict(zip(names, (src, str(dst)), strict=True))
-        tunnel = TunnelKey(**{name: value for name, value in values.items() if value is not None}, ttl=ttl, **more)
-        self._do(Set(FlowKey(tunnel=tunnel if id is None else tunnel.replace(tun_id=int(id)))))
+        self._do(encapsulation(dst, id, src=src, ttl=ttl, **more))
 
     # -- the packet itself -------------------------------------------------------------------------------------
 
@@ -224,6 +222,14 @@ class Packet:
         if self._data is None:
             raise WouldChange
         return self._data
+
+    @property
+    def payload(self) -> bytes:
+        """What TCP, UDP or SCTP carries; empty where there is none of them. It is of the bytes, as `data`."""
+        data = self.data
+        at = locate(data)
+        size = _header_size(data, at)
+        return bytes(data[at.l4 + size : at.end]) if size else b""
 
     def __repr__(self) -> str:
         layout, key = self.trace.layout, self.trace.key
@@ -279,6 +285,13 @@ def _as(kind: type[V], value: Any) -> V:
     """Let a plain value stand for one that notes its use."""
     same: V = value
     return same
+
+
+def _header_size(data: bytes, at: Layout) -> int:
+    """Return the length of a transport header, 0 without one."""
+    if at.protocol == IPPROTO_TCP and at.l4:
+        return data[at.l4 + 12] >> 4 << 2
+    return {IPPROTO_UDP: 8, IPPROTO_SCTP: 12}.get(at.protocol, 0) if at.l4 else 0
 
 
 def _set(attr: str, values: dict[str, Any]) -> Action:

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterable
 
 from dpif._typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from dpif.program.errors import ProgramError
 from dpif.program.lpm import LpmTable
+from dpif.program.meters import ProgramMeter
 from dpif.program.tables import Site, Table
 
 if TYPE_CHECKING:
     from dpif.client import Datapath
+    from dpif.client.meters import Unit
     from dpif.program.options import Counters, Options
 
 __all__ = ["Program", "Timer"]
@@ -40,6 +43,7 @@ class Program:
         """The names of the datapath's ports, by number. A read of it makes the decision hang on what was read."""
         self.port_numbers: Table[str, int] = Table(self.site, "port_numbers")
         """The same, the other way round."""
+        self.meters: list[ProgramMeter] = []
         self.timers: list[Timer] = []
         self.added: list[Callable[[int, str], Any]] = []
         self.removed: list[Callable[[int, str], Any]] = []
@@ -90,6 +94,22 @@ class Program:
         if not isinstance(table, LpmTable):
             raise TypeError(f"the table {name} is there already, and no table of networks")
         return table
+
+    def meter(self, rate: int, unit: Unit = "kbps", *, burst: int | None = None) -> ProgramMeter:
+        """Return a new meter, for `meter` to let packets pass: what exceeds `rate` is dropped.
+
+        `rate` is in kilobits or packets (``"pktps"``) per second; `burst`, in kilobits or packets, is how much may
+        come at once, by default as much as in a second.
+        """
+        if self.site.trace is not None:
+            raise ProgramError(
+                "make meters outside of the function, and keep them in a table: each call makes one more"
+            )
+        with self.site.lock:
+            made = ProgramMeter(len(self.meters) + 1, rate, unit, burst)
+            self.meters = [*self.meters, made]
+        self.site.bell()
+        return made
 
     def every(self, seconds: float) -> Callable[[F], F]:
         """Call the function that follows every so many seconds, between packets; it may change tables."""

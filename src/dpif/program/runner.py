@@ -26,6 +26,7 @@ from dpif.program.flow import NOTHING
 from dpif.program.keeper import Keeper
 from dpif.program.layout import layout_of
 from dpif.program.loop import Bell, on_signals
+from dpif.program.meters import MeterKeeper
 from dpif.program.options import Counters, Counts, Options
 from dpif.program.program import Program
 from dpif.program.trace import WouldChange
@@ -66,6 +67,7 @@ class Runner:
         self._counts = Counts()
         self.keeper = Keeper(self.decider, self.options, self._counts, self._report)
         self._checker = Checker(self.decider, self.options, self._counts)
+        self._meters = MeterKeeper(datapath.meters)
         self._sends: list[Operation] = []
         self._added: list[str] = []
         now = self._site.clock()
@@ -100,6 +102,7 @@ class Runner:
             self._watch = stack.enter_context(self.datapath.ports.watch())
             self._upcalls = stack.enter_context(self.datapath.upcalls(action=False, dispatch=PER_VPORT))
             self._bell = stack.enter_context(Bell())
+            self._meters.bring(self.program.meters)
             for number, port in self._watch.ports.items():
                 self._add_port(number, port.name)
             self.keeper.adopt(self.datapath)
@@ -132,6 +135,7 @@ class Runner:
         self.keeper.remove_all("the program ended")
         removals, _ = self.keeper.changes()
         self.datapath.operate(removals)
+        self._meters.bring(())
 
     def attach(self, devices: Devices) -> list[Port]:
         """Make network devices ports of the datapath, as `ports` at the start; return them.
@@ -334,6 +338,8 @@ class Runner:
 
     def _carry_out(self) -> None:
         """Take back what is stale, write what is new, send what waits, in one batch."""
+        if self._meters.differs(self.program.meters):
+            self._meters.bring(self.program.meters)
         self.keeper.revise()
         removals, unwritten = self.keeper.changes()
         sends, self._sends = self._sends, []

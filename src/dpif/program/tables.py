@@ -64,10 +64,12 @@ class Entry(Generic[V]):
 
 
 def plain(value: Any) -> Any:
-    """Return a field's natural value, which reads it whole; anything else as it is."""
+    """Return a field's natural value, which reads it whole, also of those in a tuple; anything else as it is."""
     if isinstance(value, Value):
         return value.value
-    return tuple([plain(part) for part in value]) if isinstance(value, tuple) else value
+    if type(value) is tuple:
+        return tuple([plain(part) for part in value])
+    return value._make(map(plain, value)) if isinstance(value, tuple) and hasattr(value, "_make") else value
 
 
 class Table(Generic[K, V]):

@@ -8,17 +8,21 @@
         with Playground(switch.program, ["h1", "h2", "h3"]) as net:
             assert set(net.send("h1", frame)) == {"h2", "h3"}
             assert set(net.send("h2", reply)) == {"h1"}
-            assert net.masks() == {"recirc_id(0),in_port(0xffffffff),eth(src=ff:…,dst=ff:…)"}
+            assert net.masks() == {"eth(src,dst)"}
             net.sleep(300)                       # no second passes
             assert len(switch.macs) == 0
 
-The datapath is one in user space, private to the test; what the kernel's does with the same flows is the same.
+The datapath is one in user space, private to the test; what the kernel's does with the same flows is the same. Its
+clock is the program's, so that `Playground.sleep` lets connections end and meters fill, too. Before a packet is sent
+or flows are shown, what the test changed in tables has come to its flows.
 A program belongs to one playground at a time. Its tables are afterwards as they were before.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from random import Random
 
 from dpif._typing import Self
 from dpif._userspace import Userspace
@@ -27,11 +31,13 @@ from dpif.odp.model.key import format_key
 from dpif.program.options import Counters, Options
 from dpif.program.program import Program
 from dpif.program.runner import Runner
+from dpif.program.width import width_of
 
 __all__ = ["Playground"]
 
 _TURNS = 1000
 """A program that is not done after so many turns never will be."""
+_RECIRCULATION = re.compile(r"\b(recirc|recirc_id)\((0x[0-9a-f]+|\d+)\)")
 
 
 class Playground:
@@ -43,7 +49,7 @@ class Playground:
         self._clock = program.site.clock
         program.site.clock = lambda: self.now
         self._before = {name: dict(table.items()) for name, table in program.tables.items()}
-        self._userspace = Userspace()
+        self._userspace = Userspace(lambda: self.now, Random(0))
         self.datapath = self._userspace.open("br0", create=True)
         self.devices = {name: self._userspace.device(name) for name in ports}
         self.reports: list[str] = []
@@ -75,6 +81,7 @@ class Playground:
 
     def send(self, port: str, *packets: bytes) -> dict[str, list[bytes]]:
         """Send packets into a port, and let the program do what it does; return what came out, by port."""
+        self.settle()
         self.devices[port].send_many(packets)
         self.settle()
         return self.received()
@@ -119,20 +126,32 @@ class Playground:
     # -- what there is -----------------------------------------------------------------------------------------
 
     def flows(self) -> dict[str, str]:
-        """Return the flows as texts: from matches to actions, with the names of ports."""
+        """Return the flows as texts: from matches to actions, with the names of ports.
+
+        A recirculation id is shown as the function that goes on, ``recirc_id(tracked)``, with its arguments, and that
+        of packets which come from a port not at all.
+        """
+        self.settle()
         names: Mapping[int, str] = {number: name for name, number in self.program.port_numbers.items()}
         return {self._match(flow, names): self._actions(flow, names) for flow in self.datapath.flows}
 
     def _match(self, flow: Flow, names: Mapping[int, str]) -> str:
         assert flow.key is not None
-        return format_key(flow.key, flow.mask, port_names=names)
+        text = format_key(flow.key, flow.mask, port_names=names)
+        return _RECIRCULATION.sub(self._continuation, text.removeprefix("recirc_id(0),"))
 
     def _actions(self, flow: Flow, names: Mapping[int, str]) -> str:
-        return "drop" if not flow.actions else flow.actions.format(port_names=names)
+        text = flow.actions.format(port_names=names) if flow.actions else "drop"
+        return _RECIRCULATION.sub(self._continuation, text)
+
+    def _continuation(self, found: re.Match[str]) -> str:
+        context = self.runner.decider.contexts.get(int(found[2], 0))
+        return found[0] if context is None else f"{found[1]}({context})"
 
     def masks(self) -> set[str]:
-        """Return the masks of all flows as texts."""
-        return {str(flow.mask) for flow in self.datapath.flows}
+        """Return the masks of all flows in short, ``eth(dst),ipv4(dst/24)``; see `dpif.program.width`."""
+        self.settle()
+        return {width_of(flow.layout, flow.mask) for flow in self.runner.keeper.flows}
 
     @property
     def counters(self) -> Counters:

@@ -297,6 +297,14 @@ def _by_hash(packet: Any) -> Any:
     return output("h2") if packet.dp_hash & 1 == 0 else output("h3")
 
 
+def test_19_tracking_a_connection_matches_that_the_packet_is_ip() -> None:
+    with playing(lambda packet: ct(then=_tracked)) as net:
+        assert set(net.send("h1", tcp(flags=2))) == {"h2"}
+        assert not net.counters.refused
+        assert not net.send("h1", build.ethernet(A, B, build.arp_request(A, "10.0.0.1", "10.0.0.2")))
+        assert "only IP packets have connections" in net.reports[0]
+
+
 def test_23_a_zone_that_comes_from_a_field_is_matched() -> None:
     def function(packet: Any) -> Any:
         return ct(zone=packet.ipv4.tos, then=_tracked)
@@ -309,6 +317,25 @@ def test_23_a_zone_that_comes_from_a_field_is_matched() -> None:
 
 def _tracked(packet: Any) -> Any:
     return output("h2") if packet.ct.state.trk else drop()
+
+
+def test_24_the_original_direction_is_there_for_who_has_a_connection_and_reads_no_more() -> None:
+    with playing(lambda packet: ct(then=_begun)) as net:
+        assert set(net.send("h1", tcp(flags=2))) == {"h2"}
+        assert set(net.send("h1", tcp(flags=2))) == {"h2"}, "of a state that nobody read"
+        invalid = build.ethernet(A, B, build.ip("10.0.0.1", "10.0.0.2", 6, bytes(3)))
+        assert set(net.send("h1", invalid)) == {"h3"}
+        assert sum("ct_tuple4(proto=6,tp_dst=80)" in match for match in net.flows()) == 1
+        assert net.masks() == {
+            "eth_type",
+            "ct_state(inv|trk),ct_tuple4(tp_dst,proto),eth_type",
+            "ct_state(inv|trk),eth_type",
+        }
+
+
+def _begun(packet: Any) -> Any:
+    begun = packet.ct.orig
+    return output("h3") if begun is None or begun.tp_dst != 80 else ct(commit=True) + output("h2")
 
 
 # D. Installing and changing
