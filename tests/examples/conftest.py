@@ -1,9 +1,10 @@
-"""What the tests of the examples share: loading one anew, so that no test sees what another did to it."""
+"""What the tests of the examples share: loading one anew, and hosts for it on either datapath."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
@@ -11,16 +12,33 @@ import pytest
 
 from dpif.program.load import load
 
+from .world import KERNEL, USERSPACE, World
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def example() -> Callable[[str], ModuleType]:
-    """Load an example by its name; return its module."""
+def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Load an example by its name, so that no test sees what another did to it; return its module."""
 
     def module(name: str) -> ModuleType:
         path = EXAMPLES / f"{name}.py"
         assert len(path.read_text().splitlines()) < 60
+        for other in EXAMPLES.glob("*.py"):
+            monkeypatch.delitem(sys.modules, other.stem, raising=False)  # which one may have imported
         return sys.modules[load(str(path)).function.__module__]
 
     return module
+
+
+BOTH_DATAPATHS = [
+    pytest.param(KERNEL, marks=pytest.mark.kernel),
+    pytest.param(USERSPACE, marks=pytest.mark.root),
+]
+
+
+@pytest.fixture(params=BOTH_DATAPATHS)
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A datapath for real hosts: once the kernel's, once the one in user space."""
+    with ExitStack() as stack:
+        yield World(stack, request.param)
