@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import select
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 
 from dpif._typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -29,6 +28,7 @@ from dpif.program.loop import Bell, on_signals
 from dpif.program.meters import MeterKeeper
 from dpif.program.options import Counters, Counts, Options
 from dpif.program.program import Program
+from dpif.program.reports import Reports
 from dpif.program.trace import WouldChange
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Runner:
     itself (`Keeper.adopt`). `ports` are attached before, names of devices or a mapping from them to the settings that
     `Ports.add` takes. A context manager; leaving it removes its flows and the ports that it attached. `step` or `run`
     do the work.
-    ``errors`` has what the function raised: one text for each line of source.
+    ``errors`` has what the function raised, one text for each line of source, and what the datapath refused.
     """
 
     def __init__(
@@ -62,10 +62,11 @@ class Runner:
         self.datapath = datapath
         self.options = options or Options()
         self.decider = Decider(program)
-        self.errors: dict[tuple[str, int], str] = {}
         self._site = program.site
         self._counts = Counts()
-        self.keeper = Keeper(self.decider, self.options, self._counts, self._report)
+        self._reports = Reports(self.options.report)
+        self.errors = self._reports.told
+        self.keeper = Keeper(self.decider, self.options, self._counts, self._reports.error)
         self._checker = Checker(self.decider, self.options, self._counts)
         self._meters = MeterKeeper(datapath.meters)
         self._sends: list[Operation] = []
@@ -242,15 +243,7 @@ class Runner:
         try:
             function(*arguments)
         except Exception as error:
-            self._report(error)
-
-    def _report(self, error: Exception) -> None:
-        """Tell of an error, once for each line of source."""
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = (last.filename, last.lineno or 0)
-        if place not in self.errors:
-            self.errors[place] = "".join(traceback.format_exception(error))
-            self.options.report(self.errors[place])
+            self._reports.error(error)
 
     # -- ports -------------------------------------------------------------------------------------------------
 
@@ -329,7 +322,7 @@ class Runner:
     def _failed(self, error: Exception) -> Outcome:
         """Drop what made the function fail, for a moment: the mask of the failed run says what is like it."""
         self._counts.failed += 1
-        self._report(error)
+        self._reports.error(error)
         trace = error.__dict__["dpif_trace"]
         shape = NOTHING._replace(deps=tuple(trace.deps), hard=_ERROR_SECONDS)
         return Outcome(trace, shape, cached=not trace.uncached)
@@ -347,6 +340,8 @@ class Runner:
         if not todo:
             return
         results = self.datapath.operate(todo)
+        if not results.is_silent:
+            self._reports.refusals(results)
         for flow, result in zip(unwritten, results[len(removals) : len(removals) + len(unwritten)], strict=True):
             self.keeper.written(flow, result.ok)
 

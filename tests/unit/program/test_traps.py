@@ -20,6 +20,7 @@ from dpif.program import (
     Options,
     Program,
     ProgramError,
+    act,
     check_pkt_len,
     consume,
     ct,
@@ -513,6 +514,15 @@ def test_an_unknown_decision_is_said() -> None:
     with playing(lambda packet: 2) as net:
         net.send("h1", udp())
         assert "expected a decision such as output(1)" in net.reports[0]
+
+
+def test_what_the_datapath_refuses_is_said_once() -> None:
+    with playing(lambda packet: act("set(tcp(dst=1)),2")) as net:
+        for _ in range(3):
+            assert not net.send("h1", udp())
+        told = "the datapath refuses what the function decided: {} a flow: Invalid argument: set(tcp(...)) needs"
+        assert [text for text in net.reports if text.startswith(told.format("putting"))] == net.reports[:1]
+        assert len(net.reports) == 2, "of the flow, and of the packet"
 
 
 def test_what_no_datapath_sets_is_said() -> None:
