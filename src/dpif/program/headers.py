@@ -1,8 +1,8 @@
 """The headers of a packet as a program sees them: a view for each, whose fields are values that note their use.
 
-Reading a field gives a `Value`, or the plain value that the program wrote before. Writing one, ``packet.ipv4.ttl -=
-1``, puts a ``set(…)`` in front of where the packet goes; it is put there whatever the old value was, so the old one
-need not be matched.
+Reading a field gives a `Value`, which notes nothing where the program wrote it before. Writing one,
+``packet.ipv4.ttl -= 1``, puts a ``set(…)`` in front of where the packet goes; it is put there whatever the old value
+was, so the old one need not be matched.
 """
 
 from __future__ import annotations

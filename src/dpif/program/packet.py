@@ -12,7 +12,7 @@ from dpif.packet.layout import locate
 from dpif.program import headers
 from dpif.program.decision import encapsulation
 from dpif.program.errors import ProgramError
-from dpif.program.trace import Trace, WouldChange
+from dpif.program.trace import Trace, WouldChange, Written
 from dpif.program.values import Number, Value
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Packet:
         self._data = data
         self._ops: list[Action] = []
         self._sets: dict[str, dict[str, Any]] = {}
-        self._written: dict[str, Any] = {}
+        self._written: dict[str, Written] = {}
         self._tags: list[str | tuple[int, int, int]] | None = None
 
     # -- metadata ----------------------------------------------------------------------------------------------
@@ -239,10 +239,10 @@ class Packet:
     # -- for the views -----------------------------------------------------------------------------------------
 
     def field(self, name: str, kind: type[V]) -> V:
-        """Return a field: the value that was written, else one that notes its use."""
-        if self._written and name in self._written:
-            return _as(kind, self._written[name])
+        """Return a field, whose value notes its use unless it was written before."""
         place = self.trace.layout.places.get(name)
+        if self._written and name in self._written and place is not None:
+            return kind(self._written[name], place)
         if place is None:
             return _as(kind, 0)  # a datapath without this feature: no connection has a zone, and so on
         return kind(self.trace, place)
@@ -263,9 +263,9 @@ class Packet:
         except EncodeError as error:
             raise ProgramError(f"{name}: {error.reason}") from None
         self.trace.mask |= place.needs
-        self._written[name] = place.value(number)
+        self._written[name] = Written(place.bits(number))
         attr, _, field = name.partition(".")
-        self._sets.setdefault(attr, {})[field] = self._written[name]
+        self._sets.setdefault(attr, {})[field] = place.value(number)
 
     def _do(self, action: Action) -> None:
         self._flush()

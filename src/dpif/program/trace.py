@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dpif.program.layout import Layout, Place
 
-__all__ = ["Note", "Trace", "WouldChange"]
+__all__ = ["Note", "Trace", "WouldChange", "Written"]
 
 _PASSED_OVER = (str(Path(__file__).parent), ipaddress.__file__)
 """Files whose lines nobody asks for: a read is noted where the program's own source made it."""
@@ -114,3 +114,17 @@ class Trace:
 def shown(key: Any) -> str:
     """Return the key of an entry as people write it."""
     return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+class Written:
+    """What a function wrote into a packet, in the place of a trace: who reads it reads nothing of the packet."""
+
+    __slots__ = ("key",)
+    mask = -1
+    """All of it is known."""
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+
+    def mark(self, place: Place, ones: int) -> None:
+        """Note nothing."""

@@ -20,7 +20,7 @@ from dpif.odp.model.kinds import Flags, Ipv4Kind, Ipv6Kind, Kind, MacKind
 
 if TYPE_CHECKING:
     from dpif.program.layout import Place
-    from dpif.program.trace import Trace
+    from dpif.program.trace import Trace, Written
 
 __all__ = ["Address", "FlagsValue", "MacValue", "Number", "Value", "value_class"]
 
@@ -35,7 +35,7 @@ class Value:
 
     __slots__ = ("_ones", "_place", "_trace")
 
-    def __init__(self, trace: Trace, place: Place, ones: int = -1) -> None:
+    def __init__(self, trace: Trace | Written, place: Place, ones: int = -1) -> None:
         self._trace = trace
         self._place = place
         self._ones = place.ones if ones < 0 else ones

@@ -185,7 +185,11 @@ class _Header:
     def __init__(self, value: Any) -> None:
         for field in type(value).FIELDS:
             plain = getattr(value, field.name)
-            setattr(self, field.name, _Text(plain) if hasattr(plain, "is_multicast") else plain)
+            self.__dict__[field.name] = _Text(plain) if hasattr(plain, "is_multicast") else plain
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = self.__dict__.get(name)
+        self.__dict__[name] = _Text(type(before.value)(value)) if isinstance(before, _Text) else value
 
 
 class _Flags:

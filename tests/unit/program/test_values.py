@@ -151,6 +151,25 @@ def test_addresses_of_stations() -> None:
     assert {Mac("02:00:00:00:00:02"): 7}[seen.eth.dst] == 7  # type: ignore[index]  # it hashes like the plain value
 
 
+def test_what_was_written_is_a_value_like_others_and_reads_nothing() -> None:
+    seen = packet()
+    assert seen.eth
+    seen.eth.dst = "01:80:c2:00:00:07"
+    header = ipv4(seen)
+    header.dst = "10.2.0.9"
+    header.ttl = 9
+    before = seen.trace.mask
+    assert seen.eth.dst == "01:80:c2:00:00:07"
+    assert seen.eth.dst.prefix(44) == 0x0180C2000000
+    assert seen.eth.dst.is_multicast
+    assert header.dst in ip_network("10.2.0.0/16")
+    assert header.dst == "10.2.0.9"
+    assert header.dst.value == IPv4Address("10.2.0.9")
+    assert header.ttl - 1 == 8
+    assert seen.trace.mask == before
+    assert not read(seen, "ipv4.dst")
+
+
 values = st.integers(0, 0xFFFF)
 
 
