@@ -295,6 +295,7 @@ TCP = {
 }
 VTAGS = {"vtag_orig": maybe(COUNT), "vtag_reply": maybe(COUNT)}
 CONNECTION = {
+    "match": TEXT,
     "protocol": TEXT,
     "orig": TUPLE,
     "reply": TUPLE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dpif.conntrack.constants import SctpState, TcpFlag
 from dpif.conntrack.entry import Counters, Entry, SctpInfo, TcpFlags, TcpInfo
+from dpif.conntrack.parse import format_match
 from dpif.conntrack.text import SHOWN_STATUS, flag_names, format_address, protocol_name, tcp_state
 from dpif.conntrack.tuples import Tuple
 
@@ -13,9 +14,11 @@ Data = dict[str, object]
 def entry_data(entry: Entry) -> Data:
     """Return all of an entry; what the kernel left out is None.
 
-    Times are in seconds: ``timeout`` from now, ``start`` and ``stop`` since 1970.
+    Times are in seconds: ``timeout`` from now, ``start`` and ``stop`` since 1970. ``match`` is what
+    ``flush-conntrack`` takes to delete this one.
     """
     return {
+        "match": format_match(entry.orig, entry.zone),
         "protocol": protocol_name(entry.orig.protocol),
         "orig": _tuple(entry.orig, entry.counters_orig),
         "reply": _tuple(entry.reply, entry.counters_reply),

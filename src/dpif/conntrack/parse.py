@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dpif._addresses import IPv4Address, IPv6Address
 from dpif._typing import Any, Final, NamedTuple
 from dpif.conntrack.match import Masked, Match, TuplePattern
-from dpif.conntrack.tuples import IPPROTO_ICMP, IPPROTO_ICMPV6
+from dpif.conntrack.tuples import IPPROTO_ICMP, IPPROTO_ICMPV6, Tuple
 from dpif.errors import ParseError
 
 _SEPARATOR: Final = re.compile(r"[,\s]++")
@@ -63,6 +63,16 @@ def parse_match(words: Sequence[str]) -> tuple[Match, int | None]:
         ),
         None if zone is None else parse_zone(zone),
     )
+
+
+def format_match(orig: Tuple, zone: int) -> str:
+    """Return the words that mean a connection: `parse_match` reads them, and ``flush-conntrack`` takes them."""
+    fields = [
+        f"{key}={getattr(orig, field.name)}"
+        for key, field in _FIELDS.items()
+        if field.version in (0, orig.src.version) and getattr(orig, field.name) is not None
+    ]
+    return f"zone={zone} {','.join(fields)}"
 
 
 def parse_zone(text: str) -> int:

@@ -33,6 +33,7 @@ def test_a_tcp_connection() -> None:
     told = entry_data(entry)
     assert json.loads(json.dumps(told)) == told
     assert told == {
+        "match": "zone=3 ct_nw_src=10.0.0.1,ct_nw_dst=10.0.0.2,ct_nw_proto=6,ct_tp_src=1000,ct_tp_dst=80",
         "protocol": "tcp",
         "orig": {
             "src": "10.0.0.1",

@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpif.conntrack.match import Masked, Match, TuplePattern
-from dpif.conntrack.parse import parse_match, parse_zone
+from dpif.conntrack.parse import format_match, parse_match, parse_zone
+from dpif.conntrack.tuples import Tuple
 from dpif.errors import ParseError
 
 ALL = (1 << 32) - 1
+A, B = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
+A6, B6 = IPv6Address("fc00::1"), IPv6Address("fc00::2")
 
 
 @pytest.mark.parametrize(
@@ -89,3 +92,25 @@ def test_zones() -> None:
 def test_any_words_are_a_match_or_refused(words: list[str]) -> None:
     with contextlib.suppress(ParseError):  # any other error is a failure
         parse_match(words)
+
+
+@pytest.mark.parametrize(
+    ("tuple_", "words"),
+    [
+        (
+            Tuple(A, B, 6, 1000, 80),
+            "zone=5 ct_nw_src=10.0.0.1,ct_nw_dst=10.0.0.2,ct_nw_proto=6,ct_tp_src=1000,ct_tp_dst=80",
+        ),
+        (
+            Tuple(A, B, 1, icmp_id=7, icmp_type=8, icmp_code=0),
+            "zone=5 ct_nw_src=10.0.0.1,ct_nw_dst=10.0.0.2,ct_nw_proto=1,icmp_id=7,icmp_type=8,icmp_code=0",
+        ),
+        (Tuple(A6, B6, 47), "zone=5 ct_ipv6_src=fc00::1,ct_ipv6_dst=fc00::2,ct_nw_proto=47"),
+    ],
+)
+def test_a_connection_has_words_that_mean_it(tuple_: Tuple, words: str) -> None:
+    assert format_match(tuple_, 5) == words
+    match, zone = parse_match(words.split())
+    assert zone == 5
+    assert match.protocol == tuple_.protocol
+    assert match.orig == TuplePattern(tuple_.src, tuple_.dst, *tuple_[3:8])
