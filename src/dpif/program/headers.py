@@ -168,9 +168,9 @@ class Mpls(Header):
     """The outermost MPLS label."""
 
     __slots__ = ()
-    label = Field(Number)
-    tc = Field(Number)
-    ttl = Field(Number)
+    label = Field(Number, writable=True)
+    tc = Field(Number, writable=True)
+    ttl = Field(Number, writable=True)
     bos = Field(Number)
 
 

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from dpif._typing import TYPE_CHECKING, Any, TypeVar
 from dpif.errors import EncodeError
-from dpif.odp.actions import Action, PopVlan, PushVlan, Set, SetMasked
+from dpif.odp.actions import Action, PopMpls, PopVlan, PushMpls, PushVlan, Set, SetMasked
 from dpif.odp.model.key import FlowKey, FlowMask
+from dpif.odp.model.layers import Mpls
 from dpif.odp.model.structs import Struct
-from dpif.packet.constants import ETH_P_8021Q, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
+from dpif.packet.constants import (
+    ETH_P_8021Q,
+    ETH_P_ARP,
+    ETH_P_IP,
+    ETH_P_IPV6,
+    ETH_P_MPLS_UC,
+    ETH_P_RARP,
+    IPPROTO_SCTP,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    MPLS_ETHERTYPES,
+)
 from dpif.packet.layout import locate
 from dpif.program import headers
 from dpif.program.decision import encapsulation
 from dpif.program.errors import ProgramError
+from dpif.program.tags import VlanTag
 from dpif.program.trace import Trace, WouldChange, Written
 from dpif.program.values import Number, Value
 
 if TYPE_CHECKING:
     from dpif.packet.layout import Layout
-    from dpif.program.layout import Place
 
-__all__ = ["Packet", "VlanTag"]
+__all__ = ["Packet"]
 
 V = TypeVar("V", bound=Value)
+_BEFORE_MPLS = MPLS_ETHERTYPES | {ETH_P_IP, ETH_P_IPV6, ETH_P_ARP, ETH_P_RARP}
+"""What a kernel lets be behind a label that it puts on."""
 
 
 class Packet:
@@ -31,12 +45,13 @@ class Packet:
     what is not read stays wildcarded; see `dpif.program`.
     """
 
-    __slots__ = ("_data", "_ops", "_sets", "_tags", "_written", "trace")
+    __slots__ = ("_data", "_labels", "_ops", "_sets", "_tags", "_written", "trace")
 
     def __init__(self, trace: Trace, data: bytes | None = None) -> None:
         self.trace = trace
         self._data = data
         self._ops: list[Action] = []
+        self._labels = 0
         self._sets: dict[str, dict[str, Any]] = {}
         self._written: dict[str, Written] = {}
         self._tags: list[str | tuple[int, int, int]] | None = None
@@ -168,15 +183,16 @@ class Packet:
     @property
     def vlan(self) -> VlanTag | None:
         """The outermost VLAN tag, None without one. Whether there is one every flow matches in any case."""
-        tags = self._all_tags()
+        tags = self.tags()
         return VlanTag(self, 0) if tags else None
 
     @property
     def cvlan(self) -> VlanTag | None:
         """The tag behind the outermost one."""
-        return VlanTag(self, 1) if len(self._all_tags()) > 1 else None
+        return VlanTag(self, 1) if len(self.tags()) > 1 else None
 
-    def _all_tags(self) -> list[str | tuple[int, int, int]]:
+    def tags(self) -> list[str | tuple[int, int, int]]:
+        """Return the VLAN tags, outermost first: the names of those that came, VID, PCP and TPID of those put on."""
         if self._tags is None:
             layout, key = self.trace.layout, self.trace.key
             self._tags = [
@@ -192,15 +208,35 @@ class Packet:
         if not 0 <= vid < 4096 or not 0 <= pcp < 8:
             raise ProgramError(f"a VLAN id is below 4096 and a priority below 8, not {vid} and {pcp}")
         self._do(PushVlan(vid=vid, pcp=pcp, tpid=tpid))
-        self._all_tags().insert(0, (vid, pcp, tpid))
+        self.tags().insert(0, (vid, pcp, tpid))
 
     def pop_vlan(self) -> None:
         """Take the outermost VLAN tag off."""
-        tags = self._all_tags()
+        tags = self.tags()
         if not tags:
             raise ProgramError("the packet has no VLAN tag to take off")
         self._do(PopVlan())
         del tags[0]
+
+    # -- MPLS labels -------------------------------------------------------------------------------------------
+
+    def push_mpls(self, label: int, *, tc: int = 0, ttl: int = 64) -> None:
+        """Put an MPLS label in front of what is behind the Ethernet header: IP, ARP, or a label."""
+        label, tc, ttl = int(label), int(tc), int(ttl)
+        if not 0 <= label < 1 << 20 or not 0 <= tc < 8 or not 0 <= ttl < 256:
+            raise ProgramError(f"a label has 20 bits, its class 3, its TTL 8: not {label}, {tc} and {ttl}")
+        if self.tags() or self.eth_type not in _BEFORE_MPLS:
+            raise ProgramError("MPLS labels are put before IP, ARP and labels, where there are no VLAN tags")
+        is_bottom = self.eth_type not in MPLS_ETHERTYPES and not self._labels
+        self._do(PushMpls(label=label, tc=tc, ttl=ttl, bos=int(is_bottom), eth_type=ETH_P_MPLS_UC))
+        self._labels += 1
+
+    def pop_mpls(self, ethertype: int = ETH_P_IP) -> None:
+        """Take the outermost MPLS label off; `ethertype` is what is behind it, and `recirculate` lets it be seen."""
+        if self.tags() or (self.mpls is None and not self._labels):
+            raise ProgramError("the packet has no MPLS label to take off, or VLAN tags before it")
+        self._do(PopMpls(eth_type=int(ethertype)))
+        self._labels -= 1
 
     # -- where it is to go -------------------------------------------------------------------------------------
 
@@ -298,59 +334,9 @@ def _set(attr: str, values: dict[str, Any]) -> Action:
     """Return what sets some fields of an attribute, or all of a scalar one."""
     if "" in values:
         return Set(FlowKey(**{attr: values[""]}))
+    if attr == "mpls":
+        ones = {field.name: field.kind.full for field in Mpls.FIELDS if field.name in values}
+        return SetMasked(FlowKey(mpls=Mpls(**values)), FlowMask(mpls=Mpls(**ones)))
     cls: type[Struct] = FlowKey.attr(attr).type.cls  # type: ignore[attr-defined]  # those with fields are structures
     mask = cls.of_raw(tuple([field.kind.full if field.name in values else field.kind.zero for field in cls.FIELDS]))
     return SetMasked(FlowKey(**{attr: cls(**values)}), FlowMask(**{attr: mask}))
-
-
-class VlanTag:
-    """A VLAN tag: ``vid``, ``pcp``, ``tpid``; setting one replaces the outermost tag."""
-
-    __slots__ = ("_at", "_packet")
-
-    def __init__(self, packet: Packet, at: int) -> None:
-        self._packet = packet
-        self._at = at
-
-    def _get(self, name: str, index: int) -> Any:
-        tag = self._packet._all_tags()[self._at]
-        if isinstance(tag, tuple):
-            return tag[index]
-        return Number(self._packet.trace, self._packet.trace.layout.places[f"{tag}.{name}"])
-
-    @property
-    def vid(self) -> Any:
-        """The VLAN id."""
-        return self._get("vid", 0)
-
-    @vid.setter
-    def vid(self, value: int) -> None:
-        self._replace(int(value), int(self.pcp))
-
-    @property
-    def pcp(self) -> Any:
-        """The priority."""
-        return self._get("pcp", 1)
-
-    @pcp.setter
-    def pcp(self, value: int) -> None:
-        self._replace(int(self.vid), int(value))
-
-    @property
-    def tpid(self) -> int:
-        """The EtherType that announces the tag; every flow matches it in any case."""
-        tag = self._packet._all_tags()[self._at]
-        if isinstance(tag, tuple):
-            return tag[2]
-        place: Place = self._packet.trace.layout.places["eth_type" if tag == "vlan" else "inner_eth_type"]
-        return place.number(self._packet.trace.key)
-
-    def _replace(self, vid: int, pcp: int) -> None:
-        if self._at:
-            raise ProgramError("only the outermost VLAN tag can be set; take it off first")
-        tpid = self.tpid
-        self._packet.pop_vlan()
-        self._packet.push_vlan(vid, pcp, tpid)
-
-    def __repr__(self) -> str:
-        return f"<VlanTag {self._at} of {self._packet!r}>"

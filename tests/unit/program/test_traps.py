@@ -579,6 +579,51 @@ def test_tags_are_pushed_popped_and_changed() -> None:
         assert not net.reports
 
 
+def test_labels_are_pushed_changed_and_popped() -> None:
+    def function(packet: Any) -> Any:
+        if packet.mpls is None:
+            packet.push_mpls(17, tc=3, ttl=9)
+        elif packet.mpls.label == 17:
+            packet.mpls.label = 18
+            packet.mpls.ttl -= 1
+        else:
+            packet.pop_mpls()
+            return recirculate(inside)
+        return output("h2")
+
+    def inside(packet: Any) -> Any:
+        return output("h2") if packet.ipv4 is not None and packet.udp.dst == 53 else drop()
+
+    plain = build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"x")
+    with playing(function) as net:
+        frame = build.ethernet(A, B, plain)
+        for label, tc, ttl in ((17, 3, 9), (18, 3, 8)):
+            ((frame,),) = net.send("h1", frame).values()
+            assert frame == build.ethernet(A, B, build.mpls(label, plain, tc=tc, ttl=ttl))
+        assert net.send("h1", frame) == {"h2": [build.ethernet(A, B, plain)]}
+        assert net.masks() == {
+            "eth_type",
+            "eth_type,mpls(label,ttl)",
+            "eth_type,mpls(label/0x11)",
+            "eth_type,ipv4(proto,frag),udp(dst)",
+        }
+        assert not net.reports
+        two = build.ethernet(A, B, build.vlan(5, plain))
+        assert not net.send("h1", two)
+        assert "where there are no VLAN tags" in net.reports[0]
+
+
+def test_labels_are_stacked() -> None:
+    def function(packet: Any) -> Any:
+        packet.push_mpls(1)
+        packet.push_mpls(2)
+        return output("h2")
+
+    plain = build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"x")
+    with playing(function) as net:
+        assert net.send("h1", udp()) == {"h2": [build.ethernet(A, B, build.mpls(2, build.mpls(1, plain)))]}
+
+
 def test_fragment_types_are_values() -> None:
     with playing(lambda packet: output("h2") if packet.ipv4.frag == FragType.NONE else drop()) as net:
         assert net.send("h1", udp())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from random import Random
 
 from dpif._typing import Any
@@ -12,7 +13,7 @@ from dpif.odp.kernel.rules import RuleBroken
 from dpif.odp.kernel.swkey import TUNNEL
 from dpif.odp.model.key import FlowKey, FlowMask
 from dpif.packet import build
-from dpif.program import Program, ct, drop, flood, output
+from dpif.program import Program, ct, drop, flood, output, recirculate
 from dpif.program.options import Options
 from dpif.program.runner import Runner
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, Host, two_ports
@@ -141,6 +142,35 @@ class Programs:
             settle(runner)
             assert runner.counters.upcalls == 0
         assert not list(dp.flows)
+
+    def test_labels_are_put_on_changed_and_taken_off(self, harness: Harness) -> None:
+        dp, first, second = two_ports(harness)
+        program = Program("labels")
+        plain = build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"data")
+
+        @program.forward
+        def switch(packet: Any) -> Any:
+            if packet.mpls is None:
+                packet.push_mpls(17, ttl=9)
+            elif packet.mpls.label == 17:
+                packet.mpls.label, packet.mpls.ttl = 18, packet.mpls.ttl - 1
+            else:
+                packet.pop_mpls()
+                return recirculate(behind)
+            return output(2)
+
+        def behind(packet: Any) -> Any:
+            return output(2) if packet.udp is not None and packet.udp.dst == 53 else drop()
+
+        steps = (plain, build.mpls(17, plain, ttl=9), build.mpls(18, plain, ttl=8), plain)
+        with Runner(program, dp) as runner:
+            for count, (layer, changed) in enumerate(itertools.pairwise(steps), 1):
+                for _ in range(2):
+                    first.send(build.ethernet(A, B, layer))
+                    settle(runner, count + (count == 3))
+                    assert second.recv() == build.ethernet(A, B, changed)
+            assert runner.counters.upcalls == 4
+            assert not runner.errors
 
     def test_a_header_that_is_written_leaves_changed(self, harness: Harness) -> None:
         dp, first, second = two_ports(harness)
