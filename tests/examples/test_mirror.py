@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from dpif.packet import build
+from dpif.packet.constants import ETH_P_IP
 from dpif.packet.headers import Icmp, Ipv4
 from dpif.program.testing import Playground
 from dpif.testing.traffic import ping
@@ -17,7 +18,6 @@ from dpif.testing.waiting import PATIENCE
 from .world import World
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
-ALL_PROTOCOLS = 3  # ETH_P_ALL
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def test_a_sensor_listens_to_pings(mirror: ModuleType, world: World) -> None:
     mirror.sensors[ids.port] = True
     with (
         world.running(mirror.program) as runner,
-        ids.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS)) as listener,
+        ids.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP)) as listener,
     ):
-        listener.bind(("eth0", ALL_PROTOCOLS))
+        listener.bind(("eth0", ETH_P_IP))
         listener.settimeout(PATIENCE)
         assert ping(first, second, count=10) == (10, 10)
         seen = [message(listener.recv(2048)) for _ in range(20)]
