@@ -21,22 +21,24 @@ SHARES = 256
 def balance(packet):
     """Answer for the service's address, have TCP tracked, and switch the rest."""
     stations[packet.eth.src] = packet.in_port
-    arp = packet.arp
-    if arp is not None and arp.op == constants.ARPOP_REQUEST and arp.tip == service["address"]:
-        reply = answer.arp(packet.data, service["mac"])
-        program.send(build.ethernet(service["mac"], arp.sha.value, reply), packet.in_port)
+    mac, arp = service.get("mac"), packet.arp
+    if arp is not None and arp.op == constants.ARPOP_REQUEST and arp.tip == service.get("address"):
+        program.send(build.ethernet(mac, arp.sha.value, answer.arp(packet.data, mac)), packet.in_port)
         return consume()
-    return ct(nat="", then=tracked) if packet.tcp is not None else deliver(packet)
+    return ct(nat="", then=tracked) if packet.ipv4 is not None and packet.tcp is not None else deliver(packet)
 
 
 def tracked(packet):
     """Send on what belongs to a connection, now that its addresses are those of its other end."""
-    if packet.eth.dst == service["mac"]:
-        if packet.ipv4.dst == service["address"]:
+    mac, address = service.get("mac"), service.get("address")
+    if packet.eth.dst == mac:
+        if packet.ipv4.dst == address:
             return select(chosen) if packet.ct.state.new else drop()
+        if packet.ipv4.dst not in servers:
+            return drop()
         packet.eth.dst = servers[packet.ipv4.dst]
-    elif packet.ipv4.src == service["address"]:
-        packet.eth.src = service["mac"]
+    elif packet.ipv4.src == address:
+        packet.eth.src = mac
     return deliver(packet)
 
 

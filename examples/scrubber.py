@@ -19,7 +19,7 @@ servers = program.table("servers")  # the names of ports behind which they are
 limits = program.lpm("limits")  # by network: a meter, as `program.meter(1000, "pktps")`
 genuine = program.table("genuine", idle=600)  # addresses that sent packets of their own
 
-SYN, ACK = 2, 16
+SYN_ACK = 0x12
 SECRET = token_bytes(16)
 
 
@@ -33,9 +33,9 @@ def protect(outer, inner):
 def scrub(packet):
     """Let pass what servers send; limit what is sent to them."""
     port = program.ports[packet.in_port]
-    out = other_ends[port]
-    if port in servers or packet.ipv4 is None:
-        return output(out)
+    out = other_ends.get(port)
+    if out is None or port in servers or packet.ipv4 is None:
+        return output(out) if out else drop()
     limit = limits.lookup(packet.ipv4.src)
     return meter(limit) + recirculate(admit, out) if limit else admit(packet, out)
 
@@ -51,7 +51,7 @@ def admit(packet, out):
     ends = f"{ip.src} {ip.dst} {tcp.src} {tcp.dst}".encode()
     number = int.from_bytes(blake2b(ends, key=SECRET, digest_size=4).digest())
     if tcp.flags.syn and not tcp.flags.ack:
-        reply = build.tcp(ip.dst.value, ip.src.value, int(tcp.dst), int(tcp.src), flags=SYN | ACK, ack=number)
+        reply = build.tcp(ip.dst.value, ip.src.value, int(tcp.dst), int(tcp.src), flags=SYN_ACK, ack=number)
         program.send(build.ethernet(packet.eth.dst.value, packet.eth.src.value, reply), packet.in_port)
     elif tcp.flags.rst and Tcp.read(packet.data, locate(packet.data).l4).seq == number:
         genuine[ip.src] = True
