@@ -11,7 +11,7 @@ from secrets import token_bytes
 from dpif.packet import build
 from dpif.packet.headers import Tcp
 from dpif.packet.layout import locate
-from dpif.program import Program, consume, meter, output, recirculate
+from dpif.program import Program, consume, drop, meter, output, recirculate
 
 program = Program("scrubber")
 other_ends = program.table("other_ends")  # by name of port: the name of the port at the other end of the wire
@@ -43,10 +43,7 @@ def scrub(packet):
 def admit(packet, out):
     """Let TCP in from genuine addresses alone."""
     ip, tcp = packet.ipv4, packet.tcp
-    if tcp is None:
-        return output(out)
-    genuine.touch(ip.src)
-    if ip.src in genuine:
+    if tcp is None or genuine.touch(ip.src):
         return output(out)
     ends = f"{ip.src} {ip.dst} {tcp.src} {tcp.dst}".encode()
     number = int.from_bytes(blake2b(ends, key=SECRET, digest_size=4).digest())

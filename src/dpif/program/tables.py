@@ -173,16 +173,18 @@ class Table(Generic[K, V]):
         trace.depend(self, key)
         trace.touched[self, key] = entry
 
-    def touch(self, key: K | Value) -> None:
-        """Keep an entry alive by the packets of this decision; nothing happens where there is none."""
+    def touch(self, key: K | Value) -> bool:
+        """Keep an entry alive by the packets of this decision; return whether there is one."""
         found = plain(key)
         with self._site.lock:
-            entry = self._look(found)
+            entry, trace = self._look(found), self._site.trace
             if entry is None:
-                return
-            entry.used = self._site.clock()
-            if self._site.trace is not None:
-                self._site.trace.touched[self, found] = entry
+                return False
+            if trace is not None:
+                trace.touched[self, found] = entry
+            if trace is None or trace.live:
+                entry.used = self._site.clock()
+            return True
 
     def __delitem__(self, key: K | Value) -> None:
         found = plain(key)

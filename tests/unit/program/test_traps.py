@@ -473,6 +473,20 @@ def test_38_deciding_again_learns_nothing() -> None:
         assert net.runner.keeper.deleted[-1].reason == "its packets would change a table"
 
 
+def test_38_deciding_again_keeps_nothing_alive() -> None:
+    program = Program()
+    guests = program.table("guests", idle=30)
+    program.forward(lambda packet: output("h2") if guests.touch(packet.eth.src) else drop())
+    with Playground(program, PORTS, Options(idle=1000)) as net:
+        assert not net.send("h1", udp())
+        guests[Mac(A)] = True
+        assert net.send("h1", udp())
+        net.sleep(20)
+        program.site.mark_stale(list(net.runner.keeper.flows))
+        net.sleep(11)
+        assert Mac(A) not in guests
+
+
 def test_39_what_names_a_port_goes_with_it() -> None:
     program = Program()
     macs = program.table("macs")
