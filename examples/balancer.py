@@ -23,7 +23,7 @@ def balance(packet):
     stations[packet.eth.src] = packet.in_port
     mac, arp = service.get("mac"), packet.arp
     if arp is not None and arp.op == constants.ARPOP_REQUEST and arp.tip == service.get("address"):
-        program.send(build.ethernet(mac, arp.sha.value, answer.arp(packet.data, mac)), packet.in_port)
+        program.send(build.ethernet(mac, arp.sha, answer.arp(packet.data, mac)), packet.in_port)
         return consume()
     return ct(nat="", then=tracked) if packet.ipv4 is not None and packet.tcp is not None else deliver(packet)
 

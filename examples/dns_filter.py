@@ -26,7 +26,7 @@ def dns_filter(packet):
         return switch(packet)
     reply = query[:2] + NO_SUCH_NAME.to_bytes(2) + bytes((0, 1, 0, 0, 0, 0, 0, 0)) + query[HEADER:end]
     datagram = answer.udp_reply(packet.data, reply)
-    program.send(build.ethernet(packet.eth.dst.value, packet.eth.src.value, datagram), packet.in_port)
+    program.send(build.ethernet(packet.eth.dst, packet.eth.src, datagram), packet.in_port)
     return consume()
 
 

@@ -26,7 +26,7 @@ def gateway(packet):
     """Answer ARP, and have what is to be sent on translated as its connection is."""
     mac, address, _, other, is_inside = sides.get(program.ports[packet.in_port], (None,) * 5)
     if packet.arp is not None and mac:
-        station = neighbours[packet.arp.sip] = packet.arp.sha.value
+        station = neighbours[packet.arp.sip] = packet.arp.sha
         if packet.arp.op == constants.ARPOP_REQUEST and packet.arp.tip == address:
             program.send(build.ethernet(mac, station, answer.arp(packet.data, mac)), packet.in_port)
         return consume()
@@ -36,7 +36,7 @@ def gateway(packet):
         return ct(nat="", then=tracked, arguments=(other, is_inside))
     error = answer.icmp_error(address, packet.data, constants.ICMP_TIME_EXCEEDED) if is_inside else None
     if error:
-        program.send(build.ethernet(mac, packet.eth.src.value, error), packet.in_port)
+        program.send(build.ethernet(mac, packet.eth.src, error), packet.in_port)
     return consume()
 
 
@@ -47,7 +47,7 @@ def tracked(packet, out, is_outgoing):
     if state.inv or (state.new and not ports):
         return drop()
     mac, address, hop, _, _ = sides[out]
-    hop = hop or packet.ipv4.dst.value
+    hop = hop or packet.ipv4.dst
     if hop not in neighbours:
         program.send(build.ethernet(mac, "ff:ff:ff:ff:ff:ff", build.arp_request(mac, address, hop)), out)
         return drop(hard=1)  # the reply changes the table, and this flow with it

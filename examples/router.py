@@ -23,9 +23,9 @@ def route(packet):
     """Send a packet on towards its destination, or answer it."""
     mac, address, _ = interfaces.get(program.ports[packet.in_port], (None, None, None))
     if packet.arp is not None and mac:
-        station = neighbours[packet.arp.sip] = packet.arp.sha.value
+        station = neighbours[packet.arp.sip] = packet.arp.sha
         if packet.arp.op == constants.ARPOP_REQUEST and packet.arp.tip == address:
-            reply = build.arp_reply(mac, address, station, packet.arp.sip.value)
+            reply = build.arp_reply(mac, address, station, packet.arp.sip)
             program.send(build.ethernet(mac, station, reply), packet.in_port)
         return consume()
     if packet.ipv4 is None or packet.eth.dst != mac:
@@ -39,7 +39,7 @@ def route(packet):
     if packet.ipv4.ttl <= 1:
         return answer_with(packet, constants.ICMP_TIME_EXCEEDED)
     mac, address, mtu = interfaces[out]
-    hop = gateway or packet.ipv4.dst.value
+    hop = gateway or packet.ipv4.dst
     if hop not in neighbours:
         program.send(build.ethernet(mac, "ff:ff:ff:ff:ff:ff", build.arp_request(mac, address, hop)), out)
         return drop(hard=1)  # the reply changes the table, and this flow with it
@@ -50,7 +50,7 @@ def route(packet):
 def answer_with(packet, kind, code=0, rest=0):
     """Send an ICMP message back, about this packet alone."""
     out, gateway = routes.lookup(packet.ipv4.src, (None, None))
-    station = neighbours.get(gateway or packet.ipv4.src.value)
+    station = neighbours.get(gateway or packet.ipv4.src)
     if station and out in interfaces:
         (mac, address, _), data = interfaces[out], packet.data
         message = answer.icmp_error(address, data, kind, code, rest=rest) if kind else answer.echo_reply(data)

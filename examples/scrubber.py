@@ -48,8 +48,8 @@ def admit(packet, out):
     ends = f"{ip.src} {ip.dst} {tcp.src} {tcp.dst}".encode()
     number = int.from_bytes(blake2b(ends, key=SECRET, digest_size=4).digest())
     if tcp.flags.syn and not tcp.flags.ack:
-        reply = build.tcp(ip.dst.value, ip.src.value, int(tcp.dst), int(tcp.src), flags=SYN_ACK, ack=number)
-        program.send(build.ethernet(packet.eth.dst.value, packet.eth.src.value, reply), packet.in_port)
+        reply = build.tcp(ip.dst, ip.src, tcp.dst, tcp.src, flags=SYN_ACK, ack=number)
+        program.send(build.ethernet(packet.eth.dst, packet.eth.src, reply), packet.in_port)
     elif tcp.flags.rst and Tcp.read(packet.data, locate(packet.data).l4).seq == number:
         genuine[ip.src] = True
     return consume()

@@ -14,7 +14,7 @@ def switch(packet):
     own = access.get(port)
     if (own is None) == (packet.vlan is None):
         return drop()  # no tags at access ports, and nothing else on trunks
-    vlan = own or packet.vlan.vid.value
+    vlan = own or packet.vlan.vid
     if not packet.eth.src.is_multicast:  # no station has a group address
         stations[vlan, packet.eth.src] = port
     at = None if packet.eth.dst.is_multicast else stations.get((vlan, packet.eth.dst))

@@ -19,7 +19,7 @@ def switch(packet):
     """Learn where a packet comes from, and send it where its station is, or to all of its network."""
     outer = packet.tunnel
     port = program.ports[packet.in_port]
-    network = networks.get(port) if outer is None else outer.id.value
+    network = networks.get(port) if outer is None else outer.id
     if network is None:
         return drop()
     stations[network, packet.eth.src] = port if outer is None else outer.src

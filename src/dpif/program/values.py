@@ -264,6 +264,9 @@ class MacValue(Value):
     def __bytes__(self) -> bytes:
         return bytes(self.value)
 
+    def __len__(self) -> int:
+        return 6  # with that, and its bytes, it is taken for a `Mac` wherever one is made of bytes
+
     @property
     def is_multicast(self) -> bool:
         """The group bit is set, which is all that is read; true of the broadcast address too."""

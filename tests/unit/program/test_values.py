@@ -151,6 +151,16 @@ def test_addresses_of_stations() -> None:
     assert {Mac("02:00:00:00:00:02"): 7}[seen.eth.dst] == 7  # type: ignore[index]  # it hashes like the plain value
 
 
+def test_packets_are_built_of_values() -> None:
+    seen: Any = packet()
+    segment = tcp(seen.ipv4.dst, seen.ipv4.src, seen.tcp.dst, seen.tcp.src, flags=0x12)
+    assert ethernet(seen.eth.dst, seen.eth.src, segment) == ethernet(
+        "02:00:00:00:00:02", "02:00:00:00:00:01", tcp("10.2.0.1", "10.1.2.3", 80, 1000, flags=0x12)
+    )
+    assert read(seen, "eth.dst") == (1 << 48) - 1
+    assert read(seen, "tcp.src") == 0xFFFF
+
+
 def test_what_was_written_is_a_value_like_others_and_reads_nothing() -> None:
     seen = packet()
     assert seen.eth
