@@ -6,7 +6,7 @@ ICMP errors find back to whom they concern: connection tracking translates what 
 from ipaddress import ip_address
 
 from dpif.packet import answer, build, constants
-from dpif.program import Program, consume, ct, drop, output
+from dpif.program import Program, consume, ct, dec_ttl, drop, output, recirculate
 
 program = Program("nat-gateway")
 sides = program.table("sides")  # by name of port: MAC, address, next hop, the port of the other side, is it inside?
@@ -14,11 +14,10 @@ blocks = program.lpm("blocks")  # by network of subscribers: the ports that are 
 neighbours = program.table("neighbours", idle=300)  # by address: MAC
 
 
-def join(inside, outside):
-    """Make a gateway of two ports, each given as port, MAC, address; what goes out has a next hop, too."""
-    (inner, *at_inner), (outer, *at_outer, hop) = inside, outside
-    sides[inner] = at_inner[0], ip_address(at_inner[1]), None, outer, True
-    sides[outer] = at_outer[0], ip_address(at_outer[1]), ip_address(hop), inner, False
+def join(inner, outer, inside, outside, hop):
+    """Make a gateway of two ports: `inside` and `outside` are MAC and address there, `hop` the next one outside."""
+    sides[inner] = inside[0], ip_address(inside[1]), None, outer, True
+    sides[outer] = outside[0], ip_address(outside[1]), ip_address(hop), inner, False
 
 
 @program.forward
@@ -32,18 +31,21 @@ def gateway(packet):
         return consume()
     if packet.ipv4 is None or packet.eth.dst != mac:
         return drop()
-    if packet.ipv4.ttl > 1:
-        return ct(nat="", then=tracked, arguments=(other, is_inside))
-    error = answer.icmp_error(address, packet.data, constants.ICMP_TIME_EXCEEDED) if is_inside else None
-    if error:
+    late = recirculate(too_old, mac, address) if is_inside else drop()
+    return dec_ttl(late) + ct(nat="", then=tracked, arguments=(other, is_inside))
+
+
+def too_old(packet, mac, address):
+    """Tell who is inside that a packet went too far."""
+    if error := answer.icmp_error(address, packet.data, constants.ICMP_TIME_EXCEEDED):
         program.send(build.ethernet(mac, packet.eth.src, error), packet.in_port)
     return consume()
 
 
 def tracked(packet, out, is_outgoing):
     """Send on what an inside host asked for; who is outside begins nothing."""
-    state, begins = packet.ct.state, is_outgoing and packet.ct.state.new
-    ports = blocks.lookup(packet.ipv4.src) if begins else None
+    state = packet.ct.state
+    ports = blocks.lookup(packet.ipv4.src) if is_outgoing and state.new else None
     if state.inv or (state.new and not ports):
         return drop()
     mac, address, hop, _, _ = sides[out]
@@ -51,7 +53,7 @@ def tracked(packet, out, is_outgoing):
     if hop not in neighbours:
         program.send(build.ethernet(mac, "ff:ff:ff:ff:ff:ff", build.arp_request(mac, address, hop)), out)
         return drop(hard=1)  # the reply changes the table, and this flow with it
-    packet.eth.src, packet.eth.dst, packet.ipv4.ttl = mac, neighbours[hop], packet.ipv4.ttl - 1
-    if begins:
-        return ct(commit=True, nat=f"src={address}:{ports}") + output(out)
-    return ct(commit=True, nat="") + output(out) if is_outgoing and state.rel else output(out)
+    packet.eth.src, packet.eth.dst = mac, neighbours[hop]
+    if ports or (is_outgoing and state.rel):
+        return ct(commit=True, nat=f"src={address}:{ports}" if ports else "") + output(out)
+    return output(out)

@@ -3,7 +3,7 @@
 from ipaddress import ip_interface
 
 from dpif.packet import answer, build, constants
-from dpif.program import Program, check_pkt_len, consume, drop, output, recirculate
+from dpif.program import Program, check_pkt_len, consume, dec_ttl, drop, output, recirculate
 
 program = Program("router")
 interfaces = program.table("interfaces")  # by name of port: MAC, address, MTU
@@ -36,15 +36,15 @@ def route(packet):
     if out is None:
         is_ping = packet.icmp is not None and packet.icmp.type == constants.ICMP_ECHO
         return answer_with(packet, constants.ICMP_ECHOREPLY) if is_ping else drop()
-    if packet.ipv4.ttl <= 1:
-        return answer_with(packet, constants.ICMP_TIME_EXCEEDED)
     mac, address, mtu = interfaces[out]
     hop = gateway or packet.ipv4.dst
     if hop not in neighbours:
         program.send(build.ethernet(mac, "ff:ff:ff:ff:ff:ff", build.arp_request(mac, address, hop)), out)
         return drop(hard=1)  # the reply changes the table, and this flow with it
-    packet.eth.src, packet.eth.dst, packet.ipv4.ttl = mac, neighbours[hop], packet.ipv4.ttl - 1
-    return check_pkt_len(14 + mtu, recirculate(answer_with, 3, constants.ICMP_FRAG_NEEDED, mtu), output(out))
+    packet.eth.src, packet.eth.dst = mac, neighbours[hop]
+    too_large = recirculate(answer_with, constants.ICMP_DEST_UNREACH, constants.ICMP_FRAG_NEEDED, mtu)
+    too_old = recirculate(answer_with, constants.ICMP_TIME_EXCEEDED)
+    return dec_ttl(too_old) + check_pkt_len(14 + mtu, too_large, output(out))
 
 
 def answer_with(packet, kind, code=0, rest=0):

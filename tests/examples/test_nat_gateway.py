@@ -32,7 +32,7 @@ def gateway(example: Callable[[str], ModuleType]) -> ModuleType:
 
 @pytest.fixture
 def net(gateway: ModuleType) -> Iterator[Playground]:
-    gateway.join(("in", *INSIDE), ("out", *OUTSIDE, SERVER))
+    gateway.join("in", "out", INSIDE, OUTSIDE, SERVER)
     with Playground(gateway.program, ("in", "out")) as made:
         for address, port, (_, asked) in ((ALICE, "in", INSIDE), (BOB, "in", INSIDE), (SERVER, "out", OUTSIDE)):
             request = build.arp_request(MACS[address], address, asked)
@@ -66,11 +66,11 @@ def test_one_flow_does_for_all_that_subscribers_ask_for(net: Playground) -> None
     for last in range(10, 30):
         outward(net, ALICE, build.udp(ALICE, f"198.51.100.{last}", 5000, 53, b"?"))
     assert net.flows() == {
-        "in_port(in),eth(dst=02:00:00:00:01:01),eth_type(0x0800),ipv4(ttl=64/0xc0)": (
-            "ct(nat),recirc(tracked,out,True)"
+        "in_port(in),eth(dst=02:00:00:00:01:01),eth_type(0x0800)": (
+            "dec_ttl(le_1(recirc(too_old,02:00:00:00:01:01,192.168.1.1))),ct(nat),recirc(tracked,out,True)"
         ),
         "recirc_id(tracked,out,True),in_port(in),ct_state(+new-inv),eth(),eth_type(0x0800),"
-        "ipv4(src=192.168.1.5,ttl=64)": "set(eth(src=02:00:00:00:02:01,dst=02:00:00:00:00:09)),set(ipv4(ttl=63)),"
+        "ipv4(src=192.168.1.5)": "set(eth(src=02:00:00:00:02:01,dst=02:00:00:00:00:09)),"
         "ct(commit,nat(src=203.0.113.1:1024-2047)),out",
     }
 
@@ -97,7 +97,7 @@ def test_who_is_outside_begins_nothing_and_who_has_no_ports_neither(net: Playgro
 
 def test_subscribers_reach_a_server_and_hear_of_errors(gateway: ModuleType, world: World) -> None:
     alice, server = world.host(f"{ALICE}/24", INSIDE[1]), world.host(f"{SERVER}/24")
-    gateway.join((alice.port, *INSIDE), (server.port, *OUTSIDE, SERVER))
+    gateway.join(alice.port, server.port, INSIDE, OUTSIDE, SERVER)
     with world.running(gateway.program), service(server, 80):
         assert reaches(alice, server)
         assert ping(alice, server, count=10) == (10, 10)

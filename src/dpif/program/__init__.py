@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         consume,
         ct,
         ct_clear,
+        dec_ttl,
         drop,
         flood,
         meter,
@@ -83,6 +84,7 @@ __all__ = [
     "consume",
     "ct",
     "ct_clear",
+    "dec_ttl",
     "drop",
     "flood",
     "maglev",
@@ -95,8 +97,8 @@ __all__ = [
 ]
 
 _DECISIONS = (
-    "Decision", "act", "check_pkt_len", "consume", "ct", "ct_clear", "drop", "flood", "meter", "mirror", "output",
-    "recirculate", "select", "tunnel",
+    "Decision", "act", "check_pkt_len", "consume", "ct", "ct_clear", "dec_ttl", "drop", "flood", "meter", "mirror",
+    "output", "recirculate", "select", "tunnel",
 )  # fmt: skip
 
 __getattr__, __dir__ = lazy(

@@ -115,12 +115,12 @@ class Decider:
         in_port = trace.layout.places["in_port"].number(trace.key)
         return sorted([number for number in self.program.ports if number != in_port])
 
-    def track(self) -> None:
-        """Note that the packet is tracked: that it is IP is matched, as datapaths want it."""
+    def need_ip(self, what: str) -> None:
+        """Note that the packet must be IP, which is matched, as datapaths want it."""
         trace = self._site.trace
         assert trace is not None
         if not (trace.ask("ipv4") or trace.ask("ipv6")):
-            raise ProgramError("only IP packets have connections: ask for packet.ip before ct(…)")
+            raise ProgramError(f"only IP packets have {what}: look at packet.ip first")
 
     def recirculation(self, then: Callable[..., Any], arguments: tuple[Hashable, ...]) -> int:
         """Return the id for packets that are to go on with `then`."""

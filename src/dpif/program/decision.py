@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 
 from dpif._typing import TYPE_CHECKING, Any, Protocol, TypeAlias
-from dpif.odp.actions import Action, CheckPktLen, Ct, CtClear, Hash, Meter, Output, Recirc, Set, parse_actions
+from dpif.odp.actions import Action, CheckPktLen, Ct, CtClear, DecTtl, Hash, Meter, Output, Recirc, Set, parse_actions
 from dpif.odp.model.key import FlowKey
 from dpif.odp.model.tunnel import Tunnel
 from dpif.program.errors import ProgramError
@@ -30,6 +30,7 @@ __all__ = [
     "consume",
     "ct",
     "ct_clear",
+    "dec_ttl",
     "drop",
     "flood",
     "meter",
@@ -56,8 +57,8 @@ class Site(Protocol):
         """Return the numbers of all ports but that of the packet; the decision hangs on them."""
         ...
 
-    def track(self) -> None:
-        """Note that the packet is tracked; raise `ProgramError` for one that can have no connection."""
+    def need_ip(self, what: str) -> None:
+        """Note that the packet must be IP; raise `ProgramError` for another, which has no `what`."""
         ...
 
     def recirculation(self, then: Continuation, arguments: tuple[Hashable, ...]) -> int:
@@ -235,7 +236,7 @@ def ct(
     plain = _plain(arguments)
 
     def step(site: Site) -> list[Action]:
-        site.track()
+        site.need_ip("connections")
         return [action] if then is None else [action, Recirc(site.recirculation(then, plain))]
 
     return Decision((step,))
@@ -264,6 +265,20 @@ def check_pkt_len(size: int, larger: Decision, otherwise: Decision) -> Decision:
         ]
 
     return Decision((step,), cached=larger.cached and otherwise.cached)
+
+
+def dec_ttl(expired: Decision | None = None) -> Decision:
+    """Take one off the TTL of an IP packet; do `expired` with one whose TTL was 1, or drop it. Add what follows.
+
+    As it is the datapath that looks, the TTL is not matched. Linux before 5.7 has no such action.
+    """
+    over = drop() if expired is None else expired
+
+    def step(site: Site) -> list[Action]:
+        site.need_ip("a TTL")
+        return [DecTtl(actions=over.actions(site, ()))]
+
+    return Decision((step,), cached=over.cached)
 
 
 def _plain(arguments: tuple[Hashable, ...]) -> tuple[Hashable, ...]:

@@ -24,6 +24,7 @@ from dpif.program import (
     check_pkt_len,
     consume,
     ct,
+    dec_ttl,
     drop,
     flood,
     mirror,
@@ -269,6 +270,21 @@ def test_20_a_time_to_live_that_is_counted_down_is_matched() -> None:
         dying = bytearray(udp())
         dying[22] = 1
         assert not net.send("h1", bytes(dying))
+
+
+def test_20_the_datapath_counts_it_down_without_a_look() -> None:
+    with playing(lambda packet: dec_ttl(output("h3")) + output("h2") if packet.ip is not None else flood()) as net:
+        for ends, at in ((("10.0.0.1", "10.0.0.2"), 22), (("fd00::1", "fd00::2"), 21)):
+            for ttl in (64, 2, 255):
+                frame = build.ethernet(A, B, build.udp(*ends, 1, 2, ttl=ttl))
+                ((port, (arrived,)),) = net.send("h1", frame).items()
+                assert (port, arrived[at]) == ("h2", ttl - 1)
+        dying = build.ethernet(A, B, build.udp("fd00::1", "fd00::2", 1, 2, ttl=1))
+        assert net.send("h1", dying) == {"h3": [dying]}
+        assert net.masks() == {"eth_type"}
+    with playing(lambda packet: dec_ttl() + output("h2")) as net:
+        net.send("h1", build.ethernet(A, B, build.arp_request(A, "10.0.0.1", "10.0.0.2")))
+        assert "only IP packets have a TTL" in net.reports[0]
 
 
 def test_21_the_packets_bytes_make_no_flow_and_its_length_has_an_action() -> None:
