@@ -77,16 +77,16 @@ def learning_switch(options: SwitchOptions) -> Program:
 
     @program.forward
     def switch(packet: Packet) -> Decision:
-        if packet.eth is None:  # it came out of a tunnel that carries no Ethernet
+        if packet.eth is None:  # a tunnel brought something else
             return drop()
-        source, destination = packet.eth.src, packet.eth.dst
-        if source.is_multicast or destination.prefix(44) == _RESERVED:
+        source, target = packet.eth.src, packet.eth.dst
+        if source.is_multicast or target.prefix(44) == _RESERVED:
             return drop()
         vlan = 0 if packet.vlan is None else packet.vlan.vid
         stations[vlan, source] = packet.in_port
-        port = None if destination.is_multicast else stations.get((vlan, destination))
-        if port is None:
+        if target.is_multicast or (vlan, target) not in stations:
             return flood()
+        port = stations[vlan, target]
         return drop() if port == packet.in_port else output(port)
 
     return program

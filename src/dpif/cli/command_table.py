@@ -595,6 +595,7 @@ Makes the datapath and adds the interfaces where they are missing; Ctrl-C ends i
         (
             "dpif run switch.py dp0 v0 v1",
             "dpif run --explain switch.py netdev@br0",
+            "dpif run --workers 2 switch.py dp0 v0 v1",
             "dpif run --pcap capture.pcap --out-dir out switch.py",
         ),
         _RUN,
@@ -604,12 +605,12 @@ flows. Saved anew, it is taken over at once: tables stay, and flows too for whic
 is not there yet is written with its type, system@dp0; without one, the program runs on a datapath of its own in user
 space. With --pcap a capture is played through it, into the first of the ports p1 to p4 or of those that are named,
 and it is told how many packets came up. Ctrl-C ends it, and takes away what it made; with --keep its flows stay, too,
-and forward what they match. Started again it takes over those that it would make itself. The exit status is 1 when
-the function failed.
+and forward what they match. Started again it takes over those that it would make itself. With --workers it does not
+look whether the file is saved. The exit status is 1 when the function failed.
 
 {IFACE}""",
         writes=True,
-        options=("explain", "check", "pcap", "out_dir", "keep"),
+        options=("explain", "check", "workers", "pcap", "out_dir", "keep"),
         runs_on=True,
     ),
     Command(

@@ -104,6 +104,7 @@ OWN = {
     "play": Option(("--play",), "play captures (rx_pcap) at once, not when somebody listens"),
     "explain": Option(("--explain",), "show of each new flow which line of the file read what"),
     "check": Option(("--check",), "try each mask on other packets that it matches"),
+    "workers": Option(("--workers",), "share the packets among N processes", "store", "N"),
     "pcap": Option(("--pcap",), "play a capture through the program, on a datapath of its own", "store", "FILE"),
     "out_dir": Option(("--out-dir",), "write what comes out of each port there, as captures", "store", "DIR"),
     "hosts": Option(("--hosts",), "how many hosts (3 unless given)", "store", "N"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +21,8 @@ class Options:
     ``idle`` until a flow that nothing hits is removed, where its decision says nothing else; ``sweep_interval``
     between looks, or more where a look takes long; ``max_flows`` and ``max_masks`` bound the table. ``check`` tries
     each new mask on other packets that it matches; ``explain`` keeps notes of what was read, for ``on_flow``, which
-    is called with each new flow. ``report`` is called with what went wrong, as a text.
+    is called with each new flow. ``report`` is called with what went wrong, as a text. With ``workers`` so many
+    processes are forked, which share the packets; see `dpif.program.workers`.
     """
 
     idle: float = 10.0
@@ -32,6 +33,7 @@ class Options:
     explain: bool = False
     report: Callable[[str], None] = lambda text: None
     on_flow: Callable[[Megaflow, Outcome], None] | None = None
+    workers: int = 0
 
 
 class Counters(NamedTuple):
@@ -58,6 +60,12 @@ class Counters(NamedTuple):
     flows: int = 0
     masks: int = 0
     ports: int = 0
+
+    def with_workers(self, workers: Iterable[Counters]) -> Counters:
+        """Return these and those of workers together; masks and ports are the same for all."""
+        rows = [self, *workers]
+        sums = Counters(*map(sum, zip(*rows, strict=True)))
+        return sums._replace(masks=max(row.masks for row in rows), ports=self.ports)
 
 
 @dataclass(slots=True)

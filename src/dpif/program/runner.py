@@ -14,7 +14,7 @@ import contextlib
 import select
 from collections.abc import Callable, Iterable, Mapping
 
-from dpif._typing import TYPE_CHECKING, Any, Self, TypeAlias
+from dpif._typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 from dpif.client import Datapath, Execute, Operation, Port, PortAdded, PortRemoved, Upcall
 from dpif.client.dispatch import PER_VPORT
 from dpif.errors import DecodeError, NoSuchObject
@@ -45,6 +45,26 @@ _ERROR_SECONDS = 1.0
 """How long packets like one that made the function fail are dropped without asking it again."""
 
 
+class Source(Protocol):
+    """Where upcalls come from: the datapath itself (`dpif.client.Upcalls`), or what `workers` has in its place."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when `poll` has something to do."""
+        ...
+
+    def poll(self, timeout: float) -> list[Upcall]:
+        """Return the packets that came up."""
+        ...
+
+    def adopt(self, port: Port) -> None:
+        """Have the misses of a port that was attached come here, too."""
+        ...
+
+    def close(self) -> None:
+        """Let no more packets come up."""
+        ...
+
+
 class Runner:
     """A program at work on a datapath, all of whose ports take part.
 
@@ -56,11 +76,20 @@ class Runner:
     """
 
     def __init__(
-        self, program: Program, datapath: Datapath, ports: Devices = (), options: Options | None = None
+        self,
+        program: Program,
+        datapath: Datapath,
+        ports: Devices = (),
+        options: Options | None = None,
+        *,
+        source: Callable[[], Source] | None = None,
+        takes_over: bool = True,
     ) -> None:
         self.program = program
         self.datapath = datapath
         self.options = options or Options()
+        self._new_source = source or self._source
+        self._takes_over = takes_over
         self.decider = Decider(program)
         self._site = program.site
         self._counts = Counts()
@@ -101,14 +130,23 @@ class Runner:
     def _take_over(self) -> None:
         with contextlib.ExitStack() as stack:
             self._watch = stack.enter_context(self.datapath.ports.watch())
-            self._upcalls = stack.enter_context(self.datapath.upcalls(action=False, dispatch=PER_VPORT))
-            self._bell = stack.enter_context(Bell())
             self._meters.bring(self.program.meters)
+            self._upcalls = stack.enter_context(contextlib.closing(self._new_source()))
+            self._bell = stack.enter_context(Bell())
             for number, port in self._watch.ports.items():
                 self._add_port(number, port.name)
-            self.keeper.adopt(self.datapath)
+            if self._takes_over:
+                self.keeper.adopt(self.datapath)
             self._resources = stack.pop_all()
         self._site.bell = self._bell.wake
+
+    def _source(self) -> Source:
+        if self.options.workers:
+            from dpif.program.workers import Workers
+
+            self._takes_over = False
+            return Workers(self.program, self.datapath, self.options)
+        return self.datapath.upcalls(action=False, dispatch=PER_VPORT)
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -165,7 +203,8 @@ class Runner:
     def counters(self) -> Counters:
         """The counters as they are now."""
         flows = self.keeper.flows
-        return self._counts.with_state(flows=len(flows), masks=len(flows.masks), ports=len(self._watch.ports))
+        own = self._counts.with_state(flows=len(flows), masks=len(flows.masks), ports=len(self._watch.ports))
+        return own.with_workers(getattr(self._upcalls, "counters", ()))  # none but `Workers` have some
 
     def replace(self, program: Program) -> None:
         """Go on with another program, a new version of this one as a rule.

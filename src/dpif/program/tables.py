@@ -43,6 +43,8 @@ class Site:
         self.trace: Trace | None = None
         self.clock = clock
         self.stale: set[Megaflow] = set()
+        self.journal: Callable[[Table[Any, Any], Any], None] = lambda table, key: None
+        """Is told of each entry that changes or goes."""
         self.bell: Callable[[], None] = lambda: None
 
     def mark_stale(self, flows: Iterable[Megaflow]) -> None:
@@ -230,6 +232,7 @@ class Table(Generic[K, V]):
         self._entries[key] = Entry(value, now)
         self._store(key, value)
         self._changed(key)
+        self._site.journal(self, key)
         return True
 
     def _remove(self, key: K) -> bool:
@@ -237,6 +240,7 @@ class Table(Generic[K, V]):
             return False
         self._forget(key)
         self._changed(key)
+        self._site.journal(self, key)
         return True
 
     def _store(self, key: K, value: V) -> None:
@@ -280,6 +284,28 @@ class Table(Generic[K, V]):
         """Take the entries of a table of the same kind, as they are, in place of its own."""
         if type(other) is type(self):
             self._entries = other._entries
+
+    # -- in several processes (`replicas`) ---------------------------------------------------------------------
+
+    def peek(self, key: Any, default: Any) -> Any:
+        """Return the value of `key` and note nothing, `default` where there is none."""
+        entry = self._entries.get(key)
+        return default if entry is None else entry.value
+
+    def replicate(self, key: Any, value: Any, *, gone: bool) -> None:
+        """Make a change that was made elsewhere."""
+        if gone:
+            self._remove(key)
+        else:
+            self._put(key, value)
+
+    def used_since(self, since: float) -> list[K]:
+        """Return the keys of the entries that were of use since then, where entries may be idle too long."""
+        return [key for key, entry in self._entries.items() if entry.used >= since] if self.idle is not None else []
+
+    def follow(self) -> None:
+        """From now on leave it to another process to forget what is old."""
+        self.expire = lambda now: 0  # type: ignore[method-assign]
 
     # -- who hangs on what -------------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ from dpif.program.testing import Playground
 from dpif.testing.waiting import PATIENCE
 from dpif.userspace import Server, UserspaceSystem
 
+from .conftest import Run
+
 SWITCH = Path(__file__).parents[3] / "examples/learning_switch.py"
 DROP = "from dpif.program import *\nprogram = Program()\nprogram.forward(lambda packet: drop())\n"
 CAPTURE = Path(dpif.__file__).parent / "_data/lan.pcap"
@@ -194,3 +196,16 @@ def test_it_ends_with_its_datapath(tmp_path: Path) -> None:
             assert process.stderr.read().startswith("dpif: running on netdev@br0 (No such device)")
     finally:
         subprocess.run([*dpif_, "serve", "--stop"], env=environ, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("count", ["0", "x", "65", "9" * 30])
+def test_a_number_of_workers_that_is_none(run: Run, count: str) -> None:
+    ran = run("run", "--workers", count, str(SWITCH))
+    assert ran.status == 2
+    assert ran.stderr.startswith("dpif: --workers takes a number from 1 to 64, not '")
+
+
+def test_workers_need_a_datapath_that_they_reach(run: Run) -> None:
+    ran = run("run", "--workers", "2", str(SWITCH))
+    assert ran.status == 2
+    assert "--workers needs a datapath that several processes reach" in ran.stderr

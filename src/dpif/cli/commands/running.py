@@ -9,6 +9,7 @@ import traceback
 from dpif._typing import TYPE_CHECKING
 from dpif.cli.commands.programs import LiveLine, open_or_create, unblock_signals
 from dpif.cli.errors import CommandError, UsageError
+from dpif.cli.numbers import read_number
 from dpif.errors import DpifError, NoSuchObject
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _LOOK = 0.25
 """Seconds between looks whether the file was saved."""
+_MOST_WORKERS = 64
 _DRY_PORTS = ("p1", "p2", "p3", "p4")
 
 
@@ -34,10 +36,13 @@ def run(context: Context) -> int:
     if context.options.out_dir is not None:
         raise UsageError("--out-dir goes with --pcap")
     unblock_signals()
+    workers = _workers(context)
     if words and _is_datapath(context, words[0]):
         datapath, created = open_or_create(context, words[0])
         with datapath:
             return _serve(context, file, datapath, words[1:], created)
+    if workers:
+        raise UsageError("--workers needs a datapath that several processes reach: the kernel's, or netdev@NAME")
     import dpif
 
     with dpif.Userspace() as userspace, userspace.open("br0", create=True) as datapath:
@@ -75,10 +80,20 @@ def _is_datapath(context: Context, word: str) -> bool:
     return True
 
 
+def _workers(context: Context) -> int:
+    """Return how many processes are asked for, 0 for none but this one."""
+    text = context.options.workers
+    count = 0 if text is None else read_number(text)
+    if count is None or count > _MOST_WORKERS or (text is not None and not count):
+        raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, not '{text}'")
+    return count
+
+
 def _options(context: Context) -> Options:
     from dpif.program.options import Options
 
     return Options(
+        workers=_workers(context),
         check=context.options.check,
         explain=context.options.explain,
         report=lambda text: _report(context, text),
@@ -144,7 +159,7 @@ def _run_until_stopped(context: Context, file: File, runner: Runner) -> None:
 
 def _turn(context: Context, file: File, runner: Runner) -> None:
     runner.step(_LOOK)
-    if not file.changed():
+    if runner.options.workers or not file.changed():
         return
     try:
         runner.replace(file.reload())

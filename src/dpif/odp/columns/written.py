@@ -37,7 +37,7 @@ def written(column: Title, values: Array, port_names: Mapping[int, str]) -> Text
         return _one_by_one(values, lambda number: port_names.get(number, str(number)))
     if kind is not None:
         return _one_by_one(values, kind.show)
-    return _one_by_one(values, lambda data: str(Ufid(data)).removeprefix("ufid:") if data else "")
+    return _one_by_one(values, lambda data: str(Ufid.told(data)).removeprefix("ufid:") if data else "")
 
 
 def _macs(values: Array) -> Texts:

@@ -99,7 +99,7 @@ class FlowRecord(Record):
 
     def flow_ufid(self) -> "Ufid | None":
         """Return the unique identifier, or None."""
-        return None if self.ufid is None else _values.Ufid(self.ufid)
+        return None if self.ufid is None else _values.Ufid.told(self.ufid)
 
 
 _KEY, _ACTIONS, _MASK = FlowAttr.KEY, FlowAttr.ACTIONS, FlowAttr.MASK  # to find a member takes 0.1 us

@@ -13,7 +13,7 @@ import struct
 from dpif._equality import is_text_of
 from dpif._lazy import pattern
 from dpif._typing import TYPE_CHECKING, Self
-from dpif.errors import EncodeError, ParseError
+from dpif.errors import DecodeError, EncodeError, ParseError
 
 if TYPE_CHECKING:
     from dpif.odp.model.scanner import Scanner
@@ -27,6 +27,14 @@ class Ufid(bytes):
     """A flow's unique identifier: 1 to 16 bytes. It equals them, and its text; its hash is theirs."""
 
     __slots__ = ()
+
+    @classmethod
+    def told(cls, data: bytes) -> Self:
+        """Return the one that a datapath told; raise `DecodeError` for bytes that are none."""
+        try:
+            return cls(data)
+        except EncodeError as error:
+            raise DecodeError(error.reason, "FLOW.UFID") from None
 
     def __new__(cls, value: bytes | str) -> Self:
         """Make one of its bytes, or of its text with or without ``ufid:``."""

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from dpif.errors import EncodeError, ParseError
+from dpif.errors import DecodeError, EncodeError, ParseError
+from dpif.odp.messages.flow import FlowRecord
 from dpif.odp.model.ufid import Ufid, split_ufid
 
 TEXT = "ufid:00112233-4455-6677-8899-aabbccddeeff"
@@ -49,3 +50,11 @@ def test_a_flow_s_text_may_start_with_one() -> None:
     assert split_ufid(f" {TEXT}, in_port(1)") == (Ufid(TEXT), "in_port(1)")
     assert split_ufid(f"{TEXT}") == (Ufid(TEXT), "")
     assert split_ufid("in_port(1)") == (None, "in_port(1)")
+
+
+@pytest.mark.parametrize("size", [0, 17, 255])
+def test_one_that_a_datapath_told_is_no_mistake_of_ours(size: int) -> None:
+    with pytest.raises(DecodeError, match=rf"FLOW\.UFID at byte 0: a UFID has 1 to 16 bytes, not {size}"):
+        Ufid.told(bytes(size))
+    with pytest.raises(DecodeError):
+        FlowRecord(key=b"", ufid=bytes(size)).flow_ufid()
