@@ -6,6 +6,9 @@ that the connection began with, in both directions and for ICMP errors too.
 
 from dpif.program import Program, ct, drop, output
 
+NEIGHBOURS = range(130, 138)  # types of ICMPv6: who is there, and who listens to which group (RFC 2710, RFC 4861)
+GROUPS = 143  # and the newer form of the latter (RFC 3810)
+
 program = Program("firewall")
 other_ends = program.table("other_ends")  # by name of port: the name of the port at the other end of the wire
 inside = program.table("inside")  # the names of ports behind the firewall
@@ -20,13 +23,20 @@ def protect(inner, outer):
 
 @program.forward
 def firewall(packet):
-    """Have IPv4 packets tracked, and let ARP pass."""
+    """Have IP packets tracked, and let pass what neighbours ask each other."""
     port = program.ports[packet.in_port]
     if port not in other_ends:
         return drop()
-    if packet.arp is not None:
+    if packet.arp is not None or asks_neighbours(packet):
         return output(other_ends[port])
-    return ct(then=tracked, arguments=(port,)) if packet.ipv4 is not None else drop()
+    return ct(then=tracked, arguments=(port,)) if packet.ip is not None else drop()
+
+
+def asks_neighbours(packet):
+    """Tell whether this is what IPv6 has in the place of ARP; no connection has it."""
+    if packet.ipv6 is None or packet.icmpv6 is None:
+        return False
+    return packet.icmpv6.type in NEIGHBOURS or packet.icmpv6.type == GROUPS
 
 
 def tracked(packet, port):

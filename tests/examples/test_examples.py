@@ -25,7 +25,7 @@ FRAMES = [
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_it_is_short_and_told_of_and_can_be_run_as_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_short_and_told_of_and_can_be_run_as_it_is(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 60
     assert f"- [{path.name}]({path.name}): " in (EXAMPLES / "README.md").read_text()
     with Playground(load(str(path)), ("h1", "h2", "h3")) as net:

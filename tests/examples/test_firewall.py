@@ -92,6 +92,24 @@ def test_flows_are_for_services_and_not_for_connections(firewall: ModuleType, ne
     }
 
 
+def test_ipv6_is_told_apart_in_the_same_way(firewall: ModuleType, net: Playground) -> None:
+    inside, outside = "fd00::1", "fd00::2"
+    firewall.rules[6, ip_address(inside), 80] = True
+
+    def sent(port: str, layer: bytes) -> bool:
+        return bool(net.send(port, build.ethernet(MACS[OUTSIDE], MACS[INSIDE], layer, 0x86DD)))
+
+    assert sent("h2", build.tcp(outside, inside, 1000, 80, flags=SYN))
+    assert sent("h1", build.tcp(inside, outside, 80, 1000, flags=SYN | ACK))
+    assert not sent("h2", build.tcp(outside, inside, 1000, 81, flags=SYN))
+    assert sent("h2", build.neighbour_solicit(MACS[OUTSIDE], outside, inside)), "who is there?"
+    assert sent("h1", build.icmpv6(inside, "ff02::16", 143, 0, bytes(4))), "who listens to which group?"
+    assert not sent("h2", build.echo(outside, inside))
+    assert sent("h1", build.echo(inside, outside))
+    del firewall.rules[6, ip_address(inside), 80]
+    assert not sent("h2", build.tcp(outside, inside, 1000, 80, flags=ACK))
+
+
 def test_an_icmp_error_belongs_to_its_connection(firewall: ModuleType, net: Playground) -> None:
     firewall.rules[WEB] = True
     assert connects(net, OUTSIDE, INSIDE, 80)

@@ -122,6 +122,36 @@ class Programs:
             assert not runner.errors
             assert not runner.counters.refused
 
+    def test_it_is_known_how_a_connection_began(self, harness: Harness) -> None:
+        """In both directions, over IPv4 and IPv6; the datapath tells such a flow as it was put."""
+        dp, first, second = two_ports(harness)
+        program = Program("begun")
+
+        @program.forward
+        def firewall(packet: Any) -> Any:
+            return ct(then=tracked) if packet.tcp is not None else drop()
+
+        def tracked(packet: Any) -> Any:
+            begun, to = packet.ct.orig, output(2 if packet.in_port == 1 else 1)
+            if begun is None or begun.tp_dst != 80:
+                return drop()
+            return ct(commit=True) + to if packet.ct.state.new else to
+
+        with Runner(program, dp) as runner:
+            for before, here, there in ((0, "10.0.0.1", "10.0.0.2"), (4, "fd00::1", "fd00::2")):
+                begin = build.ethernet(A, B, build.tcp(here, there, 1000, 80, flags=2))
+                reply = build.ethernet(B, A, build.tcp(there, here, 80, 1000, flags=0x12))
+                first.send(begin)
+                settle(runner, before + 2)  # once more behind the tracker
+                assert second.recv() == begin
+                second.send(reply)
+                settle(runner, before + 4)
+                assert first.recv() == reply
+            assert not runner.errors
+            told = [flow.mask for flow in dp.flows if flow.mask is not None]
+            for tuples in ([mask.ct_tuple4 for mask in told], [mask.ct_tuple6 for mask in told]):
+                assert sum(begun is not None and begun.tp_dst == 0xFFFF for begun in tuples) == 2
+
     def test_flows_of_a_former_run_are_taken_over(self, harness: Harness) -> None:
         """Those behind a recirculation too: the datapath tells them as they were put, and ids stay the same."""
         dp, first, second = two_ports(harness)
