@@ -1,4 +1,4 @@
-"""The flows of a program, kept in line with what it decides: new ones, stale ones, idle ones.
+"""The flows of a program, kept in line with what it decides: new ones and stale ones; `sweep` looks at idle ones.
 
 When a table changes, the flows that hang on what changed are decided again, from the key of the packet that they were
 made for. A flow whose mask stays the same is kept or given other actions; any other is deleted, and its next packet
@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from dpif._typing import TYPE_CHECKING
 from dpif.client import Delete, Operation, Put
-from dpif.errors import DumpInterrupted
 from dpif.program.decide import Decider, Outcome, Stranger
 from dpif.program.flow import Megaflow, MegaflowTable, identify
 from dpif.program.leftovers import Leftovers
 from dpif.program.options import Counts, Deleted, Options
+from dpif.program.sweep import Sweep
 from dpif.program.trace import WouldChange
 
 if TYPE_CHECKING:
-    from dpif.client import Datapath, TerseFlow
+    from dpif.client import Datapath
 
 __all__ = ["Keeper"]
 
@@ -34,8 +34,6 @@ _MANY = 2000
 _DELETED_KEPT = 1000
 _SHARE_AT_LEAST = 1000
 """Flows that a port may have in any case."""
-_CROWDED_IDLE = 0.1
-"""Seconds that a flow may be idle while there are more of them than the limit."""
 
 
 class Keeper:
@@ -47,8 +45,8 @@ class Keeper:
         self.flows = MegaflowTable()
         self.deleted: deque[Deleted] = deque(maxlen=_DELETED_KEPT)
         self._decider = decider
-        self._site = decider.program.site
-        self._options = options
+        self.site = decider.program.site
+        self.options = options
         self._counts = counts
         self._report = report
         self._limit = options.max_flows
@@ -56,17 +54,22 @@ class Keeper:
         self._removals: list[Operation] = []
         self._waiting: deque[Megaflow] = deque()
         self._left = Leftovers()
+        self._sweep: Sweep | None = None
+        self.swept: float | None = None
+        """Seconds that a look at all flows took which has just ended; whoever takes note of it sets it to None."""
 
     @property
     def has_work(self) -> bool:
         """Whether something is to be written or decided again."""
-        return bool(self._waiting or self._left or self._removals or self._unwritten or self._site.stale)
+        return bool(
+            self._waiting or self._left or self._sweep or self._removals or self._unwritten or self.site.stale
+        )
 
     def replace(self, decider: Decider) -> None:
         """Go on with another program: all flows are to be decided again."""
         self._decider = decider
-        self._site = decider.program.site
-        self._site.stale.update(self.flows)
+        self.site = decider.program.site
+        self.site.stale.update(self.flows)
 
     # -- new flows ---------------------------------------------------------------------------------------------
 
@@ -81,7 +84,7 @@ class Keeper:
         flow = self.flows.get(ufid)
         new = None
         if flow is None:
-            flow = Megaflow(ufid, key, number, trace.layout, trace.mask, self._site.clock())
+            flow = Megaflow(ufid, key, number, trace.layout, trace.mask, self.site.clock())
             if not self._has_room(flow):
                 self._counts.uncached += 1
                 return None
@@ -98,7 +101,7 @@ class Keeper:
         if free <= 0 or self.flows.of_port.get(flow.port, 0) > max(free, _SHARE_AT_LEAST):
             return False
         masks = self.flows.masks
-        return len(masks) < 2 * self._options.max_masks or flow.layout.encode(flow.mask) in masks
+        return len(masks) < 2 * self.options.max_masks or flow.layout.encode(flow.mask) in masks
 
     # -- what is to be written ---------------------------------------------------------------------------------
 
@@ -145,17 +148,19 @@ class Keeper:
 
     def revise(self) -> None:
         """Decide again on flows that are stale, as long as a slice lasts; remove those that may not stay."""
-        with self._site.lock:
-            stale, self._site.stale = self._site.stale, set()
+        with self.site.lock:
+            stale, self.site.stale = self.site.stale, set()
         if stale:
             self._put_in_order(stale)
         end = time.monotonic() + _SLICE
-        while (self._waiting or self._left) and time.monotonic() < end:
-            with self._site.lock:  # what changes while it is decided is a change after it
+        while (self._waiting or self._left or self._sweep) and time.monotonic() < end:
+            with self.site.lock:  # what changes while it is decided is a change after it
                 if self._waiting:
                     self._decide_again(self._waiting.popleft())
-                else:
+                elif self._left:
                     self._take_over_or_delete()
+                elif self._sweep:
+                    self._go_on_sweeping(self._sweep)
 
     def _decide_again(self, flow: Megaflow) -> None:
         if flow in self.flows and (reason := self._reason_to_remove(flow)):
@@ -198,7 +203,7 @@ class Keeper:
         self._left = Leftovers(datapath.flows, _MANY)
 
     def _take_over_or_delete(self) -> None:
-        verdict = self._left.judge(self._decider, self._site.clock())
+        verdict = self._left.judge(self._decider, self.site.clock())
         if verdict is None:
             return
         record, flow, outcome, _ = verdict
@@ -210,55 +215,38 @@ class Keeper:
             if outcome.shape.actions != record.actions:
                 self._unwritten[flow.ufid] = flow
 
-    # -- growing old -------------------------------------------------------------------------------------------
+    # -- growing old (`sweep`) ---------------------------------------------------------------------------------
 
-    def sweep(self, datapath: Datapath, now: float) -> float:
-        """Look which flows were hit, remove those whose time is over; return the seconds that it took."""
-        start = self._site.clock()
-        for flow in self._note_hits(datapath, now):
-            self.remove(flow, "it is not in the datapath any more")
-        for flow, reason in self._over(now):
-            self.remove(flow, reason)
-            self._counts.expired += 1
+    def begin_sweep(self, datapath: Datapath) -> None:
+        """Begin to look which flows were hit and which are over; `revise` goes on with it."""
+        self._sweep = Sweep(self, datapath)
+
+    def _go_on_sweeping(self, sweep: Sweep) -> None:
+        if not sweep.advance():
+            self._sweep, self.swept = None, sweep.took
+            self._adapt(sweep.took)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are more flows than the limit."""
+        return len(self.flows) > self._limit
+
+    def written_flows(self) -> Iterator[Megaflow]:
+        """Iterate over the flows that the datapath has, as far as is known."""
+        return (flow for flow in self.flows if flow.installed and flow.ufid not in self._unwritten)
+
+    def expire(self, flow: Megaflow, reason: str) -> None:
+        """Take a flow back whose time is over."""
+        self.remove(flow, reason)
+        self._counts.expired += 1
+
+    def tidy_up(self, now: float) -> None:
+        """Forget what is old in tables, and the ids that no flow has; match coarsely where there are many masks."""
+        program = self._decider.program
+        for table in program.tables.values():
+            table.expire(now)
         self._decider.contexts.collect(self.flows.contexts, now)
-        self._decider.coarse = len(self.flows.masks) >= self._options.max_masks
-        took = self._site.clock() - start
-        self._adapt(took)
-        return took
-
-    def _note_hits(self, datapath: Datapath, now: float) -> set[Megaflow]:
-        """Update flows and entries from the datapath's counters; return the flows that it does not have."""
-        unseen = {flow for flow in self.flows if flow.installed and flow.ufid not in self._unwritten}
-        try:
-            for shown in datapath.flows.dump(terse=True):
-                flow = self.flows.get(shown.record.ufid or b"")
-                if flow is not None:
-                    unseen.discard(flow)
-                    self._note_hit(flow, shown, now)
-        except DumpInterrupted:
-            return set()
-        return unseen
-
-    def _note_hit(self, flow: Megaflow, shown: TerseFlow, now: float) -> None:
-        if shown.packets > flow.packets:
-            flow.hit_at = now
-            for table, key, entry in flow.shape.touched:
-                table.refresh(key, entry, now)
-        flow.packets = shown.packets
-
-    def _over(self, now: float) -> list[tuple[Megaflow, str]]:
-        """Return the flows whose time is over, and why."""
-        at_most = self._options.idle if len(self.flows) <= self._limit else _CROWDED_IDLE
-        over = []
-        for flow in self.flows:
-            idle, hard = flow.shape.idle, flow.shape.hard
-            if idle is None or at_most < self._options.idle:
-                idle = at_most
-            if now - flow.hit_at >= idle:
-                over.append((flow, "idle"))
-            elif hard is not None and now - flow.born_at >= hard:
-                over.append((flow, "its time is over"))
-        return over
+        self._decider.coarse = len(self.flows.masks) >= self.options.max_masks
 
     def _adapt(self, took: float) -> None:
         """Bound the flows by what a look at them costs, as ovs-vswitchd does: 1.3 s is too long, 1 s is enough."""
@@ -267,4 +255,4 @@ class Keeper:
         elif took > 1.3:
             self._limit = max(1000, self._limit * 3 // 4)
         elif took < 1.0 and len(self.flows) >= self._limit * 3 // 4:
-            self._limit = min(self._options.max_flows, self._limit + 1000)
+            self._limit = min(self.options.max_flows, self._limit + 1000)

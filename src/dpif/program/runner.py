@@ -11,6 +11,7 @@ what others leave), and the masks: from ``max_masks`` on the function is noted c
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 from collections.abc import Callable, Iterable, Mapping
 
@@ -101,6 +102,7 @@ class Runner:
         self._sends: list[Operation] = []
         self._added: list[str] = []
         now = self._site.clock()
+        self._sweep_began = now
         self._next_sweep = now + self.options.sweep_interval
         self._timers = [(now + timer.seconds, timer) for timer in program.timers]
         try:
@@ -242,6 +244,7 @@ class Runner:
             self._take(upcall)
         self._look_after()
         self._carry_out()
+        self._plan_sweep()
         return len(upcalls)
 
     @property
@@ -273,10 +276,13 @@ class Runner:
                 self._timers[index] = (now + timer.seconds, timer)
                 self._call(timer.function)
         if now >= self._next_sweep:
-            for table in self.program.tables.values():
-                table.expire(now)
-            took = self.keeper.sweep(self.datapath, now)
-            self._next_sweep = now + max(self.options.sweep_interval, took / _SWEEP_SHARE)
+            self._sweep_began, self._next_sweep = now, math.inf
+            self.keeper.begin_sweep(self.datapath)
+
+    def _plan_sweep(self) -> None:
+        took, self.keeper.swept = self.keeper.swept, None
+        if took is not None:
+            self._next_sweep = self._sweep_began + max(self.options.sweep_interval, took / _SWEEP_SHARE)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
