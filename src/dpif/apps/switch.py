@@ -84,9 +84,10 @@ def learning_switch(options: SwitchOptions) -> Program:
             return drop()
         vlan = 0 if packet.vlan is None else packet.vlan.vid
         stations[vlan, source] = packet.in_port
-        if target.is_multicast or (vlan, target) not in stations:
+        known = not target.is_multicast
+        port = stations.get((vlan, target)) if known else None
+        if port is None:
             return flood()
-        port = stations[vlan, target]
         return drop() if port == packet.in_port else output(port)
 
     return program

@@ -30,22 +30,21 @@ class Shape(NamedTuple):
 class Megaflow:
     """A flow of a program.
 
-    ``key`` is that of the packet which it was made for, as bytes and, read by ``layout``, as a number; ``mask`` is
-    what was read of it. ``installed`` says that the datapath has it; ``packets`` had matched when somebody last
+    ``key`` is that of the packet which it was made for, as bytes, to be read by ``layout``; ``mask`` is what was read
+    of it. ``installed`` says that the datapath has it; ``packets`` had matched when somebody last
     looked, and ``hit_at`` is when that number last grew.
     """
 
     __slots__ = (
-        "born_at", "hit_at", "installed", "key", "layout", "mask", "number", "packets", "port", "recirc_id", "shape",
+        "born_at", "hit_at", "installed", "key", "layout", "mask", "packets", "port", "recirc_id", "shape",
         "ufid",
     )  # fmt: skip
 
     def __init__(self, ufid: bytes, key: bytes, number: int, layout: Layout, mask: int, now: float) -> None:
         self.ufid = ufid
         self.key = key
-        self.number = number
         self.layout = layout
-        self.mask = mask
+        self.mask = layout.masks.setdefault(mask, mask)  # most flows share theirs with others
         self.shape = NOTHING
         self.installed = False
         self.packets = 0
@@ -53,6 +52,11 @@ class Megaflow:
         self.hit_at = now
         self.port = layout.places["in_port"].number(number)
         self.recirc_id = layout.places["recirc_id"].number(number) if "recirc_id" in layout.places else 0
+
+    @property
+    def number(self) -> int:
+        """The key as a number."""
+        return int.from_bytes(self.key, "big")
 
 
 NOTHING = Shape(b"", (), (), (), None, None)

@@ -133,6 +133,8 @@ class Layout:
         """The bits of attributes' headers and padding in a mask."""
         self.places: dict[str, Place] = {}
         self.headers: set[str] = set()
+        self.masks: dict[int, int] = {}
+        """Masks of flows, each by itself, so that equal ones are one object."""
         self._encoded: dict[int, bytes] = {}
         self._read(key, 0, self.size, FlowKey, "", 0)
         self.always = self._always()
@@ -253,6 +255,7 @@ class Layout:
         if encoded is None:
             if len(self._encoded) >= _MASKS_KEPT:
                 self._encoded.clear()
+                self.masks.clear()
             encoded = self._encoded[mask] = self._encode(mask)
         return encoded
 

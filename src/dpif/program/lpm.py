@@ -129,7 +129,7 @@ class LpmTable(Table[Any, V]):
     def _changed(self, key: Any) -> None:
         super()._changed(key)
         for region in self._regions[key.version].touching(int(key.network_address), key.prefixlen):
-            self._site.mark_stale(self._dependents.get(region, ()))
+            self._site.mark_stale(self.dependents(region))
 
     def attach(self, key: Any, flow: Megaflow) -> None:
         """Note that a flow hangs on a region, or on an entry."""

@@ -15,7 +15,7 @@ floods it does not drive out what is in use.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dpif._typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from dpif.program.layout import PortNumber
@@ -70,7 +70,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Value):
         return value.value
     if type(value) is tuple:
-        return tuple([plain(part) for part in value])
+        return tuple([part.value if isinstance(part, Value) else plain(part) for part in value])
     return value._make(map(plain, value)) if isinstance(value, tuple) and hasattr(value, "_make") else value
 
 
@@ -88,7 +88,8 @@ class Table(Generic[K, V]):
         """How often an entry got another value, since the start."""
         self._site = site
         self._entries: dict[K, Entry[V]] = {}
-        self._dependents: dict[Any, set[Megaflow]] = {}
+        self._dependents: dict[Any, Megaflow | set[Megaflow]] = {}
+        """By key: the flow that hangs on an entry, or where there are several a set, which takes more room."""
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -252,7 +253,7 @@ class Table(Generic[K, V]):
     def _changed(self, key: Any) -> None:
         """Have the flows decided again that hang on an entry, and those that hang on all."""
         for concerned in (key, ALL):
-            flows = self._dependents.get(concerned)
+            flows = self.dependents(concerned)
             if flows:
                 self._site.mark_stale(flows)
 
@@ -309,21 +310,28 @@ class Table(Generic[K, V]):
 
     # -- who hangs on what -------------------------------------------------------------------------------------
 
+    def dependents(self, key: Any) -> Collection[Megaflow]:
+        """Return the flows that hang on an entry."""
+        flows = self._dependents.get(key, ())
+        return flows if isinstance(flows, (set, tuple)) else (flows,)
+
     def attach(self, key: Any, flow: Megaflow) -> None:
         """Note that a flow hangs on an entry."""
         flows = self._dependents.get(key)
         if flows is None:
-            self._dependents[key] = {flow}
-        else:
+            self._dependents[key] = flow
+        elif isinstance(flows, set):
             flows.add(flow)
+        elif flows is not flow:
+            self._dependents[key] = {flows, flow}
 
     def detach(self, key: Any, flow: Megaflow) -> None:
         """Note that a flow does not hang on an entry any more."""
         flows = self._dependents.get(key)
-        if flows is not None:
+        if isinstance(flows, set):
             flows.discard(flow)
-            if not flows:
-                del self._dependents[key]
+        if not flows or flows is flow:
+            self._dependents.pop(key, None)
 
     def refresh(self, key: Any, entry: Entry[V], now: float) -> None:
         """Keep an entry alive that traffic used, if it is still the one that the flow's function saw."""

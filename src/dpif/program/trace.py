@@ -51,7 +51,6 @@ class Trace:
         "changed",
         "coarse",
         "deps",
-        "effects",
         "key",
         "layout",
         "live",
@@ -73,7 +72,6 @@ class Trace:
         self.changed = False
         self.deps: dict[tuple[Any, Any], None] = {}
         self.touched: dict[tuple[Any, Any], Any] = {}
-        self.effects: list[Any] = []
         self.notes: list[Note] | None = [] if explain else None
 
     def mark(self, place: Place, ones: int) -> None:

@@ -58,6 +58,11 @@ class Value:
         ones = self._place.ones >> self._place.width - length << self._place.width - length if length else 0
         return Value(self._trace, self._place, ones)._read()
 
+    def _bit(self, ones: int) -> bool:
+        """Tell whether one bit is set; reads just that."""
+        self._trace.mark(self._place, ones)
+        return bool(self._place.number(self._trace.key) & ones)
+
     def _peek(self) -> int:
         """Return the number without a note."""
         return self._place.number(self._trace.key) & self._ones
@@ -270,7 +275,7 @@ class MacValue(Value):
     @property
     def is_multicast(self) -> bool:
         """The group bit is set, which is all that is read; true of the broadcast address too."""
-        return bool(Number(self._trace, self._place, 1 << 40) == 1 << 40)
+        return self._bit(1 << 40)
 
     @property
     def is_broadcast(self) -> bool:
@@ -280,7 +285,7 @@ class MacValue(Value):
     @property
     def is_local(self) -> bool:
         """The address is locally administered; that bit alone is read."""
-        return bool(Number(self._trace, self._place, 2 << 40) == 2 << 40)
+        return self._bit(2 << 40)
 
 
 class Address(Value):
