@@ -297,7 +297,7 @@ def flood(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             "median_wait_ms": statistics.median(waits) * 1e3, "longest_wait_ms": max(waits) * 1e3,
         }  # fmt: skip
     print(
-        f"flood: {sent} sent, {result['came_up']} came up, {result['lost']} lost; at most {most} flows, {masks} masks, "
+        f"flood: {sent} sent, {result['came_up']} came up, {result['lost']} lost; {most} flows, {masks} masks, "
         f"{grown:.0f} MiB more memory; of {asked} pings {answered} answered, after "
         f"{result['median_wait_ms']:.0f} ms, at most {result['longest_wait_ms']:.0f}",
         flush=True,
