@@ -650,7 +650,7 @@ They follow the newest Linux; with --like 6.1 or 6.12 they do what that one does
             "dpif lab -- dpif add-dp dp0",
             "dpif lab --timeout 60 ovs-dpctl show",
             "dpif lab --kernel newest -- dpif show",
-            "dpif lab --qemu --cpus 4 -- nproc",
+            "dpif lab --qemu --cpus 2 -- nproc",
         ),
         _RUN,
         """\

@@ -31,6 +31,7 @@ _SLICE = 0.005
 """Seconds of deciding again between two batches of packets."""
 _MANY = 2000
 """Of more stale flows than this the others are deleted: to have their packets come up is cheaper than to decide."""
+_REMOVALS_AT_ONCE = 1000
 _DELETED_KEPT = 1000
 _SHARE_AT_LEAST = 1000
 """Flows that a port may have in any case."""
@@ -53,6 +54,7 @@ class Keeper:
         self._unwritten: dict[bytes, Megaflow] = {}
         self._removals: list[Operation] = []
         self._waiting: deque[Megaflow] = deque()
+        self._too_many: deque[Megaflow] = deque()
         self._left = Leftovers()
         self._sweep: Sweep | None = None
         self.swept: float | None = None
@@ -61,9 +63,11 @@ class Keeper:
     @property
     def has_work(self) -> bool:
         """Whether something is to be written or decided again."""
-        return bool(
-            self._waiting or self._left or self._sweep or self._removals or self._unwritten or self.site.stale
-        )
+        return bool(self._has_to_revise or self._removals or self._unwritten or self.site.stale)
+
+    @property
+    def _has_to_revise(self) -> bool:
+        return bool(self._waiting or self._too_many or self._left or self._sweep)
 
     def replace(self, decider: Decider) -> None:
         """Go on with another program: all flows are to be decided again."""
@@ -106,8 +110,11 @@ class Keeper:
     # -- what is to be written ---------------------------------------------------------------------------------
 
     def changes(self) -> tuple[list[Operation], list[Megaflow]]:
-        """Return what removes flows, and the flows that are to be put behind that; `written` takes the results."""
-        removals, self._removals = self._removals, []
+        """Return what removes flows, and the flows that are to be put behind that; `written` takes the results.
+
+        Of very many removals these are the first: packets wait for those that there are.
+        """
+        removals, self._removals = self._removals[:_REMOVALS_AT_ONCE], self._removals[_REMOVALS_AT_ONCE:]
         unwritten, self._unwritten = self._unwritten, {}
         return removals, [flow for flow in unwritten.values() if flow in self.flows]
 
@@ -153,10 +160,12 @@ class Keeper:
         if stale:
             self._put_in_order(stale)
         end = time.monotonic() + _SLICE
-        while (self._waiting or self._left or self._sweep) and time.monotonic() < end:
+        while self._has_to_revise and time.monotonic() < end:
             with self.site.lock:  # what changes while it is decided is a change after it
                 if self._waiting:
                     self._decide_again(self._waiting.popleft())
+                elif self._too_many:
+                    self.remove(self._too_many.popleft(), "too many were to be decided again")
                 elif self._left:
                     self._take_over_or_delete()
                 elif self._sweep:
@@ -169,10 +178,10 @@ class Keeper:
     def _put_in_order(self, stale: set[Megaflow]) -> None:
         """Let what is to be decided again wait, busy flows first; of too many, delete those that are not."""
         stale.update(self._waiting)
+        stale.update(self._too_many)
         ordered = sorted(stale, key=lambda flow: -flow.hit_at)
-        for flow in ordered[_MANY:]:
-            self.remove(flow, "too many were to be decided again")
         self._waiting = deque(ordered[:_MANY])
+        self._too_many = deque(ordered[_MANY:])
 
     def _reason_to_remove(self, flow: Megaflow) -> str:
         """Decide again on a flow; return why it may not stay, empty when it may, with other actions perhaps."""

@@ -174,8 +174,8 @@ class Runner:
 
     def _remove_flows(self) -> None:
         self.keeper.remove_all("the program ended")
-        removals, _ = self.keeper.changes()
-        self.datapath.operate(removals)
+        while removals := self.keeper.changes()[0]:
+            self.datapath.operate(removals)
         self._meters.bring(())
 
     def attach(self, devices: Devices) -> list[Port]:
