@@ -4,7 +4,7 @@ NAME picks some of: ``upcalls``, what a packet that comes up costs (received, de
 learning switch as a program beside the one by hand (`by_hand`), every address and port new; ``revalidation``, how
 long flows are wrong after a table has changed, of many flows those that hang on it or all, how long packets wait
 meanwhile, and the memory of a flow; ``flood``, distinct sources from one port as fast as they come while another
-port's pings must be answered.
+port's pings must be answered; ``workers``, what a second process brings, which needs ``--qemu`` and its two CPUs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import random
 import resource
+import signal
 import statistics
 import sys
 import time
@@ -27,12 +28,13 @@ from contest import Times, row
 
 import dpif
 from dpif import lab
-from dpif.apps.switch import Switch
+from dpif.apps.switch import Switch, SwitchOptions, learning_switch
 from dpif.client import Datapath
 from dpif.packet import build
 from dpif.program import Program, drop, output
 from dpif.program.options import Options
 from dpif.program.runner import Runner
+from dpif.program.workers import Workers
 from dpif.testing.kernel import VethHost
 
 BATCH = 64
@@ -50,12 +52,15 @@ def main() -> int:
         "--flows", type=int, default=100_000, help="of which some are decided again (default: 100000)"
     )
     parser.add_argument("--seconds", type=float, default=60, help="of a flood (default: 60)")
+    parser.add_argument("--qemu", action="store_true", help="in an emulated machine, which has two CPUs")
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="which to run (default: all)")
     arguments = parser.parse_args()
     if not os.environ.get("DPIF_LAB"):
-        return lab.run([sys.executable, *sys.argv], modules=["dummy"])
+        return lab.run(
+            [sys.executable, *sys.argv], modules=["dummy"], qemu=arguments.qemu, cpus=2 if arguments.qemu else None
+        )
     results: dict[str, Any] = {}
-    for name in arguments.names or BENCHMARKS:
+    for name in arguments.names or [name for name in BENCHMARKS if name != "workers" or arguments.qemu]:
         results[name] = BENCHMARKS[name](arguments)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(results, indent=1))
@@ -305,10 +310,44 @@ def flood(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return [result]
 
 
+def workers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure how fast processes deal with what waits for them, one and two of them."""
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for seed in range(arguments.rounds):
+        for count, found in seconds.items():
+            found.append(work_off(count, arguments.packets, seed))
+    ratio = statistics.median(one / two for one, two in zip(*seconds.values(), strict=True))
+    one, two = (statistics.median(found) / arguments.packets * 1e6 for found in seconds.values())
+    print(f"workers: one takes {one:.0f} us a packet, two {two:.0f}: {ratio:.2f} times as fast (1.6)", flush=True)
+    return [{"one": one, "two": two, "ratio": ratio}]
+
+
+def work_off(count: int, packets: int, seed: int) -> float:
+    """Let packets wait for workers that stand still; return the seconds in which these have made flows of all."""
+    program = learning_switch(SwitchOptions())
+    with lan() as (datapath, hosts), Runner(program, datapath, options=Options(workers=count)) as runner:
+        assert isinstance(runner._upcalls, Workers)
+        children = list(runner._upcalls._children.values())
+        for child in children:
+            os.kill(child, signal.SIGSTOP)
+        before = datapath.stats()
+        for number, packet in enumerate(frames(packets, seed)):
+            hosts[number % 2].send(packet)
+        waiting = datapath.stats()
+        wanted = waiting.missed - before.missed - (waiting.lost - before.lost)
+        start = time.perf_counter()
+        for child in children:
+            os.kill(child, signal.SIGCONT)
+        while datapath.stats().flows < wanted:
+            runner.step(0.005)
+        return (time.perf_counter() - start) * packets / wanted
+
+
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "upcalls": upcalls,
     "revalidation": revalidation,
     "flood": flood,
+    "workers": workers,
 }
 
 if __name__ == "__main__":
