@@ -77,5 +77,8 @@ def _program_of(module: ModuleType, path: str) -> Program:
         )
     if "program" not in found and len(found) > 1:
         raise ProgramError(f"{path} has several programs ({', '.join(found)}); call the one to run 'program'")
-    program.function  # noqa: B018  # says what is missing
+    try:
+        program.function  # noqa: B018  # says what is missing
+    except ProgramError as error:
+        raise ProgramError(f"{path}: {error}") from None
     return program

@@ -61,7 +61,9 @@ class Program:
     def function(self) -> Callable[[Any], Any]:
         """The function that decides."""
         if self._function is None:
-            raise TypeError("the program has no function: put @program.forward in front of one that takes a packet")
+            raise ProgramError(
+                "the program has no function: put @program.forward in front of one that takes a packet"
+            )
         return self._function
 
     def table(

@@ -209,3 +209,33 @@ def test_workers_need_a_datapath_that_they_reach(run: Run) -> None:
     ran = run("run", "--workers", "2", str(SWITCH))
     assert ran.status == 2
     assert "--workers needs a datapath that several processes reach" in ran.stderr
+
+
+def test_a_function_that_fails_is_told_by_its_own_lines_with_the_packet(run: Run, tmp_path: Path) -> None:
+    file, played = tmp_path / "fails.py", tmp_path / "in.pcap"
+    file.write_text(
+        "from dpif.program import Program, output\nprogram = Program()\n\n@program.forward\n"
+        "def forward(packet):\n    return output(packet.ipv4.dst)\n"
+    )
+    with capture.Writer(played) as writer:
+        writer.write(build.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", build.arp_request(
+            "02:00:00:00:00:01", "10.0.0.1", "10.0.0.2")), 0.0)  # fmt: skip
+    ran = run("run", "--pcap", str(played), str(file))
+    assert ran.status == 1
+    told = [line.removeprefix("dpif: run: ") for line in ran.stderr.splitlines()]
+    assert told[:3] == [
+        "Traceback (most recent call last):",
+        f'  File "{file}", line 6, in forward',
+        "    return output(packet.ipv4.dst)",
+    ]
+    assert told[-2] == "AttributeError: 'NoneType' object has no attribute 'dst'"
+    assert told[-1].startswith("with the packet recirc_id(0),")
+    assert "arp(sip=10.0.0.1" in told[-1]
+
+
+def test_a_program_without_a_function_is_told_what_it_lacks(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "nothing.py"
+    file.write_text("from dpif.program import Program\nprogram = Program()\n")
+    assert run("run", str(file)).stderr == (
+        f"dpif: {file}: the program has no function: put @program.forward in front of one that takes a packet\n"
+    )

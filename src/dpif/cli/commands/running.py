@@ -102,7 +102,7 @@ def _options(context: Context) -> Options:
 
 
 def _report(context: Context, text: str) -> None:
-    for line in text.splitlines():  # a traceback: the program is its reader's own
+    for line in text.splitlines():  # a traceback of the program, which is its reader's own
         context.note(f"run: {line}")
 
 
@@ -117,10 +117,11 @@ def _play(context: Context, file: File, words: list[str]) -> int:
     from dpif.program.dry import play
 
     with context.failing(f"playing {context.options.pcap}"):
-        context.print(
-            play(file.program, context.options.pcap, words or _DRY_PORTS, _options(context), context.options.out_dir)
+        report = play(
+            file.program, context.options.pcap, words or _DRY_PORTS, _options(context), context.options.out_dir
         )
-    return 0
+        context.print(report)
+    return 1 if report.failed else 0
 
 
 def _serve(context: Context, file: File, datapath: Datapath, words: list[str], created: bool) -> int:
