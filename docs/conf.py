@@ -30,7 +30,7 @@ autodoc_default_options = {
     "inherited-members": _OF_PYTHON,
     "member-order": "groupwise",
     # The attributes of a key are told in a table, and what a record is made of is nobody's business.
-    "exclude-members": "ATTRS, FIELDS, TEXT, SIZE",
+    "exclude-members": "ATTRS, FIELDS, TEXT, SIZE, by_number, by_word",
 }
 autodoc_typehints = "description"
 # Pages link to files of the repository, which are not among the pages; the type bytes has the name of a counter.
@@ -43,6 +43,7 @@ html_title = "dpif"
 html_static_path = ["_static", "pictures"]
 html_css_files = ["dpif.css"]
 html_copy_source = False
+html_show_copyright = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5fa5", "color-brand-content": "#0b5fa5"},
     "dark_css_variables": {"color-brand-primary": "#6cb6ff", "color-brand-content": "#6cb6ff"},

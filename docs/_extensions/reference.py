@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import re
 from collections.abc import Iterator
 
 from docutils import nodes
@@ -19,6 +20,7 @@ from dpif._lazy import load
 from dpif.odp.model.describing import describe
 
 _TUPLE_NOISE = "Alias for field number"
+_FUNCTION = re.compile(r"<(?:built-in )?function ([\w.]*(?:<lambda>)?)(?: at 0x[0-9a-f]+)?>")
 
 
 class Attributes(SphinxDirective):
@@ -61,10 +63,19 @@ def without_noise(app: Sphinx, what: str, name: str, obj: object, options: objec
         lines.clear()
 
 
+def with_names_of_functions(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Write a default that is a function as its name, one without a name as "…"."""
+    told = signature and _FUNCTION.sub(lambda found: "…" if "lambda" in found[1] else found[1], signature)
+    return told, returns
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add all of it to Sphinx."""
     app.setup_extension("sphinx.ext.autodoc")
     app.add_directive("dpif-attributes", Attributes)
     app.connect("doctree-read", without_links_to_namesakes)
     app.connect("autodoc-process-docstring", without_noise)
+    app.connect("autodoc-process-signature", with_names_of_functions)
     return {"parallel_read_safe": True}
