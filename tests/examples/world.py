@@ -41,10 +41,7 @@ class World:
         host = Host(netns.Namespace(name), f"p{name}", address.partition("/")[0])
         self._stack.enter_context(host.namespace)
         self._stack.callback(netns.delete_link, host.port)
-        host.namespace.add_veth("eth0", host.port, address)
-        host.namespace.ip("link", "set", "eth0", "address", mac_of(number))
-        if gateway:
-            host.namespace.ip("route", "add", "default", "via", gateway)
+        host.namespace.add_veth("eth0", host.port, address, mac=mac_of(number), gateway=gateway)
         self.hosts.append(host)
         return host
 

@@ -56,9 +56,13 @@ def ip(*arguments: str) -> str:
     return run("ip", *arguments)
 
 
-def ip_batch(*commands: str) -> None:
-    """Run several ``ip`` commands in one process, up to the first that fails; raise `CommandFailed`."""
-    run("ip", "-batch", "-", stdin="".join(f"{command}\n" for command in commands))
+def ip_batch(*commands: str, namespace: str = "") -> None:
+    """Run several ``ip`` commands in one process, up to the first that fails; raise `CommandFailed`.
+
+    They are for the current namespace, or for the one of that name.
+    """
+    where = ("-n", namespace) if namespace else ()
+    run("ip", *where, "-batch", "-", stdin="".join(f"{command}\n" for command in commands))
 
 
 def await_running(device: str) -> None:
@@ -157,16 +161,19 @@ class Namespace:
         """Open a socket in this namespace."""
         return self.call(lambda: socket.socket(family, kind, protocol))
 
-    def add_veth(self, device: str, port: str, address: str = "") -> None:
+    def add_veth(self, device: str, port: str, address: str = "", *, mac: str = "", gateway: str = "") -> None:
         """Make a veth pair, both ends up: `device` here, `port` in the caller's namespace.
 
-        `address` (10.0.0.1/24) is given to `device`.
+        `address` (10.0.0.1/24) and `mac` are given to `device`; the way to everywhere else is by way of `gateway`.
         """
-        ip("link", "add", port, "type", "veth", "peer", "name", device, "netns", self.name)
-        ip("link", "set", port, "up")
-        if address:
-            self.ip("address", "add", address, "dev", device)
-        self.ip("link", "set", device, "up")
+        peer = f"peer name {device} netns {self.name}" + (f" address {mac}" if mac else "")
+        ip_batch(f"link add {port} type veth {peer}", f"link set {port} up")
+        ip_batch(
+            *([f"address add {address} dev {device}"] if address else []),
+            f"link set {device} up",
+            *([f"route add default via {gateway}"] if gateway else []),
+            namespace=self.name,
+        )
         await_running(port)
 
     def _inside(self, argv: tuple[str, ...]) -> list[str]:
