@@ -77,9 +77,10 @@ def learning_switch(options: SwitchOptions) -> Program:
 
     @program.forward
     def switch(packet: Packet) -> Decision:
-        if packet.eth is None:  # a tunnel brought something else
+        ethernet = packet.eth
+        if ethernet is None:  # a tunnel brought something else
             return drop()
-        source, target = packet.eth.src, packet.eth.dst
+        source, target = ethernet.src, ethernet.dst
         if source.is_multicast or target.prefix(44) == _RESERVED:
             return drop()
         vlan = 0 if packet.vlan is None else packet.vlan.vid

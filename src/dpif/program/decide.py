@@ -82,7 +82,7 @@ class Decider:
         shape = Shape(
             encode(actions),
             tuple(trace.deps),
-            tuple([(table, key, entry) for (table, key), entry in trace.touched.items()]),
+            tuple(trace.touched),
             tuple(self._named),
             decision.idle,
             decision.hard,
@@ -106,7 +106,7 @@ class Decider:
         found = plain(port)
         if isinstance(found, str):
             return self.program.port_numbers.get(found)
-        return int(found) if found in self.program.ports else None
+        return int(found) if self.program.ports.look(found) is not None else None
 
     def other_ports(self) -> list[int]:
         """Return the numbers of all ports but that of the packet."""

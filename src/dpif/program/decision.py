@@ -10,6 +10,7 @@ packet after connection tracking, with its hash, or without the headers that wer
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Iterable
 
 from dpif._typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -114,11 +115,16 @@ def _shorter(one: float | None, other: float | None) -> float | None:
     return min(one, other) if one is not None and other is not None else other if one is None else one
 
 
+@functools.lru_cache(1024)
+def _output(number: int) -> Output:
+    return Output(number)
+
+
 def output(*ports: Port, idle: float | None = None, hard: float | None = None) -> Decision:
     """Send the packet out of `ports`, given by number or by name; a port that is not there is left out."""
 
     def step(site: Site) -> list[Action]:
-        return [Output(number) for port in ports if (number := site.port(port)) is not None]
+        return [_output(number) for port in ports if (number := site.port(port)) is not None]
 
     return Decision((step,), idle=idle, hard=hard)
 
@@ -129,7 +135,7 @@ def flood(*, but: Iterable[Port] = ()) -> Decision:
 
     def step(site: Site) -> list[Action]:
         without = {site.port(port) for port in left_out}
-        return [Output(number) for number in site.other_ports() if number not in without]
+        return [_output(number) for number in site.other_ports() if number not in without]
 
     return Decision((step,))
 
@@ -148,7 +154,7 @@ def mirror(*ports: Port) -> Decision:
     """Send a copy of the packet, as it came in, out of `ports`; add what is to be done with the packet."""
 
     def step(site: Site) -> list[Action]:
-        return [Output(number) for port in ports if (number := site.port(port)) is not None]
+        return [_output(number) for port in ports if (number := site.port(port)) is not None]
 
     return Decision(before=(step,))
 
@@ -164,7 +170,7 @@ def tunnel(
 
     def step(site: Site) -> list[Action]:
         number = site.port(port)
-        return [] if number is None else [header, Output(number)]
+        return [] if number is None else [header, _output(number)]
 
     return Decision((step,))
 

@@ -116,7 +116,7 @@ def _converter(name: str, kind: Kind[Any] | None, width: int) -> Callable[[int],
     if kind is not None and not isinstance(kind.zero, bytes):
         return int if type(kind) is UInt else kind.value
     size = width // 8
-    make = bytes if kind is None else kind.value
+    make = bytes if kind is None else kind.maker or kind.value
     return lambda number: make(number.to_bytes(size, "big"))
 
 

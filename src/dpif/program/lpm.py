@@ -116,8 +116,9 @@ class LpmTable(Table[Any, V]):
         if isinstance(other, LpmTable):
             self._roots = other._roots
 
-    def _look(self, key: Any) -> Entry[V] | None:
-        return super()._look(_network(key))
+    def look(self, key: Any) -> Entry[V] | None:
+        """Return the entry of a network itself, and note that it was read."""
+        return super().look(_network(key))
 
     def _learn(self, trace: Any, key: Any, value: Any) -> None:
         super()._learn(trace, _network(key), value)

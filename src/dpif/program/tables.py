@@ -100,22 +100,23 @@ class Table(Generic[K, V]):
     def get(self, key: Any, default: Any = None) -> Any:
         """Return the value of `key`, `default` where there is none."""
         with self._site.lock:
-            entry = self._look(plain(key))
+            entry = self.look(plain(key))
             return default if entry is None else entry.value
 
     def __getitem__(self, key: K | Value) -> V:
         with self._site.lock:
             found = plain(key)
-            entry = self._look(found)
+            entry = self.look(found)
             if entry is None:
                 raise KeyError(found)
             return entry.value
 
     def __contains__(self, key: object) -> bool:
         with self._site.lock:
-            return self._look(plain(key)) is not None
+            return self.look(plain(key)) is not None
 
-    def _look(self, key: Any) -> Entry[V] | None:
+    def look(self, key: Any) -> Entry[V] | None:
+        """Return the entry of a key that is plain, and note that it was read; who asks has the lock."""
         trace = self._site.trace
         if trace is not None:
             trace.depend(self, key)
@@ -174,17 +175,17 @@ class Table(Generic[K, V]):
         elif trace.live:
             entry.used = self._site.clock()
         trace.depend(self, key)
-        trace.touched[self, key] = entry
+        trace.touched.append((self, key, entry))
 
     def touch(self, key: K | Value) -> bool:
         """Keep an entry alive by the packets of this decision; return whether there is one."""
         found = plain(key)
         with self._site.lock:
-            entry, trace = self._look(found), self._site.trace
+            entry, trace = self.look(found), self._site.trace
             if entry is None:
                 return False
             if trace is not None:
-                trace.touched[self, found] = entry
+                trace.touched.append((self, found, entry))
             if trace is None or trace.live:
                 entry.used = self._site.clock()
             return True

@@ -71,7 +71,7 @@ class Trace:
         self.uncached = ""
         self.changed = False
         self.deps: dict[tuple[Any, Any], None] = {}
-        self.touched: dict[tuple[Any, Any], Any] = {}
+        self.touched: list[tuple[Any, Any, Any]] = []
         self.notes: list[Note] | None = [] if explain else None
 
     def mark(self, place: Place, ones: int) -> None:
