@@ -102,7 +102,7 @@ OWN = {
     "ifindex": Option(("--ifindex",), "interface index of its local port (any unless given)", "store", "N"),
     "keep": Option(("--keep",), "leave what it made in place at the end"),
     "play": Option(("--play",), "play captures (rx_pcap) at once, not when somebody listens"),
-    "explain": Option(("--explain",), "show of each new flow which line of the file read what"),
+    "explain": Option(("--explain",), "show which line of the file read what of each new flow, and why flows go"),
     "check": Option(("--check",), "try each mask on other packets that it matches"),
     "workers": Option(("--workers",), "share the packets among N processes", "store", "N"),
     "pcap": Option(("--pcap",), "play a capture through the program, on a datapath of its own", "store", "FILE"),

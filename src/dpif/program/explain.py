@@ -13,9 +13,10 @@ from dpif.program.layout import layout_of
 from dpif.program.trace import Note, WouldChange, shown
 
 if TYPE_CHECKING:
+    from dpif.program.flow import Megaflow
     from dpif.program.program import Program
 
-__all__ = ["Explanation", "explain", "of_outcome"]
+__all__ = ["Explanation", "explain", "of_outcome", "shown_flow"]
 
 
 class Explanation(NamedTuple):
@@ -46,6 +47,12 @@ def explain(program: Program, packet: bytes, in_port: int = 1, **metadata: Any) 
         trace = stopped.__dict__["dpif_trace"]
         return Explanation("", "", tuple(trace.notes), (), "its packet changes a table first")
     return of_outcome(outcome, number)
+
+
+def shown_flow(flow: Megaflow, actions: bytes) -> str:
+    """Return a flow as one line."""
+    key, mask = FlowKey.from_bytes(flow.key), FlowMask.from_bytes(flow.layout.encode(flow.mask))
+    return f"{format_key(key, mask)} actions:{Actions.from_bytes(actions) if actions else 'drop'}"
 
 
 def of_outcome(outcome: Outcome, number: int) -> Explanation:

@@ -134,9 +134,12 @@ class Keeper:
 
     def remove(self, flow: Megaflow, reason: str) -> None:
         """Take a flow back with the next batch."""
+        deleted = Deleted(flow, flow.shape.actions, reason)
         if self.flows.remove(flow):
             self._counts.deleted += 1
-            self.deleted.append(Deleted(flow, reason))
+            self.deleted.append(deleted)
+            if self.options.on_delete:
+                self.options.on_delete(deleted)
             self._unwritten.pop(flow.ufid, None)
             self._removals.append(Delete(ufid=flow.ufid))
 

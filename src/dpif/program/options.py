@@ -21,8 +21,9 @@ class Options:
     ``idle`` until a flow that nothing hits is removed, where its decision says nothing else; ``sweep_interval``
     between looks, or more where a look takes long; ``max_flows`` and ``max_masks`` bound the table. ``check`` tries
     each new mask on other packets that it matches; ``explain`` keeps notes of what was read, for ``on_flow``, which
-    is called with each new flow. ``report`` is called with what went wrong, as a text. With ``workers`` so many
-    processes are forked, which share the packets; see `dpif.program.workers`.
+    is called with each new flow, as ``on_delete`` is with each that is taken back. ``report`` is called with what
+    went wrong, as a text. With ``workers`` so many processes are forked, which share the packets; see
+    `dpif.program.workers`.
     """
 
     idle: float = 10.0
@@ -33,6 +34,7 @@ class Options:
     explain: bool = False
     report: Callable[[str], None] = lambda text: None
     on_flow: Callable[[Megaflow, Outcome], None] | None = None
+    on_delete: Callable[[Deleted], None] | None = None
     workers: int = 0
 
 
@@ -90,7 +92,8 @@ class Counts:
 
 
 class Deleted(NamedTuple):
-    """A flow that was taken back, and why."""
+    """A flow that was taken back, the actions that it had, and why."""
 
     flow: Megaflow
+    actions: bytes
     reason: str

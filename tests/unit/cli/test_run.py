@@ -66,6 +66,7 @@ def test_explained_are_the_lines_that_read(capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     (line,) = [at for at, text in enumerate(SWITCH.read_text().splitlines(), 1) if "stations.get(" in text]
     assert f"learning_switch.py:{line}: eth.dst" in out
+    assert "\ntaken back, idle: recirc_id(0),in_port(1),eth(" in out
     assert "packets 552" in out
 
 

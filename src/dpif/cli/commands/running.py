@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dpif.program.decide import Outcome
     from dpif.program.flow import Megaflow
     from dpif.program.load import File
-    from dpif.program.options import Options
+    from dpif.program.options import Deleted, Options
     from dpif.program.runner import Runner
 
 _LOOK = 0.25
@@ -98,6 +98,7 @@ def _options(context: Context) -> Options:
         explain=context.options.explain,
         report=lambda text: _report(context, text),
         on_flow=_explain if context.options.explain else None,
+        on_delete=_explain_deletion if context.options.explain else None,
     )
 
 
@@ -110,6 +111,13 @@ def _explain(flow: Megaflow, outcome: Outcome) -> None:
     from dpif.program.explain import of_outcome
 
     sys.stdout.write(f"{of_outcome(outcome, flow.number)}\n")
+    sys.stdout.flush()
+
+
+def _explain_deletion(deleted: Deleted) -> None:
+    from dpif.program.explain import shown_flow
+
+    sys.stdout.write(f"taken back, {deleted.reason}: {shown_flow(deleted.flow, deleted.actions)}\n")
     sys.stdout.flush()
 
 
