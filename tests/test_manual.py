@@ -34,6 +34,8 @@ for (const name of input) for (const width of [1280, 400]) {
     if (root.scrollWidth > root.clientWidth) wrong(`it is ${root.scrollWidth} wide`);
     for (const box of page.querySelectorAll(".sidebar-drawer, .sidebar-scroll, .sidebar-tree a"))
       if (box.scrollWidth > box.clientWidth && box.clientWidth) wrong(`too wide for the sidebar: ${box.className}`);
+    for (const box of page.querySelectorAll(".way"))
+      if (parseFloat(window.getComputedStyle(box).paddingLeft) < 8) wrong("no room within a box");
     for (const image of page.images) if (!image.naturalWidth) wrong(`no image ${image.src}`);
   }
   if (paper.size != 2) found.push(`${name} is the same in the dark`);

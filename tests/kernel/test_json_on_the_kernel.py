@@ -169,3 +169,17 @@ def test_flows_are_deleted_by_a_filter(run: Run) -> None:
     )
     assert run("del-flows", "filter=in_port==99", "json0") == "deleted 0 of 5 flows of system@json0\n"
     assert len(run("dump-flows", "json0").splitlines()) == 5
+
+
+def test_connections_are_deleted_by_their_text(run: Run, check_json: Any) -> None:
+    """One after the other, each alone."""
+
+    def connections() -> list[str]:
+        document = check_json.document(run("--json", "dump-conntrack", "json0"))
+        return [connection["match"] for connection in document["connections"]]
+
+    rest = connections()
+    assert len(rest) >= 3
+    while rest:
+        run("flush-conntrack", "json0", *rest.pop(0).split())
+        assert connections() == rest
