@@ -33,8 +33,7 @@ def play(
 
     if program is not None and not program.is_file():
         raise Unavailable(f"there is no file {program} to play")
-    sandbox.enter()
-    with Room(hosts) as room, Program(program, room, note) as running:
+    with sandbox.entered(), Room(hosts) as room, Program(program, room, note) as running:
         room.await_listener(running.has_failed)
         if not command:
             note(room.describe(running.name))

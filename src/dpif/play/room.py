@@ -20,6 +20,7 @@ from dpif._open import open as open_datapath
 from dpif._typing import Final, Self
 from dpif.errors import Unavailable
 from dpif.netlink.unix import SOCKET_VARIABLE
+from dpif.odp.constants.datapath import DatapathFeature
 from dpif.play.sandbox import BIND, mount
 from dpif.testing import netns
 from dpif.userspace.server import Server
@@ -76,9 +77,14 @@ class Room:
         """Wait until somebody listens to what comes up, for some seconds, and no longer than it is not in vain."""
         end = time.monotonic() + _TIME_TO_LISTEN
         while not is_vain() and time.monotonic() < end:
-            if any(any(port.upcall_pids) for port in self._datapath.ports):
+            if self.is_heard():
                 return
             time.sleep(0.02)
+
+    def is_heard(self) -> bool:
+        """Tell whether somebody listens to what comes up, of all ports at once or of some."""
+        at_once = self._datapath.user_features & DatapathFeature.DISPATCH_UPCALL_PER_CPU
+        return bool(at_once) or any(any(port.upcall_pids) for port in self._datapath.ports)
 
     def describe(self, program: str) -> str:
         """Return what there is, and what to do with it."""

@@ -1,20 +1,24 @@
-"""Namespaces of our own: `enter` makes this process root of a user, a network and a mount namespace that start empty.
+"""Namespaces of our own: `entered` makes this process root of a user, network and mount namespace that start empty.
 
-What is done there touches nothing outside, and ends with the last process in it. Ordinary users may do so where the
-system allows user namespaces.
+What is done there touches nothing outside, and nothing that was started there stays. Ordinary users may do so where
+the system allows user namespaces.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from dpif._typing import Final
 from dpif.errors import Unavailable
 
-__all__ = ["enter", "mount"]
+__all__ = ["entered", "mount"]
 
 # linux/sched.h, sys/mount.h
 _CLONE_NEWNS: Final = 0x00020000
@@ -31,11 +35,25 @@ _SWITCHES: Final = {
     "user/max_user_namespaces": ("0", "10000"),
 }
 """Settings below /proc/sys that forbid user namespaces: the value that does, and one that does not."""
+_TIME_TO_END: Final = 1.0
+"""Seconds that what is told to end is given for it."""
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
-def enter() -> None:
-    """Enter the namespaces; this process may have one thread only. Raises `Unavailable`, which says what to do."""
+@contextlib.contextmanager
+def entered() -> Iterator[None]:
+    """Enter the namespaces, for good; at the end whatever else still runs in them is ended.
+
+    This process may have one thread only. Raises `Unavailable`, which says what to do.
+    """
+    _enter()
+    try:
+        yield
+    finally:
+        _end_others()
+
+
+def _enter() -> None:
     user, group = os.geteuid(), os.getegid()
     try:
         _unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWNS)
@@ -67,6 +85,31 @@ def _become_root(user: int, group: int) -> None:
             Path("/proc/self", name).write_text(text)
     except OSError as error:
         raise _forbidden(error) from None
+
+
+def _end_others() -> None:
+    """End the other processes in the namespaces: jobs that a shell left behind hold hosts and files."""
+    asked: set[int] = set()
+    end = time.monotonic() + _TIME_TO_END
+    while others := _others():
+        is_late = time.monotonic() > end
+        for process in others if is_late else others - asked:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL if is_late else signal.SIGTERM)
+        asked |= others
+        time.sleep(0.02)
+
+
+def _others() -> set[int]:
+    """Return the processes that have this one's mount namespace, which no process outside has."""
+    ours = os.readlink("/proc/self/ns/mnt")
+    found = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            with contextlib.suppress(OSError):  # it is gone, or somebody else's
+                if os.readlink(f"/proc/{entry}/ns/mnt") == ours:
+                    found.add(int(entry))
+    return found
 
 
 def _unshare(kinds: int) -> None:

@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,44 @@ def hub(packet):
     )
     done = played("hub.py", "h1", "ping", "-c", "1", "h2", cwd=tmp_path)
     assert " 0% packet loss" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("dispatch", ["per-cpu", "per-vport"])
+def test_whether_somebody_listens_is_seen(dispatch: str) -> None:
+    """Else the first command waits until it goes on without."""
+    script = f"""
+        from dpif.play import sandbox
+        from dpif.play.room import Room
+        import dpif
+        with sandbox.entered(), Room(2) as room:
+            heard = [room.is_heard()]
+            with dpif.open("netdev@play", socket=room.environ["DPIF_SOCKET"]) as dp:
+                with dp.upcalls(dispatch={dispatch!r}):
+                    heard.append(room.is_heard())
+            print(heard + [room.is_heard()])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    needs_namespaces(done.stderr)
+    assert done.stdout == "[False, True, False]\n", done.stderr
+
+
+def test_nothing_stays_that_was_left_running(tmp_path: Path) -> None:
+    """A job in the background, and one that hears no request to end."""
+    job = "import os, signal, time; {}; print(os.getpid(), flush=True); time.sleep(600)"
+    (tmp_path / "polite.py").write_text(job.format("pass"))
+    (tmp_path / "deaf.py").write_text(job.format("signal.signal(signal.SIGTERM, signal.SIG_IGN)"))
+    line = "for job in polite deaf; do h1 python3 $job.py >$job & while ! [ -s $job ]; do sleep 0.05; done; done\n"
+    done = played(cwd=tmp_path, stdin=line)
+    assert done.returncode == 0, done.stderr
+    assert not is_running(int((tmp_path / "polite").read_text()))
+    assert not is_running(int((tmp_path / "deaf").read_text()))
+
+
+def is_running(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
 
 
 def test_an_error_of_the_program_is_shown_by_its_own_lines(tmp_path: Path) -> None:
