@@ -5,7 +5,8 @@
     dpif add-dp dp0 v0 v1                            # the kernel's datapath: system@dp0
     dpif add-flow dp0 "in_port(1),eth(),eth_type(0x0806),arp()" 2
     dpif -m dump-flows dp0
-    dpif serve & dpif add-dp netdev@br0              # a datapath in user space, the same commands
+    dpif serve --detach                              # serves datapaths in user space, for the same commands
+    dpif add-dp netdev@br0
 
 How it is built, in the order of a run:
 

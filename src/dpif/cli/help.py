@@ -23,9 +23,11 @@ _WIDEST = 100
 _USAGE = "usage: dpif [options] command [argument...]"
 _FIRST_STEPS = """\
 first steps:
-  dpif doctor                            # what is wrong, and what to do
-  dpif show                              # all datapaths, with their ports
-  dpif serve & dpif add-dp netdev@br0    # one that needs no kernel, no root"""
+  dpif doctor               # what is wrong, and what to do
+  dpif show                 # all datapaths, with their ports
+  dpif play                 # hosts and a switch to play with, without root
+  dpif serve --detach       # serve datapaths that need no kernel, no root:
+  dpif add-dp netdev@br0"""
 
 
 def help_text(command: Command | None) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOST = "this host"
 _INDENT = " " * 11
+_OF_KERNEL = "dpif add-dp dp0, or start ovs-vswitchd; "
 
 
 class Section(NamedTuple):
@@ -84,7 +85,8 @@ def doctor(context: Context) -> int:
         sections += _servers(context)
     about_host = list(diagnose_host(needs_kernel=not names or any(not name.startswith("netdev@") for name in names)))
     if not context.words:
-        about_host += [_datapaths(names), *diagnose_tunnels(attached)]
+        has_kernel = not any(finding.facts.get("module") == "missing" for finding in about_host)
+        about_host += [_datapaths(names, has_kernel), *diagnose_tunnels(attached)]
     screen = context.screen
     diagnosis = Diagnosis([Section(_HOST, about_host), *sections], screen.width if screen else 0)
     context.print(diagnosis)
@@ -125,14 +127,15 @@ def _servers(context: Context) -> Iterator[Section]:
             yield Section("the server of netdev@", list(examine_bounds(bounds)))
 
 
-def _datapaths(names: list[str]) -> Finding:
+def _datapaths(names: list[str], has_kernel: bool) -> Finding:
+    """Return which there are; where there are none, how to make one, a kernel's only where it has some."""
     if names:
         return ok("datapaths", f"datapaths: {', '.join(names)}", {"datapaths": names})
     return notice(
         "datapaths",
         "no datapaths exist",
         "Nothing forwards packets.",
-        "dpif add-dp dp0, or start ovs-vswitchd; in user space: dpif serve",
+        f"{_OF_KERNEL if has_kernel else ''}in user space: dpif serve --detach, and then dpif add-dp netdev@br0",
         {"datapaths": names},
     )
 
