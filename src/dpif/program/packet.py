@@ -243,9 +243,9 @@ class Packet:
     def set_tunnel(
         self, dst: Any, id: int | None = None, *, src: str | None = None, ttl: int = 64, **more: Any
     ) -> None:
-        """Say with what outer header a tunnel port is to send the packet; `more` are fields of `dpif.odp.Tunnel`.
+        """Say with what outer header a tunnel port is to send the packet.
 
-        A `dst` that is an IPv6 address makes it an IPv6 tunnel.
+        `more` are fields of `dpif.odp.model.tunnel.Tunnel`. A `dst` that is an IPv6 address makes it an IPv6 tunnel.
         """
         self._do(encapsulation(dst, id, src=src, ttl=ttl, **more))
 

@@ -13,6 +13,9 @@ from dpif._typing import Self
 from dpif.packet import build
 from dpif.testing.conformance.harness import NONE_WITHIN, Harness, need, refused, two_ports
 
+MOST_RECIRCULATIONS = 30
+"""What a packet survives in a row."""
+
 A, B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 UDP4 = build.ethernet(A, B, build.udp("10.0.0.1", "10.0.0.2", 1000, 53, b"payload"))
 TCP4 = build.ethernet(A, B, build.tcp("10.0.0.1", "10.0.0.2", 1000, 80, b"payload"))
@@ -61,7 +64,7 @@ class Forwarding:
         second.send(UDP4)
         assert first.recv() == UDP4
 
-    @pytest.mark.parametrize(("many", "arrives"), [(30, True), (31, False)])
+    @pytest.mark.parametrize(("many", "arrives"), [(MOST_RECIRCULATIONS, True), (MOST_RECIRCULATIONS + 1, False)])
     def test_recirculations_in_a_row_are_bounded(self, harness: Harness, many: int, arrives: bool) -> None:
         dp, first, second = two_ports(harness)
         for number in range(many):
