@@ -128,28 +128,35 @@ class Value:
     def __reduce__(self) -> Any:
         return (_plain, (self.value,))
 
-    def _order(self, other: object) -> int:
-        """Return less than, equal to or more than 0, as the number is in regard to `other`."""
+    def _bound(self, other: object) -> int:
         wanted = self._constant(other)
         if wanted is None:
             raise TypeError(f"{self._place.name} has no order with {other!r}")
+        return wanted
+
+    def _is_below(self, bound: int) -> bool:
+        """Tell whether the number is less than `bound`; read its bits from the first to the one that tells.
+
+        Behind the last one that `bound` has set there is nothing to tell: what is equal up to there is not less.
+        """
+        if bound <= 0:
+            return False
         number = self._peek()
-        different = number ^ wanted
-        top = different.bit_length()
-        self._trace.mark(self._place, self._ones if not top else self._ones >> top - 1 << top - 1)
-        return (number > wanted) - (number < wanted)
+        top = max((number ^ bound).bit_length(), (bound & -bound).bit_length())
+        self._trace.mark(self._place, self._ones >> top - 1 << top - 1)
+        return number < bound
 
     def __lt__(self, other: object) -> bool:
-        return self._order(other) < 0
+        return self._is_below(self._bound(other))
 
     def __le__(self, other: object) -> bool:
-        return self._order(other) <= 0
+        return self._is_below(self._bound(other) + 1)
 
     def __gt__(self, other: object) -> bool:
-        return self._order(other) > 0
+        return not self._is_below(self._bound(other) + 1)
 
     def __ge__(self, other: object) -> bool:
-        return self._order(other) >= 0
+        return not self._is_below(self._bound(other))
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 from ipaddress import IPv4Address, ip_network
 from typing import Any
@@ -117,6 +118,30 @@ def test_masks_shifts_and_orders_read_what_they_take() -> None:
     assert seen.tcp.src < 4096
     assert read(seen, "tcp.src") == 0xFFFF >> 12 << 12
     assert 512 <= seen.tcp.src <= 1023
+
+
+@pytest.mark.parametrize(
+    ("bound", "bits"),
+    [(64, 0xC0), (65, 0xFF), (63, 0xC0), (128, 0x80), (96, 0xE0), (0, 0), (-5, 0), (256, 0), (300, 0)],
+)
+def test_an_order_reads_no_further_than_to_the_bit_that_tells(bound: int, bits: int) -> None:
+    seen = packet()
+    assert seen.ipv4
+    assert (seen.ipv4.ttl < bound) == (bound > 64)
+    assert read(seen, "ipv4.ttl") == bits
+
+
+@given(st.integers(0, 255), st.integers(-3, 260))
+def test_orders_are_those_of_plain_numbers_and_decide_for_all_that_agree(ttl: int, bound: int) -> None:
+    frame = bytearray(FRAME)
+    frame[22] = ttl
+    for compare in (operator.lt, operator.le, operator.gt, operator.ge):
+        seen = packet(bytes(frame))
+        assert seen.ipv4
+        found = compare(seen.ipv4.ttl, bound)
+        assert found == compare(ttl, bound)
+        bits = read(seen, "ipv4.ttl")
+        assert all(compare(other, bound) == found for other in range(256) if not (other ^ ttl) & bits)
 
 
 def test_flags_read_themselves() -> None:
