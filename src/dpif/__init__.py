@@ -17,9 +17,10 @@ is that user space side::
         dp.flows.add(f"in_port({port.number}),eth(),eth_type(0x0806),arp()", "drop")
 
 Where things are: `dpif.client` (datapaths, ports, flows, upcalls), `dpif.odp` (keys, masks, actions as values,
-text and bytes), `dpif.userspace` (the datapath in user space), `dpif.netlink` (the protocol underneath),
-`dpif.packet` (headers and captures), `dpif.apps` (a learning switch), `dpif.lab` (a real kernel to try it all
-on). Each package's docstring teaches its part. Importing `dpif` itself is cheap: names load on first use.
+text and bytes), `dpif.saved` (dumps that were saved), `dpif.userspace` (the datapath in user space), `dpif.netlink`
+(the protocol underneath), `dpif.packet` (headers and captures), `dpif.apps` (a learning switch), `dpif.lab` (a real
+kernel to try it all on). Each package's docstring teaches its part. Importing `dpif` itself is cheap: names load on
+first use.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from dpif.odp.actions import Actions, parse_actions
     from dpif.odp.model.key import FlowKey, FlowMask, format_key, parse_key, parse_match
     from dpif.odp.model.ufid import Ufid
+    from dpif.saved import SavedDatapath, load
 
 __all__ = [
     "Actions",
@@ -88,6 +90,7 @@ __all__ = [
     "PortRemoved",
     "Put",
     "Result",
+    "SavedDatapath",
     "Stats",
     "TerseFlow",
     "Ufid",
@@ -97,6 +100,7 @@ __all__ = [
     "__version__",
     "datapaths",
     "format_key",
+    "load",
     "open",
     "parse_actions",
     "parse_flow",
@@ -119,6 +123,7 @@ __getattr__, __dir__ = lazy(
         **dict.fromkeys(("FlowKey", "FlowMask", "format_key", "parse_key", "parse_match"), "odp.model.key"),
         "Ufid": "odp.model.ufid",
         **dict.fromkeys(("datapaths", "open", "samples"), "_open"),
+        **dict.fromkeys(("SavedDatapath", "load"), "saved"),
         "Userspace": "_userspace",
     },
 )

@@ -71,8 +71,8 @@ def test_used_just_now_is_not_never() -> None:
         (LINE.replace("bytes:490", "packets:490"), LINE.index("bytes"), "packets is given twice"),
         (LINE.replace("SP.", "SX."), LINE.index("SP."), "flags:SX. is nothing"),
         (LINE.replace("1.500s", "soon"), LINE.index("1.500s"), "used:soon is nothing"),
-        (LINE.partition(", actions")[0], LINE.index("flags"), "expected actions:"),
-        (LINE.replace("actions:", "deeds:"), LINE.index("actions"), "expected actions:"),
+        (LINE.partition(", actions")[0], LINE.index(", actions"), "expected actions:"),
+        (LINE.replace("actions:", "deeds:"), LINE.index("actions") + 6, "deeds:push_vlan(vid=5,pcp=0),2 is nothing"),
         (LINE.replace("actions:", "deeds:5, actions:"), LINE.index("actions") + 6, "deeds:5 is nothing"),
     ],
 )
