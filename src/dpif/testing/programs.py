@@ -103,8 +103,14 @@ def _get(packet: Any, name: str) -> Any:
     return found if not field or found is None else getattr(found, field)
 
 
-def run(tree: Tree, packet: Any, table: Table[Any, Any], routes: Any, way: list[bool] | None = None) -> Decision:
-    """Carry a tree out; `way` gets the answers that it came to."""
+def run(
+    tree: Tree,
+    packet: Any,
+    table: Table[Any, Any],
+    routes: Any,
+    note: Callable[[bool], object] = lambda answer: None,
+) -> Decision:
+    """Carry a tree out; `note` is called with each answer that it comes to."""
     seen: Any = None
     while tree.then:
         answer = False
@@ -141,8 +147,7 @@ def run(tree: Tree, packet: Any, table: Table[Any, Any], routes: Any, way: list[
             table[field] = packet.in_port
         elif kind == "rewrite":
             (packet.eth if arguments[0] == "eth.dst" else packet.ipv4).dst = _FIELDS[arguments[0]][0]
-        if way is not None:
-            way.append(bool(answer))
+        note(bool(answer))
         tree = tree.then[0] if answer or len(tree.then) == 1 else tree.then[1]
     return _decision(tree, seen)
 
