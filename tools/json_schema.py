@@ -426,6 +426,40 @@ DELETION = {"datapath": TEXT, "flows": COUNT, "deleted": COUNT, "failed": COUNT}
 """What ``del-flows`` tells in place of the array when it has a filter."""
 
 
+TRACED_FLOW = {"ufid": FLOW["ufid"], "flow": TEXT, "packets": COUNT, "bytes": COUNT}
+EFFECT = {
+    "action": TEXT,
+    "effect": TEXT,
+    "note": maybe(TEXT),
+    "port": maybe(COUNT),
+    "packet": TEXT,
+    "tunnel": maybe(TEXT),
+    "lookup": maybe(COUNT),
+    "branches": array(all_of({"when": TEXT, "effects": array(ref("trace.effect"))})),
+}
+STEP = {
+    "step": COUNT,
+    **TRACED_FLOW,
+    "if": maybe(TEXT),
+    "also_match": array(all_of(TRACED_FLOW)),
+    "effects": array(ref("trace.effect")),
+}
+LOOKUP = {
+    "recirc_id": COUNT,
+    "packet": TEXT,
+    "steps": array(all_of(STEP)),
+    "may_miss": FLAG,
+    "nearest": array(all_of({**TRACED_FLOW, "differing": COUNT, "wants": TEXT, "has": TEXT, "set_by": TEXT})),
+    "stopped": maybe(TEXT),
+}
+TRACE = {
+    "packet": TEXT,
+    "lookups": array(all_of(LOOKUP)),
+    "results": array(all_of({"steps": array(COUNT), "if": array(TEXT), "outcome": TEXT})),
+}
+ARRAYS["trace"] = ("traces", TRACE, {})
+
+
 def schema() -> Schema:
     """Return the whole schema."""
     version = {"version": {"const": VERSION}}
@@ -442,6 +476,7 @@ def schema() -> Schema:
     documents["dump-flows"] = {"anyOf": [documents["dump-flows"], tree]}
     deletion = all_of({**version, "command": {"const": "del-flows"}, **DELETION})
     documents["del-flows"] = {"anyOf": [documents["del-flows"], deletion]}
+    lines["trace.effect"] = all_of(EFFECT)
     lines["dump-flows.node"] = all_of({**FLOW, "branches": array(all_of(BRANCH))})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from dpif.cli.command_texts import COMPLETION, FILE, FILTER, FLOW, IFACE, LIMITS, MATCH, NAME, PACKET, SUCCESS
+from dpif.cli.command_texts import COMPLETION, FILE, FILTER, FLOW, IFACE, LIMITS, MATCH, NAME, PACKET, SUCCESS, TRACED
 
 
 class Command:
@@ -482,6 +482,25 @@ it descends. --limit N shows the first N connections.""",
         """\
 Looks at this host and its datapaths: the kernel's module, the rights, who listens to upcalls,
 losses, flows, masks, and the ports' devices; changes nothing. The exit status is 1 when there is a problem.""",
+    ),
+    Command(
+        "trace",
+        "[dp|file@PATH] packet",
+        1,
+        2,
+        "tell what happens to a packet, through the flows that are there",
+        "trace:trace",
+        (
+            "dpif trace dp0 'tcp 10.0.0.1:1000 > 10.0.0.2:80 in 1'",
+            "dpif trace dp0 'in_port(1),eth(),ipv4(dst=10.0.0.2),udp(dst=53)'",
+            "dpif trace --ct-next new --json dp0 'in_port(1),eth(),ipv4(),tcp(dst=80)'",
+        ),
+        _RUN,
+        f"""\
+{TRACED}
+
+{PACKET}""",
+        options=("ct_next", "ct", "hash", "len"),
     ),
     Command(
         "upcalls",

@@ -61,6 +61,17 @@ its Nth; or in a short form:
 with eth 02:00:00:00:00:01 > 02:00:00:00:00:02, vlan 5, ttl 1, tos 16, reply (of icmp), len 100 or data 6869 (in
 hexadecimal digits), and in PORT beside it where they are wanted."""
 
+TRACED = """\
+Goes through recirculation, conntrack, NAT and tunnels, changes nothing, and says which flow the packet takes at each
+lookup, what its actions change, and where the packet leaves; of flows that do not match, which come nearest and in
+what they differ. With file@PATH the flows are those of a file of dump-flows lines; of a miss it is told then that
+the file has no such flow.
+
+The packet may be a flow key, such as in_port(1),eth(),ipv4(dst=10.0.0.2),tcp(dst=80), which need not be told whole.
+Where something is not known the trace branches, the busiest flow first, but only as far as the flows tell the cases
+apart. Conntrack is not asked: --ct-next est|rpl gives the state behind one ct(), and again behind the next; --ct
+zone=5,state=est|rpl,mark=1 what is known of the connection in a zone."""
+
 MATCH = """\
 Without anything all are deleted. mark=X[/M] and labels=Y[/N] match under a mask. A tuple is a list of ct_nw_src=A,
 ct_nw_dst=A (IPv6: ct_ipv6_src, ct_ipv6_dst), ct_nw_proto=N, ct_tp_src=N, ct_tp_dst=N, or in place of ports icmp_id=N,

@@ -110,6 +110,12 @@ OWN = {
     "hosts": Option(("--hosts",), "how many hosts (3 unless given)", "store", "N"),
     "timed": Option(("--timed",), "send the packets of a capture at the times that it has"),
     "speed": Option(("--speed",), "do so N times as fast", "store", "N"),
+    "ct_next": Option(("--ct-next",), "the conntrack state behind the next ct(), such as est|rpl", "append", "FLAGS"),
+    "ct": Option(
+        ("--ct",), "what is known of a connection: zone=5,state=est|rpl,mark=1,label=2", "append", "NAME=VALUE[,...]"
+    ),
+    "hash": Option(("--hash",), "the dp_hash that hash() gives", "store", "N"),
+    "len": Option(("--len",), "the bytes of the packet", "store", "N"),
     "mem": Option(("--mem",), "memory of the lab's kernel (2G unless given)", "store", "SIZE"),
     "kernel": Option(
         ("--kernel",), "its kernel: 6.1, 6.12 or newest (that of this machine's Debian unless given)", "store", "NAME"

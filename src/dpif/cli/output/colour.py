@@ -87,7 +87,7 @@ paint_show = _paint_by(_SHOW)
 _PAINTS: dict[str, Paint] = {
     **dict.fromkeys(("dump-flows", "get-flow", "add-flow", "mod-flow", "del-flow"), paint_flow),
     **dict.fromkeys(("add-flows", "mod-flows", "del-flows", "dump-conntrack"), paint_flow),
-    **dict.fromkeys(("parse-actions", "normalize-actions"), paint_flow),
+    **dict.fromkeys(("parse-actions", "normalize-actions", "trace"), paint_flow),
     "doctor": paint_doctor,
     "show": paint_show,
 }
