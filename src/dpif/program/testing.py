@@ -37,7 +37,7 @@ __all__ = ["Playground"]
 
 _TURNS = 1000
 """A program that is not done after so many turns never will be."""
-_RECIRCULATION = re.compile(r"\b(recirc|recirc_id)\((0x[0-9a-f]+|\d+)\)")
+_RECIRCULATION = re.compile(r"\b(recirc|recirc_id)\((0x[0-9a-f]++|[0-9]++)\)")
 
 
 class Playground:
