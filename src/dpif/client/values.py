@@ -39,8 +39,8 @@ def encode_match(
     port_names: Mapping[str, int] | None = None,
 ) -> Match:
     """Return what identifies and selects a flow, encoded; a text's own mask counts where `mask` is None."""
-    if isinstance(key, bytes) and isinstance(mask, bytes) and ufid is None:
-        return Match(key, mask, None)
+    if isinstance(key, bytes) and (mask is None or isinstance(mask, bytes)):
+        return Match(key, mask, None if ufid is None else Ufid(ufid))
     if isinstance(key, str):
         encoded = encode_match_text(key)
         if encoded is None:

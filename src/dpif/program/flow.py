@@ -115,20 +115,21 @@ class MegaflowTable:
             for table, key in shape.deps:
                 table.attach(key, flow)
         if old.contexts != shape.contexts:
-            _count_all(self.contexts, old.contexts, -1)
-            _count_all(self.contexts, shape.contexts, 1)
+            for number in old.contexts:
+                _count(self.contexts, number, -1)
+            for number in shape.contexts:
+                _count(self.contexts, number, 1)
 
     def _count(self, flow: Megaflow, step: int) -> None:
-        _count_all(self.masks, (flow.layout.encode(flow.mask),), step)
-        _count_all(self.of_port, (flow.port,), step)
+        _count(self.masks, flow.layout.encode(flow.mask), step)
+        _count(self.of_port, flow.port, step)
         if flow.recirc_id:
-            _count_all(self.contexts, (flow.recirc_id,), step)
+            _count(self.contexts, flow.recirc_id, step)
 
 
-def _count_all(counts: dict[Any, int], keys: tuple[Any, ...], step: int) -> None:
-    for key in keys:
-        left = counts.get(key, 0) + step
-        if left:
-            counts[key] = left
-        else:
-            counts.pop(key, None)
+def _count(counts: dict[Any, int], key: Any, step: int) -> None:
+    left = counts.get(key, 0) + step
+    if left:
+        counts[key] = left
+    else:
+        del counts[key]

@@ -70,7 +70,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Value):
         return value.value
     if type(value) is tuple:
-        return tuple([part.value if isinstance(part, Value) else plain(part) for part in value])
+        return tuple([part if type(part) is int else plain(part) for part in value])
     return value._make(map(plain, value)) if isinstance(value, tuple) and hasattr(value, "_make") else value
 
 
