@@ -88,7 +88,7 @@ class Keeper:
         flow = self.flows.get(ufid)
         new = None
         if flow is None:
-            flow = Megaflow(ufid, key, number, trace.layout, trace.mask, self.site.clock())
+            flow = Megaflow(ufid, key, number, trace.layout, trace.mask, self.site.now())
             if not self._has_room(flow):
                 self._counts.uncached += 1
                 return None

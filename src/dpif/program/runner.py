@@ -240,8 +240,8 @@ class Runner:
         self._bell.hear()
         upcalls = self._upcalls.poll(0.0)
         self._follow_ports()  # after the upcalls were taken: a port is known before its packets are looked at
-        for upcall in upcalls:
-            self._take(upcall)
+        if upcalls:
+            self._take_all(upcalls)
         self._look_after()
         self._carry_out()
         self._plan_sweep()
@@ -317,6 +317,15 @@ class Runner:
             self._call(function, number, name)
 
     # -- packets -----------------------------------------------------------------------------------------------
+
+    def _take_all(self, upcalls: list[Upcall]) -> None:
+        site = self._site
+        site.batch_began = site.clock()
+        try:
+            for upcall in upcalls:
+                self._take(upcall)
+        finally:
+            site.batch_began = None
 
     def _take(self, upcall: Upcall) -> None:
         """Decide on a packet; make its flow, and send it on."""

@@ -31,21 +31,22 @@ class Sweep:
         self._keeper = keeper
         self._datapath = datapath
         self._clock = keeper.site.clock
+        self._now = self._clock()
         self._parts = self._look()
 
     def advance(self) -> bool:
         """Do a part; return whether there are more."""
-        start = self._clock()
+        self._now = self._clock()  # for all flows of the part: to ask for each takes longer than to look at it
         try:
             return next(self._parts, self) is None
         finally:
-            self.took += self._clock() - start
+            self.took += self._clock() - self._now
 
     def _look(self) -> Iterator[None]:
         for flow in (yield from self._note_hits()):
             self._keeper.remove(flow, "it is not in the datapath any more")
         yield from self._remove_those_over()
-        self._keeper.tidy_up(self._clock())
+        self._keeper.tidy_up(self._now)
 
     def _note_hits(self) -> Generator[None, None, set[Megaflow]]:
         """Update flows and entries from the datapath's counters; return the flows that it does not have."""
@@ -65,15 +66,15 @@ class Sweep:
 
     def _note_hit(self, flow: Megaflow, shown: TerseFlow) -> None:
         if shown.packets > flow.packets:
-            flow.hit_at = now = self._clock()
+            flow.hit_at = self._now
             for table, key, entry in flow.shape.touched:
-                table.refresh(key, entry, now)
+                table.refresh(key, entry, self._now)
         flow.packets = shown.packets
 
     def _remove_those_over(self) -> Iterator[None]:
         at_most = self._keeper.options.idle if not self._keeper.is_crowded else _CROWDED_IDLE
         for count, flow in enumerate(list(self._keeper.flows), 1):
-            reason = _why_over(flow, self._clock(), at_most, self._keeper.options.idle)
+            reason = _why_over(flow, self._now, at_most, self._keeper.options.idle)
             if reason:
                 self._keeper.expire(flow, reason)
             if not count % _PART:

@@ -56,7 +56,8 @@ class Value:
     def prefix(self, length: int) -> int:
         """Return the first `length` bits as a number whose other bits are zero; reads just these."""
         ones = self._place.ones >> self._place.width - length << self._place.width - length if length else 0
-        return Value(self._trace, self._place, ones)._read()
+        self._trace.mark(self._place, ones)
+        return self._place.number(self._trace.key) & ones
 
     def _bit(self, ones: int) -> bool:
         """Tell whether one bit is set; reads just that."""

@@ -26,8 +26,8 @@ from dpif.testing.conformance.copies import ConntrackClashes, ConntrackCopies
 from dpif.testing.conformance.datapaths import Datapaths
 from dpif.testing.conformance.dispatch import Handlers, PerCpuDispatch, PerVportDispatch, SomePortsDispatch
 from dpif.testing.conformance.drops import ExplicitDrops
-from dpif.testing.conformance.flows import FlowErrors, FlowTable
 from dpif.testing.conformance.floods import Floods
+from dpif.testing.conformance.flows import FlowErrors, FlowTable
 from dpif.testing.conformance.fragments import Fragments
 from dpif.testing.conformance.harness import Harness, Host, Wire
 from dpif.testing.conformance.headers import Labels, ServiceHeaders, WithoutEthernet
