@@ -41,7 +41,8 @@ class Floods:
                 _pass(runner, attacker, victim, _frame(A, B, number))
             masks = dp.stats().masks
             assert runner.counters.masks <= 8
-            assert masks is not None and masks <= 8
+            assert masks is not None
+            assert masks <= 8
             assert runner.counters.uncached, "there was more to be had"
 
 
