@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 _AT_A_TIME = 1024
 """Operations that are requests at one time."""
-_MOST_IN_CACHE = 0xFFFFFFFF
+_MOST_IN_CACHE = 1 << 31
+"""Entries: the power of two that 32 bits have room for."""
 _MAX_QUEUES = 0xF000
 _TC_MAJOR = 1 << 16
 
@@ -172,7 +173,8 @@ class Datapath:
             raise NetlinkError(errno.EOPNOTSUPP, operation)
         size = 1 << (entries - 1).bit_length() if entries > 0 else entries
         if size > _MOST_IN_CACHE:
-            raise EncodeError(f"{brief(entries)} entries are too many", "DATAPATH.MASKS_CACHE_SIZE")
+            told = f"{brief(entries)} entries are too many (at most {_MOST_IN_CACHE})"
+            raise EncodeError(told, "DATAPATH.MASKS_CACHE_SIZE")
         after = self.write(user_features=before.user_features or 0, masks_cache_size=size).masks_cache_size
         if after != size:
             raise NetlinkError(errno.EINVAL, operation, f"the size is {after} in spite of {size}")

@@ -65,6 +65,13 @@ def test_connections(br0: str, system: UserspaceSystem, run: Run) -> None:
     assert run("dump-conntrack") == (0, "", "")
 
 
+@pytest.mark.parametrize("size", [str((1 << 31) + 1), "9" * 60])
+def test_a_cache_of_a_size_that_no_datapath_has(br0: str, run: Run, size: str) -> None:
+    ran = run("cache-set-size", br0, "masks-cache", size)
+    assert ran.status == 1
+    assert ran.stderr.endswith(" entries are too many (at most 2147483648)\n")
+
+
 def test_conntrack_limits(br0: str, run: Run) -> None:
     assert run("ct-set-limits", "default=9", "zone=5,limit=7") == (0, "", "")
     assert run("ct-get-limits").stdout == "default limit=9\nzone=5,limit=7,count=0\n"
