@@ -39,7 +39,7 @@ def ct(packet: Packet, action: Ct, who: str, answer: int | None = None, *, offlo
 def ct_clear(packet: Packet, who: str) -> Packet:
     """Return the packet that knows of no connection."""
     packet = _remember(packet)
-    return packet.set(0, _CT | _ZONE, who)._replace(translated=frozenset())
+    return packet.set(0, _CT | _ZONE, who)
 
 
 def ends_set(packet: Packet) -> Packet:
@@ -82,7 +82,7 @@ def _remember(packet: Packet) -> Packet:
 
 
 def _look_up(packet: Packet, zone: int, who: str, answer: int | None, offloaded: bool) -> Packet:
-    was = packet.connections.get(zone)
+    was = None if zone in packet.translated else packet.connections.get(zone)  # another tuple, another connection
     packet = packet.set(put(0, "ct_zone", zone), _ZONE, who)
     if _is_untracked(packet):
         state = 0 if offloaded else CtState.INVALID | CtState.TRACKED
