@@ -205,7 +205,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         "show:show",
         ("dpif show", "dpif show -s dp0", "dpif show netdev@br0", "dpif show -s --output csv"),
         _DP,
-        options=("statistics",),
+        options=("statistics", "strict"),
         nothing=_NO_DATAPATHS,
     ),
     Command(
@@ -227,7 +227,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         ),
         _FLOWS,
         FILTER,
-        options=("more", "names", "no_names", "sort", "limit", "tree"),
+        options=("more", "names", "no_names", "sort", "limit", "tree", "strict"),
         nothing="no flows",
     ),
     Command(
@@ -368,7 +368,7 @@ dump-flows lists with it ('dpif dump-flows --help' says how one is written), and
 --sort takes protocol, src, dst, sport, dport (of the packets that opened the connection), zone, mark, state, timeout,
 packets, bytes (both ways together) and start, separated by commas: --sort zone,src. With - in front, or :desc behind,
 it descends. --limit N shows the first N connections.""",
-        options=("more", "statistics", "sort", "limit"),
+        options=("more", "statistics", "sort", "limit", "strict"),
         nothing="no connections",
     ),
     Command(
@@ -398,7 +398,7 @@ it descends. --limit N shows the first N connections.""",
         ("dpif ct-stats-show", "dpif ct-stats-show -m dp0 zone=5"),
         _CT,
         "With -m or the word verbose those of TCP by state, too.",
-        options=("more",),
+        options=("more", "strict"),
     ),
     Command(
         "ct-bkts",

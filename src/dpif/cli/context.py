@@ -20,6 +20,7 @@ from dpif.cli.errors import CommandError, describe, is_of_output, one_line, prin
 from dpif.errors import DpifError, NoSuchObject, Unavailable, netlink_error
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from types import SimpleNamespace
 
     from dpif.cli.command_table import Command
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dpif.netlink.connection import Connection
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 _LINES_AT_FIRST = 256
 _LINES_AT_MOST = 1024
@@ -303,6 +305,8 @@ class Context:
         """Open a datapath, or make one; raise as the library does, with advice for one that is not there."""
         from dpif._open import open_by  # brings the whole client, which some commands do without
 
+        if name.startswith("file@"):
+            raise CommandError(f"{name} is a saved dump: '{self.command.name}' needs a datapath that is there")
         try:
             return open_by(self._connect_patiently, name, create=create, features=features, ifindex=ifindex)
         except NoSuchObject as error:
@@ -341,6 +345,8 @@ class Context:
         from dpif._open import TYPES, datapaths_by, split_name
 
         type_, name = split_name(word)
+        if type_ == "file":
+            raise CommandError(f"{word} is a saved dump: '{self.command.name}' needs a datapath that is there")
         if type_ not in TYPES:
             return False
         connect = self._connect_patiently if "@" in word else self.connect
@@ -364,9 +370,15 @@ class Context:
 
     def each_datapath(self, names: Sequence[str], read: Callable[[Datapath], T]) -> Iterator[T]:
         """Yield what `read` returns of each datapath named, or of all; one that fails is reported."""
+        return self.each_opened(names, self.open, read)
+
+    def each_opened(
+        self, names: Sequence[str], open: Callable[[str], AbstractContextManager[D]], read: Callable[[D], T]
+    ) -> Iterator[T]:
+        """Do so of whatever `open` opens by these names."""
         for name in names or self.datapaths():
             found: list[T] = []
-            with self.reporting(f"opening datapath {name} failed"), self.open(name) as datapath:
+            with self.reporting(f"opening datapath {name} failed"), open(name) as datapath:
                 found.append(read(datapath))
             yield from found
 

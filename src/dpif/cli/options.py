@@ -94,6 +94,7 @@ LOGGING = {
 OWN = {
     "sort": Option(("--sort",), "sort by fields; '-' in front of one makes it descend", "store", "FIELD[,FIELD...]"),
     "limit": Option(("--limit",), "show N at most, the first in order", "store", "N"),
+    "strict": Option(("--strict",), "of a saved dump (file@PATH for dp): fail at a line that cannot be read"),
     "keep_going": Option(("--keep-going",), "go on behind a line that fails"),
     "tree": Option(("--tree",), "show each flow below those that lead to it by recirculation"),
     "count": Option(("-c", "--count"), "end after N packets", "store", "N"),

@@ -7,7 +7,7 @@ neither keys nor actions, and to import these takes longer than to look.
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from types import TracebackType
@@ -50,6 +50,9 @@ class Datapath:
     datapath that was deleted and made anew under the same name has another: a handle from before then gets
     `NoSuchObject`, and must be opened again.
     """
+
+    unnumbered: Mapping[int, str] | None = None
+    """Names of ports without a number, by what stands for it: a saved dump alone has some."""
 
     def __init__(self, connection: Connection, record: DatapathRecord, type: str) -> None:
         self.connection = connection

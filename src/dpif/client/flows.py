@@ -80,6 +80,13 @@ class TerseFlow:
         return self.record.tcp_flags or 0
 
     @property
+    def now(self) -> int:
+        """The time, in milliseconds as `used` is told: the present."""
+        from dpif.odp.lines.text import milliseconds
+
+        return milliseconds()
+
+    @property
     def used(self) -> float | None:
         """When a packet last matched, in seconds as `time.monotonic` counts; None for never."""
         return self.record.used / 1000 if self.record.used else None

@@ -7,7 +7,7 @@ import errno
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dpif._typing import Final, NamedTuple
 from dpif.conntrack.constants import CtAttr, CtMsg, Subsystem
@@ -32,6 +32,17 @@ class Statistics(NamedTuple):
     total: int
     protocols: Counter[int]
     tcp_states: Counter[str]
+
+
+def count(entries: Iterable[Entry]) -> Statistics:
+    """Count entries."""
+    protocols: Counter[int] = Counter()
+    states: Counter[str] = Counter()
+    for entry in entries:
+        protocols[entry.orig.protocol] += 1
+        if entry.orig.protocol == IPPROTO_TCP:
+            states[tcp_state_name(entry)] += 1
+    return Statistics(protocols.total(), protocols, states)
 
 
 class Conntrack:
@@ -101,13 +112,7 @@ class Conntrack:
 
     def statistics(self, *, zone: int | None = None) -> Statistics:
         """Count the entries, in a zone or (None) in all."""
-        protocols: Counter[int] = Counter()
-        states: Counter[str] = Counter()
-        for entry in self.dump(zone=zone):
-            protocols[entry.orig.protocol] += 1
-            if entry.orig.protocol == IPPROTO_TCP:
-                states[tcp_state_name(entry)] += 1
-        return Statistics(protocols.total(), protocols, states)
+        return count(self.dump(zone=zone))
 
     def totals(self) -> Totals:
         """Return how many entries there are in all zones together, and may be, without listing them."""

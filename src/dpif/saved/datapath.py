@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
@@ -17,6 +18,8 @@ from dpif.saved.sources import Line, Source
 if TYPE_CHECKING:
     from dpif.client.stats import Stats
     from dpif.conntrack.entry import Entry
+    from dpif.conntrack.table import Statistics
+    from dpif.odp.messages.datapath import DatapathRecord
     from dpif.saved.flows import SavedFlow, SavedFlows
 
 __all__ = ["SavedConntrack", "SavedDatapath", "SavedPorts"]
@@ -35,9 +38,9 @@ class SavedPorts:
                 return one
         raise netlink_error(2, f"querying port {port} in {self._saved}", "there is none in what was saved")
 
-    def names(self) -> dict[int, str]:
-        """Return the names by number; with those that no port is known of and that were met in flows."""
-        return {port.number: port.name for port in self} | dict(self._saved.numbers.own)
+    def names(self) -> Mapping[int, str]:
+        """Return the names by number; those that no port is known of are there once they were met in flows."""
+        return ChainMap({port.number: port.name for port in self}, self._saved.numbers.own)
 
     def numbers(self) -> Mapping[str, int]:
         """Return the numbers by name, for texts: a name that is new gets one of its own."""
@@ -68,6 +71,12 @@ class SavedConntrack:
 
         entries = read_entries(self._saved.lines(), self._saved.faults)
         return (entry for entry in entries if zone in (None, entry.zone))
+
+    def statistics(self, *, zone: int | None = None) -> Statistics:
+        """Count the connections, in a zone or (None) in all."""
+        from dpif.conntrack.table import count
+
+        return count(self.dump(zone=zone))
 
     def __iter__(self) -> Iterator[Entry]:
         return self.dump()
@@ -105,9 +114,27 @@ class SavedDatapath:
         return SavedFlows(read, self.numbers, self.now)
 
     @property
+    def unnumbered(self) -> Mapping[int, str]:
+        """The names that no port is known of, by the numbers that stand for them."""
+        return self.numbers.own
+
+    @property
     def stats(self) -> Stats | None:
         """The counters, None where ``show`` did not tell them."""
         return self.overview.stats
+
+    def read(self) -> DatapathRecord:
+        """Return the counters as a datapath's message tells them."""
+        from dpif.odp.messages.datapath import DatapathRecord, DatapathStats, MegaflowStats
+
+        stats = self.stats
+        if stats is None:
+            return DatapathRecord(name=self.name)
+        counts = DatapathStats(stats.hit, stats.missed, stats.lost, stats.flows)
+        if stats.masks is None:
+            return DatapathRecord(name=self.name, stats=counts)
+        masks = MegaflowStats(stats.mask_hit or 0, stats.masks, stats.cache_hit or 0)
+        return DatapathRecord(name=self.name, stats=counts, megaflow_stats=masks)
 
     @functools.cached_property
     def overview(self) -> Overview:

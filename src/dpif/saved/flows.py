@@ -37,16 +37,21 @@ class SavedFlow(Flow):
     """A flow of a saved dump.
 
     ``told`` is what its line says beside the counters, by name (``dp``: ``tc``, ``offloaded``: ``yes``); ``number``
-    is the line's. ``now`` is the time of the dump in milliseconds, on the clock of `used`.
+    is the line's. ``now`` is the time of the dump, in milliseconds as `used` is told.
     """
 
-    __slots__ = ("now", "number", "told")
+    __slots__ = ("_now", "number", "told")
 
     def __init__(self, record: FlowRecord, told: Mapping[str, str], number: int, now: int) -> None:
         super().__init__(record)
         self.told = told
         self.number = number
-        self.now = now
+        self._now = now
+
+    @property
+    def now(self) -> int:
+        """The time of the dump."""
+        return self._now
 
     def format(self, *, verbose: bool = False, port_names: Mapping[int, str] | None = None) -> str:
         """Return the line as `Flow.format` does, of the time of the dump, with all that it told."""

@@ -27,6 +27,8 @@ class Numbers(Mapping[str, int]):
     def __init__(self, ports: Callable[[], Iterable[Port]]) -> None:
         self._ports = ports
         self._own: dict[str, int] = {}
+        self.own: dict[int, str] = {}
+        """The names that no port is known of, by their numbers; more come as they are met."""
 
     @functools.cached_property
     def _known(self) -> dict[str, int]:
@@ -40,6 +42,7 @@ class Numbers(Mapping[str, int]):
             if _is_action(name):
                 raise KeyError(name)
             self._own[name] = FIRST_OWN + len(self._own)
+            self.own[self._own[name]] = name
         return self._own[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -48,11 +51,6 @@ class Numbers(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(self._known) + len(self._own)
-
-    @property
-    def own(self) -> Mapping[int, str]:
-        """The names that no port is known of, by their numbers."""
-        return {number: name for name, number in self._own.items()}
 
 
 @functools.lru_cache(1024)

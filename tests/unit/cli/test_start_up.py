@@ -46,6 +46,7 @@ SHOW = VERSION | {
     "dpif.cli.output",
     "dpif.cli.output.port_view",
     "dpif.cli.output.tunnels",
+    "dpif.cli.reading",
     "dpif.client",
     "dpif.client.datapath",
     "dpif.client.port",

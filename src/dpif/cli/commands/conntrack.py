@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.errors import CommandError, describe, invalid
 from dpif.cli.numbers import read_limit
+from dpif.cli.reading import reading
 from dpif.conntrack.parse import parse_match, parse_zone
 from dpif.conntrack.text import TCP_STATE_NAMES, format_entry, protocol_name
 from dpif.conntrack.tuples import (
@@ -24,6 +26,7 @@ from dpif.errors import ParseError
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
+    from dpif.cli.reading import AnyDatapath
     from dpif.client.datapath import Datapath
     from dpif.conntrack.entry import Entry
     from dpif.conntrack.order import Order
@@ -45,8 +48,7 @@ def dump(context: Context) -> None:
     words, zone = _take_zone(context.words)
     if zone is not None:
         context.nothing = f"no connections in zone {zone}"
-    datapath = _open_only(context, words)
-    with datapath:
+    with _reading_only(context, words) as datapath:
         with context.failing("starting conntrack dump"):
             entries = _chosen(context, datapath.conntrack.dump(zone=zone))
         more, statistics = bool(context.options.more), context.options.statistics
@@ -114,8 +116,7 @@ def show_statistics(context: Context) -> None:
     """Count the connections by protocol, and with more to say those of TCP by state."""
     words, zone = _take_zone(context.words)
     more = bool(context.options.more) or "verbose" in words
-    datapath = _open_only(context, [word for word in words if word != "verbose"])
-    with datapath:
+    with _reading_only(context, [word for word in words if word != "verbose"]) as datapath:
         with context.failing("starting conntrack dump"):
             conntrack = datapath.conntrack
         with context.failing("dumping conntrack entry"):
@@ -178,3 +179,12 @@ def _open_only(context: Context, words: list[str]) -> Datapath:
         datapath.close()
         raise invalid(f"invalid argument {rest[0]}")
     return datapath
+
+
+@contextlib.contextmanager
+def _reading_only(context: Context, words: list[str]) -> Iterator[AnyDatapath]:
+    """Do so to read, where it may be a saved one."""
+    with reading(context, words, 1) as (datapath, rest):
+        if rest:
+            raise invalid(f"invalid argument {rest[0]}")
+        yield datapath

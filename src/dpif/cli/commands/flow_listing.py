@@ -13,12 +13,13 @@ from dpif._typing import TYPE_CHECKING, NamedTuple, TypeVar
 from dpif.cli.errors import CommandError, UsageError, describe
 from dpif.cli.numbers import read_limit
 from dpif.cli.output.flow_views import FlowLine, port_names
+from dpif.cli.reading import reading
 from dpif.errors import DumpInterrupted, ParseError
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.cli.output.flow_tree import FlowTreeView
-    from dpif.client.datapath import Datapath
+    from dpif.cli.reading import AnyDatapath
     from dpif.client.flows import Flow
     from dpif.odp.filter.language import Filter
     from dpif.odp.filter.order import Order
@@ -56,8 +57,7 @@ class _Request(NamedTuple):
 def dump_flows(context: Context) -> None:
     """List flows."""
     request = _Request.of(context)
-    datapath, rest = context.open_optional(request.words, most=1)
-    with datapath:
+    with reading(context, request.words, most=1) as (datapath, rest):
         if rest:
             raise UsageError(f"unexpected argument '{rest[0]}'{_as_filter(rest)}; {context.command.synopsis}")
         with context.failing("Failed to dump flows from datapath"):
@@ -75,7 +75,7 @@ def _as_filter(words: list[str]) -> str:
     return f" (to filter: filter='{text}')" if is_openflow(text) else ""
 
 
-def _print(context: Context, datapath: Datapath, request: _Request) -> None:
+def _print(context: Context, datapath: AnyDatapath, request: _Request) -> None:
     members = {"datapath": str(datapath)}
     if request.filter_text:
         context.nothing = "no flows that the filter picks"
@@ -95,7 +95,7 @@ def _print(context: Context, datapath: Datapath, request: _Request) -> None:
         context.print_lines(_first(request.limit, lines))
 
 
-def _chosen(context: Context, datapath: Datapath, request: _Request) -> Iterator[Flow]:
+def _chosen(context: Context, datapath: AnyDatapath, request: _Request) -> Iterator[Flow]:
     """Return the flows that are asked for, in order."""
     flows = iter(datapath.flows)
     if request.filter_text:
@@ -104,7 +104,7 @@ def _chosen(context: Context, datapath: Datapath, request: _Request) -> Iterator
     return _first(request.limit, flows) if order is None else _sorted(context, order, flows, request.limit)
 
 
-def _tree(context: Context, datapath: Datapath, request: _Request) -> FlowTreeView:
+def _tree(context: Context, datapath: AnyDatapath, request: _Request) -> FlowTreeView:
     """Return the tree of the flows: the busiest first unless they are sorted, what a filter wants with its paths."""
     from dpif.cli.output.flow_tree import FlowTreeView
     from dpif.odp.tree.tree import grow
@@ -118,12 +118,12 @@ def _tree(context: Context, datapath: Datapath, request: _Request) -> FlowTreeVi
     return FlowTreeView(str(datapath), tree, port_names(context, datapath), hidden)
 
 
-def read_filter(text: str, datapath: Datapath) -> Filter:
+def read_filter(text: str, datapath: AnyDatapath) -> Filter:
     """Return the filter of a text; raise `CommandError`."""
     from dpif.odp.filter.language import parse_filter  # only who filters pays for loading it
 
     try:
-        return parse_filter(text, {name: number for number, name in datapath.ports.names().items()})
+        return parse_filter(text, datapath.ports.numbers())
     except ParseError as error:
         raise CommandError(describe("parsing filter", error)) from None
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from dpif._typing import TYPE_CHECKING
 from dpif.cli.commands.caches import cache_data, cache_lines
 from dpif.cli.output.port_view import PortView
+from dpif.cli.reading import opened
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
     from dpif.cli.output.port_counters import PortCounters
     from dpif.cli.output.table import Screen
-    from dpif.client.datapath import Datapath
+    from dpif.cli.reading import AnyDatapath
     from dpif.client.port import Port
     from dpif.odp.messages.datapath import DatapathRecord
 
@@ -22,10 +24,10 @@ def show(context: Context) -> None:
 
     screen = context.screen
 
-    def read(datapath: Datapath) -> Overview:
+    def read(datapath: AnyDatapath) -> Overview:
         return Overview.read(datapath, screen, with_counters=context.options.statistics)
 
-    context.print_all("datapaths", context.each_datapath(context.words, read))
+    context.print_all("datapaths", context.each_opened(context.words, partial(opened, context), read))
 
 
 class Overview:
@@ -40,7 +42,7 @@ class Overview:
         self.screen = screen
 
     @classmethod
-    def read(cls, datapath: Datapath, screen: Screen | None = None, *, with_counters: bool) -> Overview:
+    def read(cls, datapath: AnyDatapath, screen: Screen | None = None, *, with_counters: bool) -> Overview:
         """Ask a datapath; `with_counters` asks for those of its ports too."""
         record = datapath.read()
         ports = [PortView(port, _counters(datapath, port) if with_counters else None) for port in datapath.ports]
@@ -99,7 +101,7 @@ def _features(bits: int | None) -> list[str] | None:
     return feature_words(bits)
 
 
-def _counters(datapath: Datapath, port: Port) -> PortCounters:
+def _counters(datapath: AnyDatapath, port: Port) -> PortCounters:
     from dpif.cli.output.port_counters import PortCounters
 
     return PortCounters.of(datapath, port)

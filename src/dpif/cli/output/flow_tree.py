@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.odp.actions import Actions
 from dpif.odp.lines.fold import Hanging
-from dpif.odp.lines.text import milliseconds
 from dpif.odp.model.key import format_key
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class FlowTreeView(NamedTuple):
         flow = node.flow
         match = format_key(key, mask, port_names=self.port_names) if len(key) else ""
         actions = (flow.actions or Actions()).format(port_names=self.port_names)
-        used = "never" if not flow.record.used else f"{max(milliseconds() - flow.record.used, 0) / 1000:.3f}s"
+        used = "never" if not flow.record.used else f"{max(flow.now - flow.record.used, 0) / 1000:.3f}s"
         text = f"{match or 'all'}, actions:{actions}"
         return _Row(level, text, (str(flow.packets), str(flow.bytes), used))
 
@@ -97,10 +96,9 @@ class FlowTreeView(NamedTuple):
     def _data(self, nodes: list[Node[Flow]]) -> list[dict[str, object]]:
         from dpif.cli.output.flow_data import flow_data
 
-        at = milliseconds()
         return [
             {
-                **flow_data(node.flow.record, at, verbose=False, port_names=self.port_names),
+                **flow_data(node.flow.record, node.flow.now, verbose=False, port_names=self.port_names),
                 "branches": [self._branch_data(branch) for branch in node.branches],
             }
             for node in nodes

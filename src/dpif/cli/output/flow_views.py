@@ -7,34 +7,31 @@ from dpif.odp.messages.flow import FlowRecord
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
-    from dpif.client.datapath import Datapath
+    from dpif.cli.reading import AnyDatapath
     from dpif.client.flows import Flow
 
 
 class FlowLine(NamedTuple):
     """A flow as it is listed."""
 
-    record: FlowRecord
+    flow: "Flow"
     verbose: bool
     port_names: Mapping[int, str] | None
 
     @classmethod
     def of(cls, flow: "Flow", context: "Context", port_names: Mapping[int, str] | None) -> Self:
         """Return what is listed of `flow` when `context` says how."""
-        return cls(flow.record, bool(context.options.more), port_names)
+        return cls(flow, bool(context.options.more), port_names)
 
     def lines(self) -> Iterator[str]:
         """Return its line."""
-        from dpif.odp.lines.text import format_flow_line, milliseconds  # an empty list has none
-
-        yield format_flow_line(self.record, milliseconds(), verbose=self.verbose, port_names=self.port_names)
+        yield self.flow.format(verbose=self.verbose, port_names=self.port_names)
 
     def data(self) -> dict[str, object]:
         """Return its parts, and its text."""
         from dpif.cli.output.flow_data import flow_data
-        from dpif.odp.lines.text import milliseconds
 
-        return flow_data(self.record, milliseconds(), verbose=self.verbose, port_names=self.port_names)
+        return flow_data(self.flow.record, self.flow.now, verbose=self.verbose, port_names=self.port_names)
 
 
 class CounterLine(NamedTuple):
@@ -56,6 +53,8 @@ class CounterLine(NamedTuple):
         return counter_data(self.record, milliseconds())
 
 
-def port_names(context: "Context", datapath: "Datapath") -> Mapping[int, str] | None:
-    """Return the names of ports where they are to be shown."""
-    return datapath.ports.names() if context.wants_names else None
+def port_names(context: "Context", datapath: "AnyDatapath") -> Mapping[int, str] | None:
+    """Return the names of ports where they are to be shown; of a saved dump those without a number always are."""
+    if context.wants_names:
+        return datapath.ports.names()
+    return datapath.unnumbered

@@ -8,7 +8,7 @@ from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif.cli.devices import counter
 
 if TYPE_CHECKING:
-    from dpif.client.datapath import Datapath
+    from dpif.cli.reading import AnyDatapath
     from dpif.client.port import Port
 
 
@@ -23,7 +23,7 @@ class PortCounters(NamedTuple):
     collisions: int | None = None
 
     @classmethod
-    def of(cls, datapath: Datapath, port: Port) -> PortCounters:
+    def of(cls, datapath: AnyDatapath, port: Port) -> PortCounters:
         """Add to what the datapath counts what the device does, where that is one of this host."""
         if datapath.type != "system":
             return cls(port)
