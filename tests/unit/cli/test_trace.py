@@ -21,7 +21,7 @@ def test_a_packet_goes_through_the_flows_of_a_datapath(run: Run, br0: str) -> No
 def test_of_a_miss_it_tells_what_comes_near(run: Run, br0: str) -> None:
     assert run("add-flow", br0, FLOW, "2").status == 0
     ran = run("trace", br0, "udp 10.0.0.1:1000 > 10.0.0.2:54 in 1")
-    assert "wants udp(dst=53); the packet has udp(dst=54), set by the packet" in ran.stdout
+    assert "wants udp(dst=53); the packet has udp(dst=54), as it came in" in ran.stdout
     assert ran.stdout.splitlines()[-1] == "  -: miss: goes up to user space"
 
 

@@ -29,7 +29,8 @@ _ASSUMED = [
 _ALL = sum({1 << bit for field in FIELDS.values() for bit in range(field.shift, field.shift + field.width)})
 _METADATA = [bits(name) for name in FIELDS if bits(name) & METADATA and not name.startswith("tun")]
 _RECIRC = bits("recirc_id")
-_QUESTION = "the packet"
+AT_FIRST = "the packet"
+"""Who set what the packet came in with."""
 
 
 class Connection(NamedTuple):
@@ -84,7 +85,7 @@ class Packet(NamedTuple):
 
     def origin(self, mask: int) -> str:
         """Return who set the first of some bits."""
-        return next((self.origins[name] for name in FIELDS if bits(name) & mask and name in self.origins), _QUESTION)
+        return next((self.origins[name] for name in FIELDS if bits(name) & mask and name in self.origins), AT_FIRST)
 
     def text(self, names: Mapping[int, str] | None = None, mask: int | None = None) -> str:
         """Return what is known of it, in the words of ``dump-flows``; metadata that is zero is left out."""

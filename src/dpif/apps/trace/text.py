@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from dpif._typing import NamedTuple
 from dpif.apps.trace.flat import show, whole
-from dpif.apps.trace.packet import Packet
+from dpif.apps.trace.packet import AT_FIRST, Packet
 from dpif.apps.trace.steps import Effect, Lookup, Miss, Step
 from dpif.apps.trace.table import Near, Rule
 from dpif.odp.kernel.swkey import METADATA
@@ -175,8 +175,9 @@ def _near(near: Near, packet: Packet, names: Names) -> Iterator[str]:
     got = packet.text(names, near.first)
     others = f", and {near.fields - 1} more" if near.fields > 1 else ""
     who = packet.origin(near.first)
+    since = "as it came in" if who == AT_FIRST else f"set by {who}"
     yield from _wrapped("    near: ", _flow(near.rule, names), 10)
-    yield from _wrapped("          ", f"wants {wanted}{others}; the packet has {got}, set by {who}", 10)
+    yield from _wrapped("          ", f"wants {wanted}{others}; the packet has {got}, {since}", 10)
 
 
 def _wrapped(start: str, text: str, indent: int | None = None) -> Iterator[str]:
