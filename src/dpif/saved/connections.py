@@ -20,9 +20,9 @@ __all__ = ["parse_entry", "read_entries"]
 
 _NUMBERS: Final = {name: number for number, name in PROTOCOL_NAMES.items()}
 _STATES: Final = {tcp_state(state): state for state in reversed(TcpState)}
-_LINE = pattern(r"\s*(\w+),orig=\(")
-_PART = pattern(r"(\w+)=(?:\(([^()]*)\)|([^,()]*))(?:,|$)")
-_TIME = pattern(r"(\d+-\d+-\d+T\d+:\d+:\d+)\.(\d{3})")
+_LINE = pattern(r"\s*+(\w++),orig=\(")
+_PART = pattern(r"(\w++)=(?:\(([^()]*+)\)|([^,()]*+))(?:,|$)")
+_TIME = pattern(r"(\d++-\d++-\d++T\d++:\d++:\d++)\.(\d{3})")
 _PORTS: Final = {
     "sport": "src_port",
     "dport": "dst_port",

@@ -17,14 +17,14 @@ from dpif.saved.sources import Line
 
 __all__ = ["Overview", "read_overview"]
 
-_HEADING = pattern(r"(\S+@\S+|[\w.-]+):\s*")
-_LOOKUPS = pattern(r"\s+lookups: hit:(\d+) missed:(\d+) lost:(\d+)")
-_FLOWS = pattern(r"\s+flows: (\d+)")
-_MASKS = pattern(r"\s+masks: hit:(\d+) total:(\d+)")
-_CACHE = pattern(r"\s+cache: hit:(\d+)")
-_PORT = pattern(r"\s+port (\d+): ([^\s:][^\s]*)(?: \(([^:()]+)(?:: ([^()]*))?\))?")
-_COUNTERS = pattern(r"\s+(RX|TX) packets:(\d+|\?) errors:(\d+|\?) dropped:(\d+|\?)")
-_BYTES = pattern(r"\s+RX bytes:(\d+|\?)(?: \([^)]*\))?\s+TX bytes:(\d+|\?)")
+_HEADING = pattern(r"([^\s@:]++@[^\s:]++|[\w.-]++):\s*+")
+_LOOKUPS = pattern(r"\s++lookups: hit:(\d++) missed:(\d++) lost:(\d++)")
+_FLOWS = pattern(r"\s++flows: (\d++)")
+_MASKS = pattern(r"\s++masks: hit:(\d++) total:(\d++)")
+_CACHE = pattern(r"\s++cache: hit:(\d++)")
+_PORT = pattern(r"\s++port (\d++): ([^\s:][^\s]*+)(?: \(([^:()]++)(?:: ([^()]*+))?\))?")
+_COUNTERS = pattern(r"\s++(RX|TX) packets:(\d++|\?) errors:(\d++|\?) dropped:(\d++|\?)")
+_BYTES = pattern(r"\s++RX bytes:(\d++|\?)(?: \([^)]*+\))?\s++TX bytes:(\d++|\?)")
 UNKNOWN: Final = 0xFFFFFFFFFFFFFFFF
 """What Open vSwitch counts where a device does not tell, and shows as ``?``."""
 
