@@ -43,6 +43,7 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 labs=()
 for kernel in "${kernels[@]}"; do
+    : >"$logs/$kernel" # it is there before the tail of it begins, however busy the machine
     in_lab "$kernel" "$@" >"$logs/$kernel" 2>&1 &
     labs+=($!)
 done
