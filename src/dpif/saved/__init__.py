@@ -17,9 +17,13 @@ This room reads text. It opens no socket and knows no command.
 
 from __future__ import annotations
 
+import itertools
+import os
+from collections.abc import Iterable
+
 from dpif.saved.datapath import SavedDatapath
 from dpif.saved.faults import Fault, Faults, Report
-from dpif.saved.sources import Readable, source_of
+from dpif.saved.sources import Readable, Source, source_of
 
 __all__ = ["Fault", "SavedDatapath", "load"]
 
@@ -27,9 +31,20 @@ __all__ = ["Fault", "SavedDatapath", "load"]
 def load(*files: Readable, strict: bool = False, report: Report | None = None) -> SavedDatapath:
     """Return what is saved in files: paths or open ones, packed by gzip or not; raise `OSError` for a missing one.
 
+    A directory stands for those of its files that are of a datapath (`dpif.saved.folders` says which).
     They are read when something is asked for. `report` is told of each line that cannot be read, as it is met; with
     `strict` such a line raises `ParseError` then.
     """
     from dpif.odp.lines.text import milliseconds
 
-    return SavedDatapath(map(source_of, files), Faults(strict=strict, report=report), milliseconds())
+    return SavedDatapath(
+        itertools.chain.from_iterable(map(_sources, files)), Faults(strict=strict, report=report), milliseconds()
+    )
+
+
+def _sources(file: Readable) -> Iterable[Source]:
+    if isinstance(file, str | os.PathLike) and os.path.isdir(file):
+        from dpif.saved.folders import sources_in
+
+        return sources_in(os.fspath(file))
+    return [source_of(file)]

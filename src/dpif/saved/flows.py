@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dpif.odp.messages.flow import FlowRecord
     from dpif.saved.names import Numbers
 
-__all__ = ["SavedFlow", "SavedFlows", "read_flows"]
+__all__ = ["SavedFlow", "SavedFlows", "has_flow", "read_flows"]
 
 _MATCH: Final = (
     r"(?:recirc_id|in_port|tunnel|eth|eth_type|ct_state|ct_zone|ct_mark|ct_label|skb_priority|skb_mark|dp_hash"
@@ -72,6 +72,11 @@ def read_flows(lines: Iterable[Line], numbers: Numbers, now: int, faults: Faults
             faults.add(Fault(file, number, str(error)))
         else:
             yield SavedFlow(record, told, number, now)
+
+
+def has_flow(text: str) -> bool:
+    """Tell whether a line has what looks like a flow."""
+    return _start(text) is not None
 
 
 def _start(text: str) -> int | None:

@@ -158,3 +158,18 @@ def test_packed_files_and_open_ones_are_read_alike(tmp_path: Path) -> None:
     assert ["cannot be unpacked" in fault.reason for fault in damaged.faults] == [True]
     with pytest.raises(FileNotFoundError):
         dpif.load(tmp_path / "missing")
+
+
+def test_a_directory_is_known_by_what_its_files_have(tmp_path: Path) -> None:
+    deep = tmp_path / "sos_commands" / "openvswitch"
+    deep.mkdir(parents=True)
+    (deep / "a").write_text((DUMPS / "openstack-sosreport.txt").read_text())
+    (deep / "b").write_text(f"{FLOW}\n" * 1000)  # larger, without identifiers
+    (deep / "c").write_text((OTHERS / "openstack-sosreport-show.txt").read_text())
+    (tmp_path / "d").write_text((OTHERS / "openstack-sosreport-conntrack.txt").read_text())
+    (tmp_path / "e").write_bytes(bytes(1000))
+    saved = dpif.load(tmp_path)
+    assert (len(saved.flows), len(saved.ports), len(saved.conntrack)) == (7, 13, 12)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="no file in it"):
+        dpif.load(tmp_path / "empty")
