@@ -24,14 +24,18 @@ What packets of the type have must be there, at least empty: eth_type(0x0800) ne
 udp(), ipv4(proto=6) needs tcp() and tcp_flags(0/0). The syntax is that of dump-flows, not that of ovs-ofctl; for many
 flows at once there is add-flows."""
 FILTER = """\
-A filter is made of fields, comparisons (== != < <= > >= in), and, or, not and parentheses:
+A filter is made of fields, comparisons (== != < <= > >= in has), and, or, not and parentheses:
   filter='ipv4.dst in 10.0.0.0/8 and packets > 100'
   filter='in_port == 3 or eth_type == 0x0806'
   filter='tcp and not actions has ct'
   filter='output == 2 and used < 5'
-Fields are those of the flow, as in ipv4.dst or tunnel.tun_id; with .mask behind them, their masks; packets, bytes,
-used (seconds ago), flags (TCP flags seen), and output (ports that it sends to). A field alone asks whether the flow
-has it. A comparison with a field that the flow leaves open is false.
+  filter='ct_state has new or ct_state == -new+est+trk'
+  filter='eth_type == arp and eth.dst in 01:00:00:00:00:00/01:00:00:00:00:00'
+Fields are those of the flow, as in ipv4.dst, tunnel.tun_id or tunnel.geneve.class; with .mask behind them, their
+masks; ufid, packets, bytes, used (seconds ago, or never), flags (TCP flags seen), and output (ports that it sends
+to). A field alone asks whether the flow has it. A comparison with a field that the flow leaves open is false. With
+has, flags must be set; 'actions has' takes an action, nat, or what goes to user space (slow_path, controller). A
+value with a mask, and +new-est, is compared by == as it is shown, and by in with all packets that the flow takes.
 
 The filters of ovs-dpctl work too, in the fields of OpenFlow: filter=tcp,tp_dst=80, filter=in_port=1,dl_vlan=5, or
 filter=arp. They show the flows that agree in all that both look at; what a flow leaves open agrees with anything.

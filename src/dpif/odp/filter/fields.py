@@ -7,11 +7,12 @@ lacks an attribute, that of ``encap`` counts. The language itself is in `filter`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dpif._typing import Any, NamedTuple, Protocol
 from dpif.odp.actions import Action, Actions, Output
-from dpif.odp.filter.values import SECONDS, number
+from dpif.odp.filter import geneve
+from dpif.odp.filter.values import SECONDS, UFID, number
 from dpif.odp.model.attrs import Scalar, Structure
 from dpif.odp.model.key import FlowKey, FlowMask
 from dpif.odp.model.kinds import PORT, TCP_FLAGS, Kind, Raw, UInt
@@ -19,12 +20,18 @@ from dpif.odp.model.layers import Mpls, MplsStack
 from dpif.odp.model.nest import Attr, Attributes, Nest, Nested
 from dpif.odp.model.scanner import Scanner
 from dpif.odp.model.structs import Struct
+from dpif.odp.model.tunnel_options import GeneveType
 
 _NO_KEY = FlowKey()
 
 
 class FlowLike(Protocol):
     """What a filter reads of a flow; `dpif.client.flows.Flow` is one. ``used`` is as `time.monotonic` counts."""
+
+    @property
+    def ufid(self) -> bytes | None:
+        """Its identifier, if it has one."""
+        ...
 
     @property
     def key(self) -> FlowKey | None:
@@ -92,6 +99,8 @@ class Subject:
 Pair = tuple[float, int]
 """A value, and the bits of it that the flow matches."""
 Reader = Callable[[Subject], Iterator[Pair]]
+_Pairs = Callable[[Any, Any], Iterable[tuple[Raw, Raw]]]
+"""Gives the raw values and masks of a field, of what is kept of an attribute and its mask."""
 Test = Callable[[Subject], bool]
 """What a filter, or a part of one, says about a flow."""
 
@@ -125,6 +134,11 @@ def _outputs(subject: Subject) -> Iterator[Pair]:
             yield action.port, PORT.full
 
 
+def _ufid(subject: Subject) -> Iterator[Pair]:
+    if subject.flow.ufid is not None:
+        yield number(UFID, subject.flow.ufid), int(number(UFID, UFID.full))
+
+
 def _used(subject: Subject) -> Iterator[Pair]:
     if subject.flow.used is not None:
         yield max(subject.now - subject.flow.used, 0.0), 0
@@ -142,6 +156,7 @@ def _counter(kind: Kind[Any], read: Callable[[FlowLike], int]) -> Asked:
 
 
 OTHERS = {
+    "ufid": _asked(UFID, _ufid),
     "packets": _counter(UInt(64), lambda flow: flow.packets),
     "bytes": _counter(UInt(64), lambda flow: flow.bytes),
     "flags": _counter(TCP_FLAGS, lambda flow: flow.tcp_flags),
@@ -165,6 +180,8 @@ def _names_of(attr: Attr[Any]) -> Iterator[str]:
         yield from [f"{attr.name}.{field.name}" for field in struct.FIELDS]
     elif isinstance(attr.type, Scalar):
         yield attr.name
+    elif isinstance(attr.type, GeneveType):
+        yield from [f"{attr.name}.{part}" for part in geneve.PARTS]
     elif isinstance(attr.type, Nested) and attr.type.nest is not FlowKey:
         yield from [f"{attr.name}.{name}" for inner in attr.type.nest.ATTRS.values() for name in _names_of(inner)]
 
@@ -193,9 +210,13 @@ def scan_field(scanner: Scanner) -> Asked:
         path.append(attr)
     struct = _struct(attr)
     if struct is not None and scanner.take("."):
-        return _leaf(scanner, tuple(path), *_scan_struct_field(scanner, struct))
+        kind, index = _scan_struct_field(scanner, struct)
+        return _leaf(scanner, tuple(path), kind, lambda kept, bits: _of_structs(kept, bits, index))
+    if isinstance(attr.type, GeneveType) and scanner.take("."):
+        part = _scan_part(scanner)
+        return _leaf(scanner, tuple(path), part.kind, lambda kept, bits: geneve.pairs(kept, bits, part))
     if isinstance(attr.type, Scalar):
-        return _leaf(scanner, tuple(path), attr.type.kind, None)
+        return _leaf(scanner, tuple(path), attr.type.kind, lambda kept, bits: [(kept, bits)])
     if scanner.looking_at("."):
         scanner.fail(f"{attr.name} has no fields")
     return Asked(None, lambda subject: iter(()), lambda subject: bool(list(_kept(subject.key, subject.key, path))))
@@ -219,13 +240,21 @@ def _scan_struct_field(scanner: Scanner, struct: type[Struct]) -> tuple[Kind[Any
     return fields[name].kind, fields[name].index
 
 
-def _leaf(scanner: Scanner, path: Sequence[Attr[Any]], kind: Kind[Any], index: int | None) -> Asked:
+def _scan_part(scanner: Scanner) -> geneve.Part:
+    start = scanner.position
+    name = scanner.word("the name of a field")
+    if name not in geneve.PARTS:
+        scanner.unknown(name, geneve.PARTS, "field", start)
+    return geneve.PARTS[name]
+
+
+def _leaf(scanner: Scanner, path: Sequence[Attr[Any]], kind: Kind[Any], raw_pairs: _Pairs) -> Asked:
     """Return the field at the end of a path; ``.mask`` behind it asks for its mask."""
     wants_mask = scanner.take(".mask")
 
     def read(subject: Subject) -> Iterator[Pair]:
         for kept, bits in _kept(subject.key, subject.mask, path):
-            for raw, mask in _raw(kept, bits, index):
+            for raw, mask in raw_pairs(kept, bits):
                 if mask != kind.zero:
                     matched = int(number(kind, mask))
                     yield (matched, int(number(kind, kind.full))) if wants_mask else (number(kind, raw), matched)
@@ -247,11 +276,8 @@ def _kept(key: Nest, mask: Nest, path: Sequence[Attr[Any]]) -> Iterator[tuple[An
         yield kept, bits
 
 
-def _raw(kept: Any, bits: Any, index: int | None) -> Iterator[tuple[Raw, Raw]]:
-    """Yield the raw values and masks of field `index`; of each label of a stack."""
-    if index is None:
-        yield kept, bits
-        return
+def _of_structs(kept: Any, bits: Any, index: int) -> Iterator[tuple[Raw, Raw]]:
+    """Yield the raw values and masks of field `index` of a structure; of each label of a stack."""
     stacks = (kept, bits) if isinstance(kept, tuple) else ((kept,), (bits,))
     for value, mask in zip(*stacks, strict=False):  # a mask of another length is a kernel's mistake
         yield value.raw[index], mask.raw[index]

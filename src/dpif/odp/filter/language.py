@@ -5,13 +5,15 @@
     filter     = every ("or" every)*
     every      = one ("and" one)*
     one        = "not" one | "(" filter ")" | "actions has" WORD | FIELD [COMPARISON LITERAL]
-    COMPARISON = "==" "!=" "<" "<=" ">" ">=" "in"
+    COMPARISON = "==" "!=" "<" "<=" ">" ">=" "in" "has"
 
 A field by itself holds where the flow has it. A comparison with a field that the flow's key lacks or wildcards is
 false. A field that is matched in part is compared by the bits that are; ``in`` a prefix (or ``value/mask``)
-holds where all packets of the flow are in it. ``FIELD.mask`` is the mask. Where there are several values (labels,
-outputs) one that fits is enough. Names and literals are checked when the filter is parsed; `fields` has
-the names.
+holds where all packets of the flow are in it. ``==`` with a mask, or with flags such as ``+new-est``, compares both
+value and mask, as they are shown. ``has`` asks for flags that must be set: ``ct_state has new``; behind ``actions``
+for an action, ``nat`` or a cookie such as ``slow_path``. ``FIELD.mask`` is the mask. Where there are several values
+(labels, outputs) one that fits is enough. Names and literals are checked when the filter is parsed; `fields` has the
+names.
 
 What ``ovs-dpctl`` takes as a filter, such as ``tcp,tp_dst=80`` or ``arp``, means what it means there; that is in
 `openflow`. No text is both: a list with commas or a single ``=`` is none of ours, and a word alone that names
@@ -26,8 +28,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from dpif._typing import Any
-from dpif.odp.actions import Drop, Output, load_all
-from dpif.odp.filter.fields import Asked, FlowLike, Subject, Test, all_actions, scan_field
+from dpif.odp.filter.action_words import scan_action
+from dpif.odp.filter.fields import Asked, FlowLike, Subject, Test, scan_field
 from dpif.odp.filter.openflow import is_openflow, scan_openflow
 from dpif.odp.filter.values import SECONDS, number, scan_bits, scan_literal
 from dpif.odp.model.kinds import Flags, Kind
@@ -35,10 +37,11 @@ from dpif.odp.model.nest import MAX_DEPTH
 from dpif.odp.model.scanner import Scanner
 
 _SPACE = re.compile(r"\s*+")
-_KEYWORD = re.compile(r"(?:and|or|not|in)(?![A-Za-z0-9_.])")
+_KEYWORD = re.compile(r"(?:and|or|not)(?![A-Za-z0-9_.])")
 _ACTIONS = re.compile(r"actions(?![A-Za-z0-9_.])")
 _HAS = re.compile(r"has(?![A-Za-z0-9_.])")
-_ORDER = re.compile(r"==|!=|<=|>=|<|>")
+_SIGN = re.compile(r"==|!=|<=|>=|<|>|(?:in|has)(?![A-Za-z0-9_.])")
+_NEVER = re.compile(r"never(?![A-Za-z0-9_.])")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -130,19 +133,7 @@ def _scan_has(scanner: Scanner) -> Test:
     _skip(scanner)
     scanner.require(_HAS, "'has' and an action, such as 'actions has ct',")
     _skip(scanner)
-    start = scanner.position
-    word = scanner.word("an action such as push_vlan")
-    known = load_all().by_word | {"output": Output}
-    if word not in known:
-        scanner.unknown(word, known, "action", start)
-    wanted = known[word]
-
-    def test(subject: Subject) -> bool:
-        actions = subject.flow.actions or ()
-        found = any(isinstance(action, wanted) for action in all_actions(actions))
-        return found or (wanted is Drop and not actions)
-
-    return test
+    return scan_action(scanner)
 
 
 def _scan_comparison(scanner: Scanner) -> Test:
@@ -150,19 +141,51 @@ def _scan_comparison(scanner: Scanner) -> Test:
     asked = scan_field(scanner)
     _skip(scanner)
     start = scanner.position
-    is_in = _take_keyword(scanner, "in")
-    sign = None if is_in else scanner.match(_ORDER)
-    if not is_in and sign is None:
+    sign = scanner.match(_SIGN)
+    if sign is None:
         if scanner.looking_at("="):
             scanner.fail("found '='", "'==' compares")
         return asked.is_there
     if asked.kind is None:
         scanner.fail("this has no value to compare", "stand-alone it asks whether it is there", start)
     _skip(scanner)
-    if is_in:
+    if sign == "has":
+        return _scan_flags(scanner, asked, asked.kind, start)
+    if sign == "in":
         return _scan_range(scanner, asked, asked.kind, start)
-    literal, compare = scan_literal(scanner, asked.kind), _COMPARE[sign or "=="]
-    return lambda subject: any(compare(value, literal) for value, _ in asked.read(subject))
+    if asked.kind is SECONDS and scanner.match(_NEVER):
+        return _never(scanner, asked, sign, start)
+    return _scan_value(scanner, asked, asked.kind, sign, start)
+
+
+def _scan_flags(scanner: Scanner, asked: Asked, kind: Kind[Any], start: int) -> Test:
+    """Take flags that must be matched, and set."""
+    if not isinstance(kind, Flags):
+        scanner.fail("'has' asks for a flag, and this field has none", "compare with == or in", start)
+    flags = int(scan_literal(scanner, kind))
+    return lambda subject: any(mask & int(value) & flags == flags for value, mask in asked.read(subject))
+
+
+def _never(scanner: Scanner, asked: Asked, sign: str, start: int) -> Test:
+    if sign not in ("==", "!="):
+        scanner.fail("'never' has no order", "compare with == or !=", start)
+    return asked.is_there if sign == "!=" else lambda subject: not asked.is_there(subject)
+
+
+def _scan_value(scanner: Scanner, asked: Asked, kind: Kind[Any], sign: str, start: int) -> Test:
+    """Take a value; one with a mask, or flags such as ``+new-est``, are compared with value and mask of the flow."""
+    compare = _COMPARE[sign]
+    if isinstance(kind, Flags) and scanner.text[scanner.position : scanner.position + 1] in ("+", "-"):
+        literal, bits = kind.scan_masked(scanner)
+    else:
+        literal = scan_literal(scanner, kind)
+        if kind is SECONDS or not scanner.take("/"):
+            return lambda subject: any(compare(value, literal) for value, _ in asked.read(subject))
+        bits = scan_bits(scanner, kind)
+    if sign not in ("==", "!="):
+        scanner.fail("what has a mask has no order", "compare with ==, != or in", start)
+    shown = int(literal) & bits, bits
+    return lambda subject: any(compare((int(value) & mask, mask), shown) for value, mask in asked.read(subject))
 
 
 def _scan_range(scanner: Scanner, asked: Asked, kind: Kind[Any], start: int) -> Test:

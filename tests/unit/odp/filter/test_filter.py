@@ -12,6 +12,9 @@ from dpif.errors import ParseError
 from dpif.odp.actions import Actions, parse_actions
 from dpif.odp.filter.language import Filter, parse_filter
 from dpif.odp.model.key import FlowKey, FlowMask, parse_match
+from dpif.odp.model.tunnel import Tunnel
+from dpif.odp.model.tunnel_options import GeneveOptions
+from dpif.odp.model.ufid import Ufid
 
 
 class Sample(NamedTuple):
@@ -24,11 +27,12 @@ class Sample(NamedTuple):
     bytes: int = 0
     tcp_flags: int = 0
     used: float | None = None
+    ufid: bytes | None = None
 
 
-def flow(text: str, actions: str = "drop", **statistics: float) -> Sample:
+def flow(text: str, actions: str = "drop", **told: object) -> Sample:
     """Return a flow of its texts."""
-    return Sample(*parse_match(text), parse_actions(actions), **statistics)  # type: ignore[arg-type]
+    return Sample(*parse_match(text), parse_actions(actions), **told)  # type: ignore[arg-type]
 
 
 TCP = flow(
@@ -102,6 +106,87 @@ def test_what_does_not_hold(text: str) -> None:
     assert not parse_filter(text).matches(TCP, now=100.0)
 
 
+UFID = "fa080783-115c-46bf-b605-2b1e8a1e9b1e"
+SEEN = flow(
+    "tunnel(tun_id=0x7,src=1.2.3.4,geneve({class=0x102,type=0x80,len=4,0x10002/0x7fffffff}),flags(+key-df)),in_port(1),"
+    "ct_state(+new-est+trk),eth(src=fa:16:3e:00:00:00/ff:ff:ff:00:00:00,dst=01:00:00:00:00:00/01:00:00:00:00:00),"
+    "eth_type(0x0800),ipv4(proto=6),tcp_flags(+syn-ack)",
+    "ct(commit,zone=5,nat(src=10.0.0.1)),userspace(pid=1,slow_path(match)),2",
+    ufid=Ufid(UFID),
+    tcp_flags=2,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ct_state has new",
+        "ct_state has new|trk",
+        "ct_state == +new-est+trk",
+        "ct_state==+trk+new-est",
+        "ct_state != +new+trk",
+        "tcp_flags has syn",
+        "tcp_flags == +syn-ack",
+        "flags has syn",
+        "actions has nat",
+        "actions has slow_path and actions has userspace",
+        f"ufid == {UFID}",
+        f"ufid == ufid:{UFID.upper()} and ufid",
+        "used == never",
+        "used==never and not used != never",
+        "eth.src in fa:16:3e:00:00:00/24",
+        "eth.dst in 01:00:00:00:00:00/01:00:00:00:00:00",
+        "eth.src == fa:16:3e:00:00:00/24",
+        "eth.src == fa:16:3e:00:00:00/ff:ff:ff:00:00:00",
+        "eth.src != fa:16:3e:00:00:00/32",
+        "eth_type == ip and eth_type == ipv4 and eth_type == 0x800",
+        "ipv4.proto == tcp and ipv4.proto != udp",
+        "tunnel.geneve.class == 0x102 and tunnel.geneve.type == 0x80",
+        "tunnel.geneve.data == 0x10002 and tunnel.geneve.data in 2/0xffff",
+        "tunnel.geneve.data == 0x10002/0x7fffffff and tunnel.geneve.data.mask == 0x7fffffff",
+    ],
+)
+def test_what_is_asked_for_as_it_is_shown(text: str) -> None:
+    assert parse_filter(text).matches(SEEN)
+    assert not parse_filter(f"not ({text})").matches(SEEN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ct_state has est",
+        "ct_state has inv",
+        "ct_state == +new+trk",
+        "ct_state != +new-est+trk",
+        "tcp_flags has ack",
+        "flags has syn|ack",
+        "actions has controller",
+        "actions has sFlow",
+        "ufid == 00000000-0000-0000-0000-000000000000",
+        "used != never",
+        "eth.src == fa:16:3e:00:00:00/32",
+        "eth.src in fa:16:3e:00:00:00/32",
+        "eth_type == arp or ipv4.proto == icmp",
+        "tunnel.geneve.class == 0x103 or tunnel.geneve.data == 2",
+        "ct_mark == 0/1",
+    ],
+)
+def test_what_is_not_there_as_it_is_asked_for(text: str) -> None:
+    assert not parse_filter(text).matches(SEEN)
+
+
+def test_a_flow_that_was_used() -> None:
+    assert parse_filter("used != never").matches(TCP)
+    assert not parse_filter("used == never or ufid").matches(TCP)
+    assert not parse_filter("actions has nat").matches(TCP)
+
+
+def test_options_that_cannot_be_told_apart() -> None:
+    key = FlowKey(tunnel=Tunnel(geneve=GeneveOptions.of_raw(bytes.fromhex("0102801f"))))
+    assert not parse_filter("tunnel.geneve.class").matches(Sample(key, None, None))
+    assert parse_filter("tunnel.geneve").matches(Sample(key, None, None))
+
+
 def test_within_a_tag() -> None:
     assert parse_filter("udp and ipv6.dst in fe80::/10 and vlan.vid == 5 and eth_type == 0x8100").matches(TAGGED)
     assert parse_filter("encap.eth_type == 0x86dd and actions has drop").matches(TAGGED)
@@ -146,6 +231,17 @@ def test_without_key_or_mask() -> None:
         ("used in 3", 5, "does not apply"),
         ("in_port == nosuch", 11, "a port number"),
         ("((" * 20, 31, "levels deep"),
+        ("ipv4.dst has new", 9, "asks for a flag"),
+        ("ct_state has nev", 13, "did you mean 'new'"),
+        ("ct_state > +new", 9, "no order"),
+        ("eth.src < 02:00:00:00:00:00/8", 8, "no order"),
+        ("eth.src in 02:00:00:00:00:00/49", 29, "at most /48"),
+        ("used < never", 5, "no order"),
+        ("eth_type == arpp", 12, "did you mean 'arp'"),
+        ("ipv4.proto == tpc", 14, "did you mean 'tcp'"),
+        ("ufid == 12", 8, "hexadecimal digits"),
+        ("tunnel.geneve.clas == 1", 14, "did you mean 'class'"),
+        ("actions has controler", 12, "did you mean 'controller'"),
     ],
 )
 def test_mistakes(text: str, position: int, message: str) -> None:
@@ -157,7 +253,8 @@ def test_mistakes(text: str, position: int, message: str) -> None:
 
 WORDS = (
     "ipv4.dst in_port tunnel.tun_id mpls.label eth.src ct_state tcp_flags packets used flags output udp encap nsh "
-    "ipv6.dst .mask ct_label actions has ct drop not and or in ( ) == != < >= = 10.0.0.0 /8 /0xff 0x1f 3 fe80::1 "
+    "ipv6.dst .mask ct_label actions has ct nat slow_path never new arp tcp ufid tunnel.geneve.data drop "
+    "not and or in ( ) == != < >= = 10.0.0.0 /8 /0xff 0x1f 3 fe80::1 "
     "02:00:00:00:00:01 +est-new syn|ack no later 1.5 é 9" + "9" * 50
 ).split()
 

@@ -26,6 +26,7 @@ class Sample(NamedTuple):
     bytes: int = 500
     tcp_flags: int = 0
     used: float | None = None
+    ufid: bytes | None = None
 
 
 FLOWS = {

@@ -30,6 +30,7 @@ class Sample(NamedTuple):
     bytes: int = 0
     tcp_flags: int = 0
     used: float | None = None
+    ufid: bytes | None = None
 
 
 def sample(name: str, match: str, actions: str) -> Sample:
