@@ -140,7 +140,7 @@ def _unknown(flag: str, flags: Flags) -> str:
 
     if not flag.startswith("--"):
         return f"invalid option -- '{flag[1:]}'{strangers.owner_of_option(flag)}"
-    known = _owner(flag) or strangers.owner_of_option(flag)
+    known = strangers.owner_of_option(flag) or _owner(flag)
     return f"unrecognized option '{flag}'{known or _did_you_mean(_misspelled(flag, flags))}"
 
 

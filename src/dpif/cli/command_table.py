@@ -500,7 +500,7 @@ losses, flows, masks, and the ports' devices; changes nothing. The exit status i
 {TRACED}
 
 {PACKET}""",
-        options=("ct_next", "ct", "hash", "len"),
+        options=("ct_next", "ct", "hash", "len", "strict"),
     ),
     Command(
         "upcalls",

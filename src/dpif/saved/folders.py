@@ -20,8 +20,8 @@ __all__ = ["sources_in"]
 
 _LOOKED_AT: Final = 200
 """Lines of a file by which it is known."""
-_PORT = pattern(r"\s+port \d+: \S")
-_CONNECTION = pattern(r"\s*\w+,orig=\(")
+_PORT = pattern(r"\s++port \d++: \S")
+_CONNECTION = pattern(r"\s*+\w++,orig=\(")
 
 
 def sources_in(directory: str) -> list[Source]:

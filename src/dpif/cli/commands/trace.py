@@ -10,14 +10,13 @@ from dpif.apps.trace import trace as trace_packet
 from dpif.apps.trace.answers import connection, state
 from dpif.cli.errors import CommandError, UsageError, describe
 from dpif.cli.numbers import read_number
+from dpif.cli.reading import is_saved, reading
 from dpif.errors import ParseError
-from dpif.odp.actions import load_all
 from dpif.packet.written import Written, read_packets
 
 if TYPE_CHECKING:
     from dpif.cli.context import Context
 
-_FILE = "file@"
 _LARGEST = 0xFFFFFFFF
 
 
@@ -25,6 +24,7 @@ class _Flows(NamedTuple):
     """Flows, the names of ports, and whether they are of a file."""
 
     flows: Table
+    names: Mapping[int, str]
     numbers: Mapping[str, int]
     is_dump: bool
 
@@ -50,7 +50,7 @@ def trace(context: Context) -> None:
     flows, text = _flows(context)
     states, connections = _answers(context)
     dp_hash, length = _number(context, "hash"), _number(context, "len")
-    names = {number: name for name, number in flows.numbers.items()} if context.wants_names or flows.is_dump else {}
+    names = flows.names if context.wants_names or flows.is_dump else {}
 
     def traces() -> Iterator[_Trace]:
         for packet in _packets(text, flows.numbers):
@@ -61,7 +61,7 @@ def trace(context: Context) -> None:
                 ct_next=states,
                 connections=connections,
                 dp_hash=dp_hash,
-                tunnel_ports=[number for name, number in flows.numbers.items() if _is_tunnel(name)],
+                tunnel_ports=[number for number, name in flows.names.items() if _is_tunnel(name)],
             )
             yield _Trace(lookup, names, flows.is_dump)
 
@@ -71,49 +71,19 @@ def trace(context: Context) -> None:
 
 def _flows(context: Context) -> tuple[_Flows, str]:
     words = context.words
-    if words[0].startswith(_FILE):
-        if len(words) < 2:
+    is_dump = is_saved(words[0])
+    with reading(context, words, most=2) as (datapath, rest), context.failing("reading flows"):
+        if not rest:
             raise UsageError(f"there is no packet; {context.command.synopsis}")
-        return _of_file(context, words[0].removeprefix(_FILE)), words[1]
-    datapath, rest = context.open_optional(words, 2)
-    if not rest:
-        raise UsageError(f"there is no packet; {context.command.synopsis}")
-    with datapath, context.failing("reading flows"):
-        numbers = {name: number for number, name in datapath.ports.names().items()}
-        return _Flows(Table(datapath.flows), numbers, is_dump=False), rest[0]
+        table = Table(datapath.flows)  # behind it the names are known that a saved dump has
+        names = datapath.ports.names()
+        numbers = datapath.ports.numbers() if is_dump else {name: number for number, name in names.items()}
+    return _Flows(table, names, numbers, is_dump), rest[0]
 
 
 def _is_tunnel(name: str) -> bool:
     """Tell whether a port is called as ``ovs-vswitchd`` calls those of tunnels: ``vxlan_sys_4789``, ``gre_sys``."""
     return name.endswith("_sys") or "_sys_" in name
-
-
-class _Numbers(dict[str, int]):
-    """Numbers for the ports that a file names, given out as the names come."""
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name not in load_all().by_word
-
-    def __missing__(self, name: str) -> int:
-        self[name] = number = _FIRST_NUMBER + len(self)
-        return number
-
-
-_FIRST_NUMBER = 0xF000
-"""Beyond those that ports have."""
-
-
-def _of_file(context: Context, path: str) -> _Flows:
-    """Read the lines that have actions; what can't be read is reported, and left out."""
-    from dpif.client.flows import parse_flow
-
-    numbers, flows = _Numbers(), []
-    with context.failing(f"reading {path}"), open(path, encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if "actions:" in line and not line.startswith("#"):
-                with context.reporting(f"{path}:{number}"):
-                    flows.append(parse_flow(line.strip(), numbers))
-    return _Flows(Table(flows), numbers, is_dump=True)
 
 
 def _packets(text: str, numbers: Mapping[str, int]) -> Iterator[Packet]:
