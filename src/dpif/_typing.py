@@ -84,6 +84,8 @@ else:
             for member, value in body.items():
                 if member not in fields and member not in ("__module__", "__qualname__"):
                     setattr(made, member, value)
+            for field, annotation in fields.items():
+                getattr(made, field).__doc__ = annotation  # for pydoc, in place of "Alias for field number 0"
             made.__qualname__ = body["__qualname__"]
             if len(bases) > 1:
                 made.__class_getitem__ = classmethod(GenericAlias)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pydoc
+import sys
 import typing
 
 import pytest
 
+import dpif
 from dpif import _typing
 from dpif._typing import Generic, NamedTuple, TypeVar
 
@@ -73,3 +76,10 @@ def test_a_generic_class_with_slots() -> None:
 
 def test_it_has_the_names_that_it_offers() -> None:
     assert all(hasattr(_typing, name) and hasattr(typing, name) for name in _typing.__all__)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the named tuples are those of typing")
+def test_pydoc_tells_the_types_of_fields() -> None:
+    told = pydoc.plain(pydoc.render_doc(dpif.Stats))
+    assert "Alias for field number" not in told
+    assert " |  masks\n |      int | None\n" in told
