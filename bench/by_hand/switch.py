@@ -1,4 +1,4 @@
-"""An Ethernet learning switch: forwarding in Python, done by the datapath after the first packet.
+"""An Ethernet learning switch written by hand: what `dpif.apps.switch` does as a program is measured by it.
 
 A packet that no flow matches comes up. The switch notes where its source is, decides where it goes, installs the
 flow that says so, and sends the packet on; the next one of its kind never leaves the datapath. Broadcasts and
@@ -24,225 +24,66 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import select
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from by_hand.mac_table import Learned, MacTable
 from by_hand.megaflow import Identity, Megaflow, MegaflowTable, encode_outputs, identify
-from dpif._typing import Any, NamedTuple, Self, TypeAlias
-from dpif.client import Datapath, Delete, Execute, Operation, Port, PortAdded, Put, Upcall
+from dpif._typing import Self
+from dpif.apps.switch import Counters, SwitchOptions
+from dpif.client import Datapath, Delete, Execute, Operation, PortAdded, Put, Upcall
 from dpif.client.dispatch import PER_VPORT
 from dpif.errors import DecodeError, DumpInterrupted, NoSuchObject
-from dpif.program.loop import Bell, on_signals
 
-__all__ = ["Counters", "Switch", "SwitchOptions", "run_switch"]
+__all__ = ["Switch"]
 
 _RESERVED = bytes.fromhex("0180c20000")
 """The first five bytes of the addresses that bridges do not forward; the sixth is 00 to 0f."""
 _SWEEP_SHARE = 0.1
 """The part of its time that a switch with many flows spends on looking at them."""
-_TICK = 0.25
-"""Seconds that `Switch.run` waits at most between looks at its `until`."""
-
-NewPorts: TypeAlias = Iterable[str] | Mapping[str, Mapping[str, Any]]
-"""Names of ports to attach; a mapping has what `Ports.add` takes for each besides its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class SwitchOptions:
-    """How a switch behaves; times in seconds of `clock`.
-
-    ``idle_timeout`` until a flow that nothing hits is removed, ``mac_age`` until a station that sends nothing is
-    forgotten, ``sweep_interval`` between looks for these, or more where a look takes long; ``max_macs`` and
-    ``max_flows`` bound its memory: beyond them packets are still switched, one by one.
-    """
-
-    idle_timeout: float = 10.0
-    mac_age: float = 300.0
-    sweep_interval: float = 1.0
-    max_macs: int = 65536
-    max_flows: int = 200_000
-    clock: Callable[[], float] = time.monotonic
-
-
-class Counters(NamedTuple):
-    """What a switch did since it started, and what it has now.
-
-    ``upcalls`` packets came up, ``switched`` were switched by flows without, ``lost`` found no room on their way
-    up. Of the upcalls ``flooded`` went out of all ports. Flows were ``installed``, ``changed`` when a decision
-    changed, ``expired`` when idle, ``refused`` by the datapath; stations ``moved`` from port to port. ``flows``,
-    ``macs`` and ``ports`` are there now.
-    """
-
-    upcalls: int = 0
-    switched: int = 0
-    lost: int = 0
-    flooded: int = 0
-    installed: int = 0
-    changed: int = 0
-    expired: int = 0
-    refused: int = 0
-    moved: int = 0
-    flows: int = 0
-    macs: int = 0
-    ports: int = 0
-
-
-class _Counts:
-    """The counters that the switch itself keeps."""
-
-    def __init__(self) -> None:
-        self.upcalls = 0
-        self.flooded = 0
-        self.installed = 0
-        self.changed = 0
-        self.expired = 0
-        self.refused = 0
-        self.moved = 0
 
 
 class Switch:
     """A learning switch on an open datapath, all of whose ports take part, its own (number 0) too.
 
-    It takes over: the datapath's misses come here, and the flows that somebody left in it are removed. The `ports`
-    are attached before, as `attach` does it; when one cannot be, the datapath stays as it was. A context manager;
-    leaving it closes the switch. `step` or `run` do the work::
-
-        with Switch(dp) as switch:
-            switch.attach(["veth1", "veth2"])
-            switch.run()
+    It takes over: the datapath's misses come here, and the flows that somebody left in it are removed. A context
+    manager; leaving it removes its flows. `step` does the work.
     """
 
-    def __init__(self, datapath: Datapath, options: SwitchOptions | None = None, ports: NewPorts = ()) -> None:
+    def __init__(self, datapath: Datapath, options: SwitchOptions | None = None) -> None:
         self.datapath = datapath
         self._options = options or SwitchOptions()
         self._stations = MacTable(self._options.mac_age, self._options.max_macs)
         self._flows = MegaflowTable()
         self._stale: set[Megaflow] = set()
         self._unwritten: set[Megaflow] = set()
-        self._counts = _Counts()
-        self._added: list[str] = []
+        self._upcalls_seen = 0
         self._next_sweep = self._options.clock() + self._options.sweep_interval
-        try:
-            self._add_ports(ports)
-            self._take_over()
-        except BaseException:
-            self._remove_ports()
-            raise
-
-    def _take_over(self) -> None:
         with contextlib.ExitStack() as stack:
             self._watch = stack.enter_context(self.datapath.ports.watch())
             self._upcalls = stack.enter_context(self.datapath.upcalls(action=False, dispatch=PER_VPORT))
-            self._bell = stack.enter_context(Bell())
             self.datapath.flows.flush()
-            self._at_start = self.datapath.stats()
             self._ports = tuple(sorted(self._watch.ports))
             self._resources = stack.pop_all()
-
-    # -- life ------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def attach(self, names: NewPorts) -> list[Port]:
-        """Make network devices ports of the datapath; those that are already stay as they are.
-
-        A mapping has for each name what `Ports.add` takes besides: ``{"p1": {"type": "internal"}}``. Raises
-        `NoSuchObject` for a device that does not exist, and what else `Ports.add` raises; the devices before it are
-        attached by then.
-        """
-        ports = self._add_ports(names)
-        self._follow_ports()
-        return ports
-
-    def _add_ports(self, names: NewPorts) -> list[Port]:
-        present = {port.name: port for port in self.datapath.ports}
-        settings = names if isinstance(names, Mapping) else {}
-        ports = []
-        for name in names:
-            port = present.get(name)
-            if port is None:
-                port = present[name] = self.datapath.ports.add(name, **settings.get(name, {}))
-                self._added.append(port.name)  # which of a tunnel is another
-            ports.append(port)
-        return ports
-
-    def run(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Switch packets until `until`, which is asked several times a second, says so, or `stop` is called.
-
-        Raises `NoSuchObject` when the datapath is deleted.
-        """
-        while not (self._bell.rung or until()):
-            self.step(_TICK)
-
-    def stop(self) -> None:
-        """End `run`; may be called from a signal handler and from another thread."""
-        self._bell.ring()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._bell.rung
-
-    def close(self, *, keep: bool = False) -> None:
-        """Stop listening and remove what the switch made: its flows, and unless `keep` the ports it attached.
-
-        Flows never stay: without the switch nobody would correct them when a station moves.
-        """
         with self._resources:
             self._upcalls.close()  # first, so that packets of the last moment bring no new work
-            with contextlib.suppress(NoSuchObject):  # the datapath itself may be gone
-                self._remove_flows()
-                if not keep:
-                    self._remove_ports()
-
-    def _remove_flows(self) -> None:
-        flows, self._flows = self._flows, MegaflowTable()
-        self.datapath.operate([Delete(ufid=flow.ufid) for flow in flows])
-
-    def _remove_ports(self) -> None:
-        while self._added:
-            with contextlib.suppress(NoSuchObject):
-                self.datapath.ports.delete(self._added.pop())
-
-    # -- what it tells ---------------------------------------------------------------------------------------
+            self.datapath.operate([Delete(ufid=flow.ufid) for flow in self._flows])
 
     @property
     def counters(self) -> Counters:
-        """The counters as they are now; asks the datapath for its own."""
-        now = self.datapath.stats()
+        """What came up, and what there is now."""
         return Counters(
-            **vars(self._counts),
-            switched=now.hit - self._at_start.hit,
-            lost=now.lost - self._at_start.lost,
-            flows=len(self._flows),
-            macs=len(self._stations),
-            ports=len(self._ports),
-        )
-
-    def describe(self) -> str:
-        """Return the counters as one line, which fits a terminal; behind + and - flows installed and expired."""
-        c = self.counters
-        return (
-            f"came up {c.upcalls}, by flows {c.switched}, lost {c.lost} | "
-            f"flows {c.flows} (+{c.installed} -{c.expired}), MACs {c.macs}, ports {c.ports}"
+            upcalls=self._upcalls_seen, flows=len(self._flows), macs=len(self._stations), ports=len(self._ports)
         )
 
     # -- the loop --------------------------------------------------------------------------------------------
 
-    def step(self, timeout: float = 0.0) -> int:
-        """Do what there is to do, waiting for it up to `timeout` seconds; return how many packets came up.
-
-        Raises `NoSuchObject` when the datapath is deleted.
-        """
-        until_sweep = max(0.0, self._next_sweep - self._options.clock())
-        self._wait(min(timeout, until_sweep))
+    def step(self) -> int:
+        """Do what there is to do; return how many packets came up."""
         upcalls = self._upcalls.poll(0.0)
         self._follow_ports()  # after the upcalls were taken: a port is known before its packets are looked at
         if upcalls:
@@ -250,14 +91,6 @@ class Switch:
         if self._options.clock() >= self._next_sweep:
             self._sweep()
         return len(upcalls)
-
-    def _wait(self, timeout: float) -> None:
-        if timeout <= 0:
-            return
-        poll = select.poll()
-        for source in (self._upcalls, self._watch, self._bell):
-            poll.register(source.fileno(), select.POLLIN)
-        poll.poll(timeout * 1000)
 
     def _follow_ports(self) -> None:
         """Take note of ports that came and went; every decision may depend on them."""
@@ -299,8 +132,6 @@ class Switch:
         if _is_group(station) or port not in self._ports:
             return
         learned = self._stations.learn(station, port, now)
-        if learned is Learned.MOVED:
-            self._counts.moved += 1
         if learned is Learned.MOVED or learned is Learned.NEW:
             self._stale |= self._flows.of_station(station)
 
@@ -322,8 +153,7 @@ class Switch:
                 self._remember(identity, key, outputs, now)
             if outputs:
                 sends.append(Execute(upcall.packet, _actions(outputs), key, mru=upcall.record.mru))
-                self._counts.flooded += len(outputs) > 1
-        self._counts.upcalls += len(upcalls)
+        self._upcalls_seen += len(upcalls)
         self._carry_out(sends)
 
     def _remember(self, identity: Identity, key: bytes, outputs: tuple[int, ...], now: float) -> None:
@@ -338,7 +168,6 @@ class Switch:
                 return
             flow = Megaflow(identity, key, now)
             self._flows.add(flow)
-            self._counts.installed += 1
         flow.outputs = outputs
         self._unwritten.add(flow)
 
@@ -357,7 +186,6 @@ class Switch:
             outputs = self._decide(flow.identity)
             if outputs != flow.outputs:
                 flow.outputs = outputs
-                self._counts.changed += flow not in self._unwritten
                 self._unwritten.add(flow)
         return removals
 
@@ -379,7 +207,6 @@ class Switch:
         for flow, result in zip(unwritten, results[len(removals) :], strict=False):
             if not result.ok:
                 self._flows.remove(flow)
-                self._counts.refused += not flow.installed
             flow.installed = True
 
     # -- growing old -----------------------------------------------------------------------------------------
@@ -398,7 +225,6 @@ class Switch:
         except DumpInterrupted:
             return
         idle = [flow for flow in self._flows if now - flow.hit_at >= self._options.idle_timeout]
-        self._counts.expired += len(idle)
         # What the dump did not show is gone or was missed: a busy table can do that. Deleting makes it certain.
         removals = [self._remove(flow) for flow in unseen.union(idle)]
         for station in self._stations.expire(now):
@@ -441,44 +267,3 @@ def _put(flow: Megaflow) -> Put:
 @functools.lru_cache(maxsize=1024)
 def _actions(outputs: tuple[int, ...]) -> bytes:
     return encode_outputs(outputs)
-
-
-def run_switch(
-    datapath: Datapath,
-    ports: NewPorts,
-    *,
-    created: bool = False,
-    keep: bool = False,
-    options: SwitchOptions | None = None,
-    report: Callable[[str], None] = lambda _: None,
-    interval: float = 1.0,
-    started: Callable[[Switch], None] = lambda _: None,
-) -> Counters:
-    """Run a switch on `datapath` until Ctrl-C, SIGTERM or `Switch.stop`; return its last counters.
-
-    `ports` are attached first (see `Switch.attach`); when one cannot be, the datapath stays as it was. Every
-    `interval` seconds, and at the end, `report` gets `Switch.describe`; `started` gets the switch as soon as it
-    listens. A datapath that the caller `created` for this is deleted at the end, and the ports attached here are
-    detached, unless `keep`; one that never came to listen keeps nothing. Raises what `Switch.attach` does, and
-    `NoSuchObject` when somebody deletes the datapath meanwhile.
-    """
-    switch = None
-    try:
-        switch = Switch(datapath, options, ports)
-        with on_signals(switch.stop):
-            started(switch)
-            while not switch.stopped:
-                switch.run(until=_after(interval))
-                report(switch.describe())
-        return switch.counters
-    finally:
-        if switch is not None:
-            switch.close(keep=keep)
-        if created and not (keep and switch):
-            with contextlib.suppress(NoSuchObject):
-                datapath.destroy()
-
-
-def _after(seconds: float) -> Callable[[], bool]:
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() >= end
