@@ -91,7 +91,7 @@ def _end_others() -> None:
     """End the other processes in the namespaces: jobs that a shell left behind hold hosts and files."""
     asked: set[int] = set()
     end = time.monotonic() + _TIME_TO_END
-    while others := _others():
+    while (others := _others()) and time.monotonic() < end + _TIME_TO_END:  # a few cannot be ended for the moment
         is_late = time.monotonic() > end
         for process in others if is_late else others - asked:
             with contextlib.suppress(ProcessLookupError):
