@@ -68,8 +68,8 @@ hexadecimal digits), and in PORT beside it where they are wanted."""
 TRACED = """\
 Goes through recirculation, conntrack, NAT and tunnels, changes nothing, and says which flow the packet takes at each
 lookup, what its actions change, and where the packet leaves; of flows that do not match, which come nearest and in
-what they differ. With file@PATH the flows are those of a file of dump-flows lines; of a miss it is told then that
-the file has no such flow.
+what they differ. With file@PATH the flows are those of a saved dump; of a miss it is told then that the dump has no
+such flow.
 
 The packet may be a flow key, such as in_port(1),eth(),ipv4(dst=10.0.0.2),tcp(dst=80), which need not be told whole.
 Where something is not known the trace branches, the busiest flow first, but only as far as the flows tell the cases
