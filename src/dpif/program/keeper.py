@@ -163,6 +163,9 @@ class Keeper:
         if stale:
             self._put_in_order(stale)
         end = time.monotonic() + _SLICE
+        if self._sweep:  # a part at each turn: tables that change all the time must not keep flows from growing old
+            with self.site.lock:
+                self._go_on_sweeping(self._sweep)
         while self._has_to_revise and time.monotonic() < end:
             with self.site.lock:  # what changes while it is decided is a change after it
                 if self._waiting:
