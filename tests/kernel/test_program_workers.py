@@ -13,7 +13,7 @@ import pytest
 from dpif.client import Datapath
 from dpif.packet import build
 from dpif.packet.addresses import Mac
-from dpif.program import Program, drop, flood, output
+from dpif.program import Program, ProgramError, drop, flood, output
 from dpif.program.options import Options
 from dpif.program.runner import Runner
 from dpif.program.workers import Workers
@@ -162,3 +162,42 @@ def test_tables_in_files_are_kept_by_the_first_process(harness: KernelHarness, t
             first.send(frame(number, "ff:ff:ff:ff:ff:ff"))
         eventually(lambda: runner.step(0.1) == 0 and len(program.tables["stations"]) == SENDERS)
     assert len(made().tables["stations"]) == SENDERS
+
+
+def test_flows_may_stay_for_the_next_run(harness: KernelHarness) -> None:
+    dp, hosts = three_hosts(harness)
+
+    def made() -> Program:
+        program = Program("kept")
+        program.forward(lambda packet: output(3) if packet.udp is not None and packet.udp.dst == 80 else drop())
+        return program
+
+    runner = Runner(made(), dp, options=Options(workers=2, report=pytest.fail))
+    try:
+        for number in range(2):
+            hosts[number].send(frame(number, mac(200)))
+        assert len(_counted(runner, hosts[2], 2)) == 2
+    finally:
+        runner.close(keep_flows=True)
+    there = {flow.record.ufid for flow in dp.flows}
+    assert len(there) >= 2
+    with Runner(made(), dp, options=Options(workers=2, report=pytest.fail)) as runner:
+        eventually(lambda: runner.step(0.1) == 0 and runner.counters.flows >= len(there))
+        assert there <= {flow.record.ufid for flow in dp.flows}
+        hosts[0].send(frame(7, mac(200)))
+        assert len(_counted(runner, hosts[2], 1)) == 1
+        assert runner.counters.installed == 0, "they are those of the former run"
+
+
+def test_what_a_worker_s_function_raises_is_an_error_of_the_run(harness: KernelHarness) -> None:
+    dp, hosts = three_hosts(harness)
+    told: list[str] = []
+    program = Program("failing")
+    program.forward(lambda packet: output(packet.ipv4.dst.nothing))
+    with Runner(program, dp, options=Options(workers=2, report=told.append)) as runner:
+        for number in range(4):
+            hosts[number % 2].send(frame(number, mac(200)))
+        eventually(lambda: runner.step(0.1) == 0 and bool(runner.errors))
+        assert any("AttributeError" in text for text in told)
+        with pytest.raises(ProgramError, match="start them anew"):
+            runner.replace(program)

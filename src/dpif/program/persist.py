@@ -35,7 +35,6 @@ class StoredTable(Table[K, V]):
 
     def __init__(self, site: Site, name: str, path: str, **options: Any) -> None:
         super().__init__(site, name, **options)
-        self._kept = True
         self._quoted = '"' + name.replace('"', '""') + '"'
         now = site.clock()
         try:
@@ -51,17 +50,12 @@ class StoredTable(Table[K, V]):
 
     def _store(self, key: K, value: V) -> None:
         texts = (encode(key), encode(value))
-        if self._kept:
+        if not self._follows:  # a connection to the file must not be used behind a fork
             self._file.execute(f"INSERT OR REPLACE INTO {self._quoted} VALUES (?, ?)", texts)
 
     def _forget(self, key: K) -> None:
-        if self._kept:
+        if not self._follows:
             self._file.execute(f"DELETE FROM {self._quoted} WHERE key = ?", (encode(key),))
-
-    def follow(self) -> None:
-        """From now on leave the file to another process, too; a connection to it must not be used behind a fork."""
-        super().follow()
-        self._kept = False
 
     def adopt(self, other: Table[Any, Any] | None) -> None:
         """Take over from a table in the same file, whose entries these are."""

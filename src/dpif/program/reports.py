@@ -52,8 +52,11 @@ class Reports:
         """Tell what a datapath finds wrong with what the function decided."""
         for result in results:
             if isinstance(result.error, NetlinkError) and result.error.errno in _MISTAKES:
-                text = f"the datapath refuses what the function decided: {result.error}"
-                self._tell((text, 0), text)
+                self.heard(f"the datapath refuses what the function decided: {result.error}")
+
+    def heard(self, text: str) -> None:
+        """Tell of what has no line of source: a datapath or another process says it."""
+        self._tell((text, 0), text)
 
     def _tell(self, place: tuple[str, int], text: str) -> None:
         if place not in self.told and len(self.told) < _TOLD:

@@ -22,6 +22,7 @@ from dpif.errors import DecodeError, NoSuchObject
 from dpif.odp.actions import Output
 from dpif.program.checks import Checker
 from dpif.program.decide import Decider, Outcome, Stranger, encode
+from dpif.program.errors import ProgramError
 from dpif.program.flow import NOTHING
 from dpif.program.keeper import Keeper
 from dpif.program.layout import layout_of
@@ -34,6 +35,7 @@ from dpif.program.trace import WouldChange
 
 if TYPE_CHECKING:
     from dpif.program.layout import Layout
+    from dpif.program.workers import Workers
 
 __all__ = ["Runner", "run", "run_async"]
 
@@ -91,6 +93,7 @@ class Runner:
         self.options = options or Options()
         self._new_source = source or self._source
         self._takes_over = takes_over
+        self._workers: Workers | None = None
         self.decider = Decider(program)
         self._site = program.site
         self._counts = Counts()
@@ -147,7 +150,8 @@ class Runner:
             from dpif.program.workers import Workers
 
             self._takes_over = False
-            return Workers(self.program, self.datapath, self.options)
+            self._workers = Workers(self.program, self.datapath, self.options, self._reports.heard)
+            return self._workers
         return self.datapath.upcalls(action=False, dispatch=PER_VPORT)
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -164,6 +168,8 @@ class Runner:
         Flows that are kept go on forwarding, and nobody corrects them until a program is started again.
         """
         self._site.bell = lambda: None
+        if keep_flows and self._workers:
+            self._workers.keep_flows()
         with self._resources:
             self._upcalls.close()
             with contextlib.suppress(NoSuchObject):  # the datapath itself may be gone
@@ -206,14 +212,17 @@ class Runner:
         """The counters as they are now."""
         flows = self.keeper.flows
         own = self._counts.with_state(flows=len(flows), masks=len(flows.masks), ports=len(self._watch.ports))
-        return own.with_workers(getattr(self._upcalls, "counters", ()))  # none but `Workers` have some
+        return own.with_workers(self._workers.counters if self._workers else ())
 
     def replace(self, program: Program) -> None:
         """Go on with another program, a new version of this one as a rule.
 
         Tables of the same names keep their entries. All flows are decided again, and those stay for which the new
-        function reads and decides the same.
+        function reads and decides the same. Raises `ProgramError` where there are workers: they keep what they began
+        with.
         """
+        if self._workers:
+            raise ProgramError("workers go on with the program that they were started with; start them anew")
         with self._site.lock, program.site.lock:
             for name, table in program.tables.items():
                 table.adopt(self.program.tables.get(name))

@@ -92,6 +92,8 @@ class Table(Generic[K, V]):
         self.limit = limit
         self.changes = 0
         """How often an entry got another value, since the start."""
+        self._follows = False
+        """Whether another process forgets what is old, and keeps what is to be kept."""
         self._site = site
         self._entries: dict[K, Entry[V]] = {}
         self._dependents: dict[Any, Megaflow | set[Megaflow]] = {}
@@ -266,6 +268,8 @@ class Table(Generic[K, V]):
 
     def expire(self, now: float) -> int:
         """Remove the entries whose time is over; return how many."""
+        if self._follows:
+            return 0
         with self._site.lock:
             over = [
                 key
@@ -312,8 +316,8 @@ class Table(Generic[K, V]):
         return [key for key, entry in self._entries.items() if entry.used >= since] if self.idle is not None else []
 
     def follow(self) -> None:
-        """From now on leave it to another process to forget what is old."""
-        self.expire = lambda now: 0  # type: ignore[method-assign]
+        """From now on leave it to another process to forget what is old, and to keep files."""
+        self._follows = True
 
     # -- who hangs on what -------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ import signal
 import socket
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 
 from dpif._typing import TYPE_CHECKING
@@ -52,10 +53,11 @@ _PATIENCE = 5.0
 class Workers:
     """The workers of a program, as the process sees them that forked them."""
 
-    def __init__(self, program: Program, datapath: Datapath, options: Options) -> None:
+    def __init__(self, program: Program, datapath: Datapath, options: Options, report: Callable[[str], None]) -> None:
         count = options.workers
         self._handlers = datapath.upcall_handlers(count, action=False, dispatch=PER_VPORT)
-        self._options = options
+        self._report = report
+        self._is_ending = False
         self._share = replace(options, workers=0, max_flows=max(1, options.max_flows // count))
         self._replica = Replica(program, lambda change: self._broadcast("changes", [change]))
         self._waiting: dict[socket.socket, collections.deque[bytes]] = {}
@@ -104,11 +106,15 @@ class Workers:
         """What each worker counts."""
         return list(self._counters.values())
 
+    def keep_flows(self) -> None:
+        """Have the workers leave their flows when they end."""
+        self._broadcast("keep", None)
+
     def close(self) -> None:
         """Let the workers take back their flows, and wait until they have ended."""
+        self._is_ending = True
         for worker in list(self._children):
-            with contextlib.suppress(OSError):
-                worker.shutdown(socket.SHUT_WR)
+            self._flush(worker)
         end = time.monotonic() + _PATIENCE
         while self._children and time.monotonic() < end:
             self.poll(end - time.monotonic())
@@ -133,7 +139,7 @@ class Workers:
             elif kind == "counters":
                 self._counters[worker] = what
             else:
-                self._options.report(what)
+                self._report(what)
 
     def _bury(self, worker: socket.socket) -> None:
         """Take note that a worker has ended; one that did so by itself is told of, and the others go on."""
@@ -142,23 +148,23 @@ class Workers:
         del self._waiting[worker]
         worker.close()
         if os.waitstatus_to_exitcode(status):
-            self._options.report(
-                f"a worker ended with status {os.waitstatus_to_exitcode(status)}; its packets are lost"
-            )
+            self._report(f"a worker ended with status {os.waitstatus_to_exitcode(status)}; its packets are lost")
 
-    def _broadcast(self, kind: str, what: list[Change]) -> None:
+    def _broadcast(self, kind: str, what: list[Change] | None) -> None:
         message = pickle.dumps((kind, what))
         for worker, waiting in self._waiting.items():
             waiting.append(message)
             self._flush(worker)
 
     def _flush(self, worker: socket.socket) -> None:
-        """Send what waits, as far as there is room."""
+        """Send what waits, as far as there is room; behind the last of it the end is told, where that is near."""
         waiting = self._waiting[worker]
         try:
             while waiting:
                 worker.send(waiting[0])
                 waiting.popleft()
+            if self._is_ending:
+                worker.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             pass
         except OSError:  # it has ended, which is heard of soon
@@ -185,6 +191,8 @@ class Share:
         self._replica = Replica(program, lambda change: self.tell("changes", [change]))
         self._replica.follow()
         self._next_news = 0.0
+        self.keeps_flows = False
+        """Whether flows are to stay when this worker ends."""
         self.runner: Runner | None = None
         self._poll = select.epoll()
         self._poll.register(handler, select.EPOLLIN)
@@ -201,7 +209,11 @@ class Share:
                 assert self.runner is not None
                 self.runner.stop()
                 break
-            self._replica.apply(pickle.loads(data)[1])
+            kind, what = pickle.loads(data)
+            if kind == "keep":
+                self.keeps_flows = True
+            else:
+                self._replica.apply(what)
         if time.monotonic() >= self._next_news:
             self._tell_news()
         return self._handler.poll(timeout)
@@ -241,9 +253,11 @@ def _work(
         told = replace(options, report=lambda text: share.tell("report", text))
         with Connection(datapath.connection.dial) as connection:
             again = find_datapath(connection, datapath.name, datapath.type)
-            with Runner(program, again, (), told, source=lambda: share, takes_over=is_first) as runner:
-                share.runner = runner
+            share.runner = runner = Runner(program, again, (), told, source=lambda: share, takes_over=is_first)
+            try:
                 runner.run()
+            finally:
+                runner.close(keep_flows=share.keeps_flows)
         status = 0
     except NoSuchObject:  # the datapath was deleted: the first process hears of it, too
         status = 0
