@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dpif.cli.command_table import COMMANDS, TOPICS, Command
+from dpif.cli.command import TOPICS, Command
+from dpif.cli.command_table import COMMANDS
 from dpif.cli.help import paragraphs, plain_usage, sentence
 from dpif.cli.options import ALL, GENERAL, SHARED, Option
 

@@ -15,7 +15,8 @@ import pytest
 
 import dpif
 from dpif.cli import main
-from dpif.cli.command_table import COMMANDS, Command
+from dpif.cli.command import Command
+from dpif.cli.command_table import COMMANDS
 from dpif.packet.capture import Writer
 from dpif.testing import netns
 from dpif.testing.kernel import load_module

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
 
 from dpif._typing import NamedTuple
-from dpif.cli.command_table import BY_NAME, Command
+from dpif.cli.command import Command
+from dpif.cli.command_table import BY_NAME
 from dpif.cli.errors import CommandError, UsageError
 from dpif.cli.options import ALL, GENERAL, LOGGING, SHARED, Option
 

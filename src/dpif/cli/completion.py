@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import dpif
 from dpif.cli.arguments import accepted, matching, split
-from dpif.cli.command_table import BY_NAME, COMMANDS, Command
+from dpif.cli.command import Command
+from dpif.cli.command_table import BY_NAME, COMMANDS
 from dpif.cli.help import plain_usage, shown_options
 from dpif.cli.options import GENERAL, SHARED, Option
 from dpif.cli.output.colour import WHEN

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import SimpleNamespace
 
-    from dpif.cli.command_table import Command
+    from dpif.cli.command import Command
     from dpif.cli.output.colour import Paint
     from dpif.cli.output.csv import CsvOutput
     from dpif.cli.output.json import JsonOutput

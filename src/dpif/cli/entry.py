@@ -21,7 +21,7 @@ from dpif.errors import DpifError, ParseError
 
 if TYPE_CHECKING:
     from dpif.cli.arguments import Invocation
-    from dpif.cli.command_table import Command
+    from dpif.cli.command import Command
     from dpif.cli.context import Context
 
     Handler = Callable[[Context], int | None]

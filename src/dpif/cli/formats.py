@@ -12,7 +12,7 @@ from dpif.cli.errors import UsageError
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
-    from dpif.cli.command_table import Command
+    from dpif.cli.command import Command
 
 FORMATS = ("table", "wide", "csv", "json", "json-lines")
 

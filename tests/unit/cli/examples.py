@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from dpif.cli.command_table import Command
+from dpif.cli.command import Command
 
 _HERE = {"dp0": "netdev@br0", "v0": "h1", "v1": "h2"}
 """What stands here for the kernel's datapath and its devices."""

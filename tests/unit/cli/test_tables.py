@@ -9,7 +9,8 @@ import shlex
 import pytest
 
 from dpif.cli.arguments import parse, read
-from dpif.cli.command_table import BY_NAME, COMMANDS, REFUSED, TOPICS, Command
+from dpif.cli.command import REFUSED, TOPICS, Command
+from dpif.cli.command_table import BY_NAME, COMMANDS
 from dpif.cli.help import help_text
 from dpif.cli.options import ALL, GENERAL, LOGGING, OWN, SHARED
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dpif._typing import TYPE_CHECKING, NamedTuple
 from dpif._version import __version__
 from dpif.cli.arguments import find
-from dpif.cli.command_table import COMMANDS, MANY, Command
+from dpif.cli.command import MANY, Command
+from dpif.cli.command_table import COMMANDS
 from dpif.cli.errors import CommandError
 from dpif.cli.help import help_text, shown_options
 

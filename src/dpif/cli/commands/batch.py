@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from dpif.cli.arguments import Invocation
-    from dpif.cli.command_table import Command
+    from dpif.cli.command import Command
     from dpif.cli.output.json import Results
     from dpif.netlink.connection import Connection
     from dpif.netlink.unix import Waiting
