@@ -12,8 +12,9 @@ How it is built, in the order of a run:
 
 * `entry` holds `main`: runs a command line and turns whatever happens into an exit status and a line on stderr;
 * `endings` are Ctrl-C and the end of the time: they strike where what is printed stays whole;
-* `command_table` (with `program_commands`) and `options` are the tables: all commands, all options. Help, ``list-commands`` and the check of
-  the number of arguments follow from them, and a new command starts with a line there;
+* `command_table` and `options` are the tables: all commands (those that run something are in `program_commands`), all
+  options. Help, ``list-commands`` and the check of the number of arguments follow from them, and a new command starts
+  with a line there; `command` says what one is;
 * `arguments` reads a command line by these tables, `help` shows them, `completion` answers a shell by them;
 * `context` is what a command gets: its words and options, datapaths by name, and the two ways out, `print` and
   `report`; `errors` are how it fails; `numbers`, `files`, `devices` and `datapath_features` what its words may mean;

@@ -31,8 +31,10 @@ Matched in any case are the input port, the recirculation id and whether there a
 **Rooms.** `layout` knows where fields stand in a key; `trace` is what one run read; `values`, `headers`, `packet` are
 what the function sees; `decision` is what it returns; `tables`, `lpm`, `persist` what it remembers; `contexts` which
 function goes on after another look-up; `meters` what limits rates, `shares` who of several has which part; `decide`
-makes one run of it. `flow` has the flows and what they hang on, `keeper` keeps them in line with the tables, `runner`
-is the loop, `checks` finds functions that are none; `width` and `explain` show people what a flow matches, and why.
+makes one run of it. `flow` has the flows and what they hang on, `keeper` keeps them in line with the tables, `sweep`
+finds those that are old, `leftovers` those that were there before. `runner` is the loop, `intake` takes the packets,
+`workers` share them among processes whose tables `replicas` keeps alike. `checks` finds functions that are none,
+`reports` tells what goes wrong; `width` and `explain` show people what a flow matches, and why.
 """
 
 from __future__ import annotations

@@ -18,23 +18,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dpif._typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 from dpif.client import Datapath, Execute, Operation, Port, PortAdded, PortRemoved, Upcall
 from dpif.client.dispatch import PER_VPORT
-from dpif.errors import DecodeError, NoSuchObject
+from dpif.errors import NoSuchObject
 from dpif.odp.actions import Output
-from dpif.program.checks import Checker
-from dpif.program.decide import Decider, Outcome, Stranger, encode
+from dpif.program.decide import Decider, encode
 from dpif.program.errors import ProgramError
-from dpif.program.flow import NOTHING
+from dpif.program.intake import Intake
 from dpif.program.keeper import Keeper
-from dpif.program.layout import layout_of
 from dpif.program.loop import Bell, on_signals
 from dpif.program.meters import MeterKeeper
 from dpif.program.options import Counters, Counts, Options
 from dpif.program.program import Program
 from dpif.program.reports import Reports
-from dpif.program.trace import WouldChange
 
 if TYPE_CHECKING:
-    from dpif.program.layout import Layout
     from dpif.program.workers import Workers
 
 __all__ = ["Runner", "run", "run_async"]
@@ -44,8 +40,6 @@ Devices: TypeAlias = Iterable[str] | Mapping[str, Mapping[str, Any]]
 _SWEEP_SHARE = 0.1
 """The part of its time that a runner with many flows spends on looking at them."""
 _TICK = 0.25
-_ERROR_SECONDS = 1.0
-"""How long packets like one that made the function fail are dropped without asking it again."""
 
 
 class Source(Protocol):
@@ -100,7 +94,7 @@ class Runner:
         self._reports = Reports(self.options.report)
         self.errors = self._reports.told
         self.keeper = Keeper(self.decider, self.options, self._counts, self._reports.error)
-        self._checker = Checker(self.decider, self.options, self._counts)
+        self._intake = self._new_intake()
         self._meters = MeterKeeper(datapath.meters)
         self._sends: list[Operation] = []
         self._added: list[str] = []
@@ -114,6 +108,9 @@ class Runner:
         except BaseException:
             self._detach()
             raise
+
+    def _new_intake(self) -> Intake:
+        return Intake(self.decider, self.keeper, self.options, self._counts, self._reports.error)
 
     def _attach(self, devices: Devices) -> list[Port]:
         present = {port.name: port for port in self.datapath.ports}
@@ -236,7 +233,7 @@ class Runner:
             self._site.bell = lambda: None
             self.program, self._site = program, program.site
             self.decider = Decider(program)
-            self._checker = Checker(self.decider, self.options, self._counts)
+            self._intake = self._new_intake()
             self.keeper.replace(self.decider)
             now = self._site.clock()
             self._timers = [(now + timer.seconds, timer) for timer in program.timers]
@@ -250,7 +247,7 @@ class Runner:
         upcalls = self._upcalls.poll(0.0)
         self._follow_ports()  # after the upcalls were taken: a port is known before its packets are looked at
         if upcalls:
-            self._take_all(upcalls)
+            self._sends += self._intake.take(upcalls, self._watch.ports)
         self._look_after()
         self._carry_out()
         self._plan_sweep()
@@ -324,71 +321,6 @@ class Runner:
         self.keeper.remove_port(number)
         for function in self.program.removed:
             self._call(function, number, name)
-
-    # -- packets -----------------------------------------------------------------------------------------------
-
-    def _take_all(self, upcalls: list[Upcall]) -> None:
-        site = self._site
-        site.batch_began = site.clock()
-        try:
-            for upcall in upcalls:
-                self._take(upcall)
-        finally:
-            site.batch_began = None
-
-    def _take(self, upcall: Upcall) -> None:
-        """Decide on a packet; make its flow, and send it on."""
-        self._counts.upcalls += 1
-        key = upcall.record.key or b""
-        new = None
-        try:
-            layout, number = layout_of(key)
-            if layout.places["in_port"].number(number) not in self._watch.ports:
-                return  # its port is gone, and what it would teach is over
-            with self._site.lock:  # a change between the decision and its flow would be missed
-                outcome = self._decide(layout, number, upcall.packet)
-                if outcome.cached:
-                    new = self.keeper.remember(outcome, key, number)
-                else:
-                    self._counts.uncached += 1
-        except DecodeError:
-            return
-        except Stranger:
-            self._counts.strangers += 1
-            return
-        if new is not None and self.options.on_flow:
-            self.options.on_flow(new, outcome)
-        if outcome.shape.actions:
-            self._sends.append(Execute(upcall.packet, outcome.shape.actions, key, mru=upcall.record.mru))
-
-    def _decide(self, layout: Layout, number: int, data: bytes) -> Outcome:
-        try:
-            outcome = self.decider.decide(layout, number, data, live=True, explain=self.options.explain)
-            if outcome.trace.changed and outcome.cached:
-                outcome = self._decide_once_more(outcome, layout, number)
-        except Stranger:
-            raise
-        except Exception as error:
-            return self._failed(error)
-        self._checker.check(outcome, layout, number)
-        return outcome
-
-    def _decide_once_more(self, first: Outcome, layout: Layout, number: int) -> Outcome:
-        """Decide anew for the flow, as the function changed what it had read; its packet goes by the first one."""
-        with contextlib.suppress(WouldChange):
-            again = self.decider.decide(layout, number, explain=self.options.explain)
-            if again.shape.actions == first.shape.actions:
-                return again
-        first.cached = False  # the next packet comes up, and makes the flow
-        return first
-
-    def _failed(self, error: Exception) -> Outcome:
-        """Drop what made the function fail, for a moment: the mask of the failed run says what is like it."""
-        self._counts.failed += 1
-        self._reports.error(error)
-        trace = error.__dict__["dpif_trace"]
-        shape = NOTHING._replace(deps=tuple(trace.deps), hard=_ERROR_SECONDS)
-        return Outcome(trace, shape, cached=not trace.uncached)
 
     # -- bringing the datapath in line --------------------------------------------------------------------------
 
