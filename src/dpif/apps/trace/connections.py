@@ -21,12 +21,12 @@ _UNTRACKED_ICMPV6 = range(130, 138)
 """Multicast listeners and neighbours (RFC 4861): the kernel tracks no connection of them."""
 
 
-def ct(packet: Packet, action: Ct, who: str, answer: int | None = None, *, offloaded: bool = False) -> Packet:
-    """Return the packet behind the action; `answer` is the state, where it was given."""
+def ct(packet: Packet, action: Ct, who: str) -> Packet:
+    """Return the packet behind the action."""
     zone = action.zone or 0
     packet = _remember(packet)
-    if not (packet.has("ct_state", CtState.TRACKED) and packet.field("ct_zone") == zone and answer is None):
-        packet = _look_up(packet, zone, who, answer, offloaded)
+    if not (packet.has("ct_state", CtState.TRACKED) and packet.field("ct_zone") == zone):
+        packet = _look_up(packet, zone, who)
     if action.nat is not None:
         packet = _translate(packet, action.nat, zone, who)
     if (action.commit or action.force_commit) and not packet.has("ct_state", CtState.INVALID):
@@ -81,15 +81,12 @@ def _remember(packet: Packet) -> Packet:
     return packet._replace(connections={**packet.connections, zone: now})
 
 
-def _look_up(packet: Packet, zone: int, who: str, answer: int | None, offloaded: bool) -> Packet:
+def _look_up(packet: Packet, zone: int, who: str) -> Packet:
     was = None if zone in packet.translated else packet.connections.get(zone)  # another tuple, another connection
     packet = packet.set(put(0, "ct_zone", zone), _ZONE, who)
     if _is_untracked(packet):
-        state = 0 if offloaded else CtState.INVALID | CtState.TRACKED
-        return packet.set(put(0, "ct_state", state), _CT, who)
+        return packet.set(put(0, "ct_state", CtState.INVALID | CtState.TRACKED), _CT, who)
     packet = packet.forget(_CT & ~_shared(packet), who)
-    if answer is not None:
-        return packet.set(put(0, "ct_state", answer | CtState.TRACKED), bits("ct_state"), who)
     if was is not None:
         return packet.set(was.value, was.known, who)
     return packet.set(put(0, "ct_state", CtState.TRACKED), put(0, "ct_state", CtState.TRACKED), who)
