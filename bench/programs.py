@@ -325,7 +325,7 @@ def workers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 def work_off(count: int, packets: int, seed: int) -> float:
     """Let packets wait for workers that stand still; return the seconds in which these have made flows of all."""
     program = learning_switch(SwitchOptions())
-    with lan() as (datapath, hosts), Runner(program, datapath, options=Options(workers=count)) as runner:
+    with lan() as (datapath, hosts), Runner(program, datapath, options=Options(workers=count, idle=1e6)) as runner:
         assert isinstance(runner._upcalls, Workers)
         children = list(runner._upcalls._children.values())
         for child in children:
@@ -340,6 +340,8 @@ def work_off(count: int, packets: int, seed: int) -> float:
             os.kill(child, signal.SIGCONT)
         while datapath.stats().flows < wanted:
             runner.step(0.005)
+            if time.perf_counter() - start > 120:
+                raise TimeoutError(f"{wanted} packets came up, and {datapath.stats().flows} flows are there")
         return (time.perf_counter() - start) * packets / wanted
 
 
