@@ -13,7 +13,9 @@ __all__ = [
     "CONNECTIONS",
     "DATAPATHS",
     "FLOWS",
+    "IFACE",
     "MANY",
+    "NAME",
     "PROGRAMS",
     "REFUSED",
     "TOPICS",
@@ -32,6 +34,17 @@ ABOUT = "About"
 REFUSED = "Refused: only the datapath inside ovs-vswitchd has it (ovs-appctl dpctl/...)"
 TOPICS = (DATAPATHS, FLOWS, PROGRAMS, CONNECTIONS, CACHES, ABOUT, REFUSED)
 """In the order of the help."""
+
+NAME = "A datapath is [type@]name: system@ (the default) is the kernel's, netdev@ that of 'dpif serve'."
+
+IFACE = """\
+An iface is name[,key=value...]: type=TYPE (system, the default: a network device that exists; internal: a new device
+of the host; vxlan, geneve, gre: a tunnel), port_no=N (else a free number), dst_port=N (of a tunnel), ifindex=N (of an
+internal one). A tunnel's device is called by its type and UDP port, vxlan_sys_4789, whatever the name; with
+type=vport-vxlan, vport-geneve or vport-gre it is a port of the datapath's own, which has the name given. A netdev@
+datapath also has the types tap (a new TAP device of the host) and dummy (rx_pcap=FILE is played into the datapath
+when somebody listens to what misses, each packet once the one before is dealt with; tx_pcap=FILE records what it
+sends there)."""
 
 
 class Command:

@@ -7,14 +7,78 @@ and those that run something are in `program_commands`.
 
 from __future__ import annotations
 
-from dpif.cli.command import ABOUT, CACHES, CONNECTIONS, DATAPATHS, FLOWS, MANY, REFUSED, Command
-from dpif.cli.command_texts import COMPLETION, FILE, FILTER, FLOW, IFACE, LIMITS, MATCH, NAME
+from dpif.cli.command import (
+    ABOUT,
+    CACHES,
+    CONNECTIONS,
+    DATAPATHS,
+    FLOWS,
+    IFACE,
+    MANY,
+    NAME,
+    REFUSED,
+    Command,
+)
 from dpif.cli.program_commands import PROGRAM_COMMANDS
 
 __all__ = ["BY_NAME", "COMMANDS"]
 
 _NO_DATAPATHS = "no datapaths; 'dpif add-dp dp0' makes one"
 _ARP = '"in_port(1),eth(),eth_type(0x0806),arp()"'
+
+_FLOW = """\
+A flow is a list such as in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/255.0.0.0); what it leaves out
+matches anything. With ufid:UUID in front of it the flow gets that identifier. Actions are a list such as
+1,2 or push_vlan(vid=5,pcp=0),3; drop drops. Ports are numbers, or names of ports. What dpif does not know is
+written by number and bytes, as it is shown: key99(00 01), action99(07 00).
+
+What packets of the type have must be there, at least empty: eth_type(0x0800) needs ipv4(), ipv4(proto=17) needs
+udp(), ipv4(proto=6) needs tcp() and tcp_flags(0/0). The syntax is that of dump-flows, not that of ovs-ofctl; for many
+flows at once there is add-flows."""
+
+_FILTER = """\
+A filter is made of fields, comparisons (== != < <= > >= in has), and, or, not and parentheses:
+  filter='ipv4.dst in 10.0.0.0/8 and packets > 100'
+  filter='in_port == 3 or eth_type == 0x0806'
+  filter='tcp and not actions has ct'
+  filter='output == 2 and used < 5'
+  filter='ct_state has new or ct_state == -new+est+trk'
+  filter='eth_type == arp and eth.dst in 01:00:00:00:00:00/01:00:00:00:00:00'
+Fields are those of the flow, as in ipv4.dst, tunnel.tun_id or tunnel.geneve.class; with .mask behind them, their
+masks; ufid, packets, bytes, used (seconds ago, or never), flags (TCP flags seen), and output (ports that it sends
+to). A field alone asks whether the flow has it. A comparison with a field that the flow leaves open is false. With
+has, flags must be set; 'actions has' takes an action, nat, or what goes to user space (slow_path, controller). A
+value with a mask, and +new-est, is compared by == as it is shown, and by in with all packets that the flow takes.
+
+The filters of ovs-dpctl work too, in the fields of OpenFlow: filter=tcp,tp_dst=80, filter=in_port=1,dl_vlan=5, or
+filter=arp. They show the flows that agree in all that both look at; what a flow leaves open agrees with anything.
+With pmd=N those of one packet processing thread, of which there are none in the datapaths of dpif.
+
+--sort takes such fields, separated by commas, for an ascending order: --sort in_port,ipv4.dst. With - in front, or
+:desc behind, it descends: --sort=-packets. Flows without the field come last. --limit N shows the first N flows.
+
+--tree groups flows by the port that packets come in by, and puts below each flow those that recirc() in its actions
+leads to, without what the flows above match already. A filter keeps the paths of the flows that it picks, --limit
+counts flows at the top."""
+
+_FILE = """\
+Each line of the file has a flow and its actions; in front of them add, modify or delete may say what to do. A
+line that fails is reported with its number, the others are carried out. '-' is standard input. Empty lines and
+what follows a # are passed over."""
+
+_MATCH = """\
+Without anything all are deleted. mark=X[/M] and labels=Y[/N] match under a mask. A tuple is a list of ct_nw_src=A,
+ct_nw_dst=A (IPv6: ct_ipv6_src, ct_ipv6_dst), ct_nw_proto=N, ct_tp_src=N, ct_tp_dst=N, or in place of ports icmp_id=N,
+icmp_type=N, icmp_code=N; '' is any."""
+
+_LIMITS = "A limit of 0 is none. The limits hold for all datapaths of the network namespace."
+
+_COMPLETION = """\
+Where to put it, for the shells that are started from then on:
+  dpif completion bash > ~/.local/share/bash-completion/completions/dpif
+  dpif completion zsh > ~/.zsh/_dpif      with fpath=(~/.zsh $fpath) before compinit in ~/.zshrc
+  dpif completion fish > ~/.config/fish/completions/dpif.fish
+For the shell at hand: source <(dpif completion bash), the same with zsh, dpif completion fish | source."""
 
 
 def _refused(
@@ -156,7 +220,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
             "dpif dump-flows dp0 --output csv",
         ),
         FLOWS,
-        FILTER,
+        _FILTER,
         options=("more", "names", "no_names", "sort", "limit", "tree", "strict"),
         nothing="no flows",
     ),
@@ -169,7 +233,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         "flows:add_flow",
         (f"dpif add-flow dp0 {_ARP} 2", f"dpif add-flow {_ARP} drop"),
         FLOWS,
-        FLOW,
+        _FLOW,
         writes=True,
         options=("statistics",),
     ),
@@ -189,7 +253,7 @@ receivers of upcalls), tc-recirc-sharing, dispatch-upcall-per-cpu; or a number. 
         f"""\
 Without actions the flow keeps those that it has; one with an identifier may then be named by that alone.
 
-{FLOW}""",
+{_FLOW}""",
         writes=True,
         options=("statistics", "clear", "may_create"),
     ),
@@ -227,7 +291,7 @@ Without actions the flow keeps those that it has; one with an identifier may the
         "flow_files:add_flows",
         ("dpif add-flows dp0 flows.txt", "dpif add-flows dp0 -"),
         FLOWS,
-        FILE,
+        _FILE,
         writes=True,
         options=("statistics",),
     ),
@@ -240,7 +304,7 @@ Without actions the flow keeps those that it has; one with an identifier may the
         "flow_files:mod_flows",
         ("dpif mod-flows dp0 flows.txt",),
         FLOWS,
-        FILE,
+        _FILE,
         writes=True,
         options=("statistics",),
     ),
@@ -315,7 +379,7 @@ it descends. --limit N shows the first N connections.""",
             "dpif flush-conntrack '' ct_nw_dst=10.0.0.1",
         ),
         CONNECTIONS,
-        MATCH,
+        _MATCH,
         writes=True,
     ),
     Command(
@@ -349,7 +413,7 @@ it descends. --limit N shows the first N connections.""",
         "ct_limits:set_limits",
         ("dpif ct-set-limits default=10000", "dpif ct-set-limits dp0 zone=1,limit=5 zone=2,limit=0"),
         CONNECTIONS,
-        LIMITS,
+        _LIMITS,
         writes=True,
     ),
     Command(
@@ -372,7 +436,7 @@ it descends. --limit N shows the first N connections.""",
         "ct_limits:get_limits",
         ("dpif ct-get-limits", "dpif ct-get-limits dp0 zone=1,2"),
         CONNECTIONS,
-        LIMITS,
+        _LIMITS,
     ),
     Command(
         "offload-stats-show",
@@ -430,7 +494,7 @@ it descends. --limit N shows the first N connections.""",
         "about:completion",
         ("dpif completion bash", "dpif completion zsh", "dpif completion fish"),
         ABOUT,
-        COMPLETION,
+        _COMPLETION,
         text_only=True,
     ),
     Command(

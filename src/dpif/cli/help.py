@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from dpif.cli.command import REFUSED, TOPICS, Command
+from dpif.cli.command import NAME, REFUSED, TOPICS, Command
 from dpif.cli.command_table import COMMANDS
-from dpif.cli.command_texts import NAME
 from dpif.cli.options import ALL, GENERAL, SHARED, Option
 
 _NAMES = 25

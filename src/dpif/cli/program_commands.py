@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from dpif.cli.command import MANY, PROGRAMS, Command
-from dpif.cli.command_texts import IFACE, PACKET, SUCCESS, TRACED
+from dpif.cli.command import IFACE, MANY, PROGRAMS, Command
 
 __all__ = ["PROGRAM_COMMANDS"]
+
+_SUCCESS = "Success says nothing about delivery."
+
+_PACKET = """\
+A packet is written in hexadecimal digits; as pcap:FILE for all packets of a capture (pcap or pcapng), pcap:FILE#N for
+its Nth; or in a short form:
+  udp 10.0.0.1:1000 > 10.0.0.2:53
+  tcp [2001:db8::1]:1000 > [2001:db8::2]:80 flags syn
+  icmp 10.0.0.1 > 10.0.0.2
+  arp who-has 10.0.0.2 tell 10.0.0.1
+  arp reply 10.0.0.2 is-at 02:00:00:00:00:02 tell 10.0.0.1
+  ip 10.0.0.1 > 10.0.0.2 proto 47
+with eth 02:00:00:00:00:01 > 02:00:00:00:00:02, vlan 5, ttl 1, tos 16, reply (of icmp), len 100 or data 6869 (in
+hexadecimal digits), and in PORT beside it where they are wanted."""
+
+_TRACED = """\
+Goes through recirculation, conntrack, NAT and tunnels, changes nothing, and says which flow the packet takes at each
+lookup, what its actions change, and where the packet leaves; of flows that do not match, which come nearest and in
+what they differ. With file@PATH the flows are those of a saved dump; of a miss it is told then that the dump has no
+such flow.
+
+The packet may be a flow key, such as in_port(1),eth(),ipv4(dst=10.0.0.2),tcp(dst=80), which need not be told whole.
+Where something is not known the trace branches, the busiest flow first, but only as far as the flows tell the cases
+apart. Conntrack is not asked: --ct-next est|rpl gives the state behind one ct(), and again behind the next; --ct
+zone=5,state=est|rpl,mark=1 what is known of the connection in a zone."""
+
 
 PROGRAM_COMMANDS = (
     Command(
@@ -35,9 +60,9 @@ losses, flows, masks, and the ports' devices; changes nothing. The exit status i
         ),
         PROGRAMS,
         f"""\
-{TRACED}
+{_TRACED}
 
-{PACKET}""",
+{_PACKET}""",
         options=("ct_next", "ct", "hash", "len", "strict"),
     ),
     Command(
@@ -76,9 +101,9 @@ So it is refused where somebody is named to get them already, such as ovs-vswitc
         ),
         PROGRAMS,
         f"""\
-The packets go out of the port, past all flows, as Datapath.send_packet sends them. {SUCCESS}
+The packets go out of the port, past all flows, as Datapath.send_packet sends them. {_SUCCESS}
 
-{PACKET}""",
+{_PACKET}""",
         writes=True,
         options=("timed", "speed"),
     ),
@@ -97,9 +122,9 @@ The packets go out of the port, past all flows, as Datapath.send_packet sends th
         PROGRAMS,
         f"""\
 With the actions recirc(0) the flows decide, as if the packet had come in by the port that it names with in PORT
-(else by port 0). {SUCCESS}
+(else by port 0). {_SUCCESS}
 
-{PACKET}""",
+{_PACKET}""",
         writes=True,
         options=("timed", "speed"),
     ),
